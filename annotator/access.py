@@ -1,0 +1,52 @@
+"""Who may see and do what in a project. A project that is not yours does not exist for you."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AnonymousUser
+
+from annotator.errors import Forbidden, NotFound
+from annotator.models import Membership, Project, Role, User
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A project with what the caller is in it."""
+
+    project: Project
+    role: Role
+
+    @property
+    def owns(self) -> bool:
+        return self.role == Role.OWNER
+
+    @property
+    def judges(self) -> bool:
+        return self.role in (Role.OWNER, Role.ANNOTATOR)
+
+    @property
+    def reads(self) -> bool:
+        """May see everybody's data: owners and viewers."""
+        return self.role in (Role.OWNER, Role.VIEWER)
+
+
+def project_for(user: User | AnonymousUser, slug: str, *roles: Role) -> Access:
+    """The project by its slug, for one of its members.
+
+    Raises ``NotFound`` unless the user is a member (or a superuser, who counts as owner) and ``Forbidden`` where the
+    member has none of ``roles`` (none given: any will do).
+    """
+    if not isinstance(user, User):
+        raise NotFound(f"There is no project “{slug}”.")
+    membership = Membership.objects.select_related("project").filter(user=user, project__slug=slug).first()
+    if membership:
+        access = Access(membership.project, Role(membership.role))
+    elif user.is_superuser and (project := Project.objects.filter(slug=slug).first()):
+        access = Access(project, Role.OWNER)
+    else:
+        raise NotFound(f"There is no project “{slug}”.")
+    if roles and access.role not in roles:
+        wanted = " or ".join(Role(role).label.lower() for role in roles)
+        raise Forbidden(f"This needs the role {wanted}; yours is {access.role.label.lower()}.")
+    return access

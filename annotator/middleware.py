@@ -1,0 +1,34 @@
+"""The one translator of this app's errors into pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from annotator.errors import AnnotatorError
+
+TITLES = {
+    403: "You can’t do that here",
+    404: "There is nothing here",
+    409: "Something changed in the meantime",
+    422: "That can’t be right",
+}
+
+
+class ErrorPages:
+    """Renders an ``AnnotatorError`` that a view did not handle as a page (or as a note, for htmx)."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, AnnotatorError):
+            return None
+        context = {"title": TITLES.get(error.status, "That did not work"), "error": error}
+        template = "error_note.html" if request.headers.get("HX-Request") else "error.html"
+        return render(request, template, context, status=error.status)

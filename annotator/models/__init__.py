@@ -1,0 +1,33 @@
+"""Tables of people, projects, what is judged and what was said of it."""
+
+from annotator.models.content import Pair, Prompt, Response
+from annotator.models.jobs import Job, JobState
+from annotator.models.judging import Aspect, AspectRating, Assignment, Judgment, Rationale, Span
+from annotator.models.people import Annotator, ApiToken, Invite, Membership, Role, User
+from annotator.models.projects import Project
+from annotator.models.records import AuditEntry, Draft, IdempotencyRecord, ImportBatch
+
+__all__ = [
+    "Annotator",
+    "ApiToken",
+    "Aspect",
+    "AspectRating",
+    "Assignment",
+    "AuditEntry",
+    "Draft",
+    "IdempotencyRecord",
+    "ImportBatch",
+    "Invite",
+    "Job",
+    "JobState",
+    "Judgment",
+    "Membership",
+    "Pair",
+    "Project",
+    "Prompt",
+    "Rationale",
+    "Response",
+    "Role",
+    "Span",
+    "User",
+]

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import random
+
+from django.db import models
+from django.db.models import F, Q
+
+from annotator.models.projects import Project
+
+MAX_TEXT = 200_000
+"""Code points that one prompt or response may have."""
+
+
+def random_order() -> int:
+    """A place in a fixed random order of pairs."""
+    return random.getrandbits(31)
+
+
+class Prompt(models.Model):
+    """What was asked: a conversation as ``[{"role", "content"}]``, the last turn being the person's."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="prompts")
+    ref = models.CharField(max_length=200, help_text="The owner's id for it, or the start of its digest.")
+    messages = models.JSONField()
+    text = models.TextField(help_text="The conversation flattened, as encoders read it.")
+    digest = models.CharField(max_length=64)
+    topic = models.CharField(max_length=200, blank=True)
+    about = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "ref"], name="prompt_ref_once_per_project"),
+            models.CheckConstraint(condition=~Q(text=""), name="prompt_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+
+class Response(models.Model):
+    """One answer to a prompt. ``digest`` is ``attune.encoders.content_digest(prompt.text, text)``."""
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="responses")
+    ref = models.CharField(max_length=200)
+    text = models.TextField()
+    digest = models.CharField(max_length=64, db_index=True)
+    source = models.CharField(max_length=200, blank=True, help_text="Which model or person wrote it; never shown.")
+    about = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["prompt", "ref"], name="response_ref_once_per_prompt"),
+            models.CheckConstraint(condition=~Q(text=""), name="response_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+
+class Pair(models.Model):
+    """Two responses to one prompt, the older first; which side each is shown on belongs to the assignment.
+
+    ``taken`` counts the assignments that are open or judged. A trigger keeps it (see migration 0002) and a check holds
+    it at or below ``cap``, so that no code path can give a pair to too many people.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="pairs")
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="pairs")
+    response_a = models.ForeignKey(Response, on_delete=models.CASCADE, related_name="+")
+    response_b = models.ForeignKey(Response, on_delete=models.CASCADE, related_name="+")
+    cap = models.PositiveSmallIntegerField(default=3)
+    taken = models.PositiveSmallIntegerField(default=0, editable=False)
+    shuffle = models.IntegerField(default=random_order, help_text="Place in a fixed random order.")
+    gold_choice = models.CharField(max_length=8, blank=True, help_text="The known answer, if it is a gold pair.")
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["response_a", "response_b"], name="pair_once"),
+            models.CheckConstraint(condition=Q(response_a__lt=F("response_b")), name="pair_older_response_first"),
+            models.CheckConstraint(condition=Q(taken__lte=F("cap")), name="pair_taken_within_cap"),
+            models.CheckConstraint(
+                condition=Q(gold_choice__in=["", "a", "b", "tie", "both_bad"]), name="pair_known_gold_choice"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["project", "taken", "shuffle"],
+                condition=Q(withdrawn_at__isnull=True, taken__lt=F("cap")),
+                name="pair_open",
+            ),
+            models.Index(fields=["project", "shuffle"], name="pair_by_shuffle"),
+        ]
+
+    def __str__(self) -> str:
+        return f"pair {self.pk}"

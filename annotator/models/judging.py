@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from annotator.models.content import Pair, Response
+from annotator.models.people import Annotator
+from annotator.models.projects import Project
+
+
+class Assignment(models.Model):
+    """A pair lent to one annotator for a while. Open and judged ones of occasion 0 count against the pair's cap."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        JUDGED = "judged", "Judged"
+        SKIPPED = "skipped", "Skipped"
+        RELEASED = "released", "Given back"
+        EXPIRED = "expired", "Expired"
+
+    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="assignments")
+    pair = models.ForeignKey(Pair, on_delete=models.CASCADE, related_name="assignments")
+    annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="assignments")
+    occasion = models.PositiveSmallIntegerField(default=0, help_text="0 is the first look, 1 a hidden repeat.")
+    swapped = models.BooleanField(default=False, help_text="The pair's response B is shown on the left, as A.")
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    lease_until = models.DateTimeField()
+    chosen_by = models.CharField(max_length=20, default="coverage", help_text="Why this pair: information, repeat …")
+    guess = models.FloatField(null=True, help_text="The model's P(a ≻ b) when the pair was dealt.")
+    guess_version = models.CharField(max_length=80, blank=True)
+    dealt_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["annotator", "pair", "occasion"],
+                condition=Q(state__in=["open", "judged", "skipped"]),
+                name="assignment_once_per_annotator_and_pair",
+            ),
+            # The target of the judgments' composite foreign key (migration 0002): a lease is used by its holder only.
+            models.UniqueConstraint(fields=["id", "annotator", "pair"], name="assignment_lease_identity"),
+            models.CheckConstraint(condition=Q(guess__isnull=True) | Q(guess__gte=0, guess__lte=1), name="guess_is_p"),
+        ]
+        indexes = [
+            models.Index(fields=["annotator", "dealt_at"], condition=Q(state="open"), name="assignment_open"),
+            models.Index(fields=["lease_until"], condition=Q(state="open"), name="assignment_lease"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotator} on {self.pair} ({self.state})"
+
+
+class Judgment(models.Model):
+    """What an annotator said of a pair. Append-only: a change is a new revision, and only ``current`` is ever cleared.
+
+    ``choice`` is in the pair's own terms (``a`` is ``pair.response_a``) whatever side it was shown on; ``swapped`` keeps
+    the side. Triggers of migration 0002 refuse any other update and any delete.
+    """
+
+    class Kind(models.TextChoices):
+        PAIR = "pair", "Pair"
+
+    class Choice(models.TextChoices):
+        A = "a", "A is better"
+        B = "b", "B is better"
+        TIE = "tie", "About equal"
+        BOTH_BAD = "both_bad", "Both bad"
+        SKIP = "skip", "Skipped"
+
+    class Source(models.TextChoices):
+        PAGE = "page", "Annotate page"
+        API = "api", "API"
+        IMPORT = "import", "Import"
+        SIMULATION = "simulation", "Simulation"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="judgments")
+    annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="judgments")
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.PAIR)
+    pair = models.ForeignKey(Pair, on_delete=models.CASCADE, null=True, related_name="judgments")
+    assignment = models.ForeignKey(
+        Assignment, on_delete=models.CASCADE, null=True, related_name="judgments", db_constraint=False
+    )
+    occasion = models.PositiveSmallIntegerField(default=0)
+    revision = models.PositiveSmallIntegerField(default=1)
+    current = models.BooleanField(default=True)
+    withdrawn = models.BooleanField(default=False, help_text="This revision takes the judgment back.")
+    client_key = models.UUIDField(unique=True, help_text="Made by the client: the same key is the same judgment.")
+    choice = models.CharField(max_length=10, choices=Choice)
+    strength = models.PositiveSmallIntegerField(null=True, blank=True, help_text="1 slightly, 2 clearly, 3 much.")
+    skip_reason = models.CharField(max_length=200, blank=True)
+    swapped = models.BooleanField(default=False)
+    seconds = models.FloatField(null=True, blank=True, help_text="Time taken, seconds.")
+    page_version = models.CharField(max_length=20, blank=True)
+    source = models.CharField(max_length=10, choices=Source, default=Source.PAGE)
+    guess = models.FloatField(null=True, help_text="What the model had guessed before: P(a ≻ b).")
+    about = models.JSONField(default=dict, blank=True)
+    judged_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["annotator", "pair", "occasion", "revision"], name="judgment_revision_once"
+            ),
+            models.UniqueConstraint(
+                fields=["annotator", "pair", "occasion"], condition=Q(current=True), name="judgment_one_current"
+            ),
+            models.CheckConstraint(condition=Q(kind="pair", pair__isnull=False), name="judgment_has_its_target"),
+            models.CheckConstraint(
+                condition=Q(choice__in=["a", "b", "tie", "both_bad", "skip"]), name="judgment_known_choice"
+            ),
+            models.CheckConstraint(
+                condition=Q(strength__isnull=True) | (Q(choice__in=["a", "b"]) & Q(strength__gte=1, strength__lte=3)),
+                name="judgment_strength_fits_choice",
+            ),
+            models.CheckConstraint(
+                condition=Q(seconds__isnull=True) | Q(seconds__gte=0), name="judgment_time_not_negative"
+            ),
+            models.CheckConstraint(condition=Q(revision__gte=1), name="judgment_revision_from_one"),
+        ]
+        indexes = [
+            models.Index(fields=["project", "id"], condition=Q(current=True), name="judgment_project_current"),
+            models.Index(fields=["annotator", "id"], condition=Q(current=True), name="judgment_annotator_current"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotator}: {self.choice} of {self.pair}"
+
+    @property
+    def decided(self) -> bool:
+        """Whether it prefers one response."""
+        return self.choice in (self.Choice.A, self.Choice.B) and not self.withdrawn
+
+
+class Rationale(models.Model):
+    """Why. ``tags`` are ``[{"tag": key, "side": "a"|"b", "good": bool}]`` in the pair's own terms."""
+
+    judgment = models.OneToOneField(Judgment, on_delete=models.CASCADE, related_name="rationale")
+    text = models.TextField(blank=True)
+    tags = models.JSONField(default=list, blank=True)
+
+    def __str__(self) -> str:
+        return self.text[:80] or ", ".join(tag["tag"] for tag in self.tags)
+
+
+class Span(models.Model):
+    """A marked stretch of a response's source text: code points ``start`` to ``end``, with the quote as a check."""
+
+    judgment = models.ForeignKey(Judgment, on_delete=models.CASCADE, related_name="spans")
+    response = models.ForeignKey(Response, on_delete=models.CASCADE, related_name="spans")
+    start = models.PositiveIntegerField()
+    end = models.PositiveIntegerField()
+    quote = models.TextField()
+    good = models.BooleanField()
+    tag = models.CharField(max_length=40, blank=True)
+    comment = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["response", "start"]
+        constraints = [models.CheckConstraint(condition=Q(start__lt=F("end")), name="span_not_empty")]
+
+    def __str__(self) -> str:
+        return self.quote[:80]
+
+
+class Aspect(models.Model):
+    """Something the owner asks to be rated: helpful, honest, tone …"""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="aspects")
+    key = models.SlugField(max_length=40)
+    name = models.CharField(max_length=80)
+    steps = models.PositiveSmallIntegerField(default=5)
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "key"], name="aspect_once_per_project"),
+            models.CheckConstraint(condition=Q(steps__gte=2, steps__lte=10), name="aspect_has_2_to_10_steps"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AspectRating(models.Model):
+    """One response's rating on one aspect, 1 … steps; null is "does not apply"."""
+
+    judgment = models.ForeignKey(Judgment, on_delete=models.CASCADE, related_name="aspect_ratings")
+    aspect = models.ForeignKey(Aspect, on_delete=models.CASCADE, related_name="ratings")
+    response = models.ForeignKey(Response, on_delete=models.CASCADE, related_name="aspect_ratings")
+    value = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["judgment", "aspect", "response"], name="aspect_rating_once"),
+            models.CheckConstraint(condition=Q(value__isnull=True) | Q(value__gte=1), name="aspect_rating_from_one"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.aspect}: {self.value}"

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import UserManager as DjangoUserManager
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from knox.models import AbstractAuthToken
+
+from annotator.models.projects import Project
+
+
+class UserManager(DjangoUserManager["User"]):
+    """Accounts are known by e-mail address; there is no user name."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: object) -> User:  # type: ignore[override]
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: object) -> User:  # type: ignore[override]
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractUser):
+    """A login."""
+
+    class Theme(models.TextChoices):
+        SYSTEM = "system", "Like the system"
+        LIGHT = "light", "Light"
+        DARK = "dark", "Dark"
+
+    username = None  # type: ignore[assignment]
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=120, blank=True)
+    theme = models.CharField(max_length=6, choices=Theme, default=Theme.SYSTEM)
+    shortcuts = models.BooleanField(default=True, help_text="Single-key shortcuts while judging.")
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects = UserManager()  # type: ignore[assignment,misc]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    @property
+    def initials(self) -> str:
+        words = (self.name or self.email.split("@")[0]).replace(".", " ").split()
+        return "".join(word[0] for word in words[:2]).upper()
+
+
+class Role(models.TextChoices):
+    OWNER = "owner", "Owner"
+    ANNOTATOR = "annotator", "Annotator"
+    VIEWER = "viewer", "Viewer"
+
+
+class Membership(models.Model):
+    """What a user may do in a project."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="membership_once_per_project"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="membership_known_role"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} is {self.role} of {self.project}"
+
+
+class Annotator(models.Model):
+    """Who judges in one project. People on the site have a user; imported and simulated ones have none."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="annotators")
+    user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="annotators")
+    ref = models.CharField(max_length=200, help_text="How files and the API call them; a pseudonym.")
+    name = models.CharField(max_length=120, blank=True)
+    simulated = models.BooleanField(default=False)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    in_training = models.BooleanField(default=True, help_text="Their judgments go into the shared model.")
+    about = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "ref"], name="annotator_ref_once_per_project"),
+            models.UniqueConstraint(
+                fields=["project", "user"], condition=Q(user__isnull=False), name="annotator_user_once_per_project"
+            ),
+            models.CheckConstraint(condition=~Q(ref=""), name="annotator_ref_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.display_name} (simulated)" if self.simulated else self.display_name
+
+    @property
+    def display_name(self) -> str:
+        return self.name or self.ref
+
+
+class Invite(models.Model):
+    """A link that lets whoever holds it join a project, until it expires or is used up. Only its hash is kept."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="invites")
+    role = models.CharField(max_length=10, choices=Role, default=Role.ANNOTATOR)
+    digest = models.CharField(max_length=64, unique=True)
+    note = models.CharField(max_length=200, blank=True)
+    uses = models.PositiveIntegerField(default=0)
+    max_uses = models.PositiveIntegerField(default=1)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(condition=Q(uses__lte=models.F("max_uses")), name="invite_not_overused")]
+
+    def __str__(self) -> str:
+        return f"invite {self.pk} to {self.project}"
+
+    @property
+    def usable(self) -> bool:
+        return self.revoked_at is None and self.uses < self.max_uses and self.expires_at > timezone.now()
+
+
+class ApiToken(AbstractAuthToken):
+    """A named, scoped token for one user; hashed at rest (knox). Without a project it reaches all of the user's."""
+
+    class Scope(models.TextChoices):
+        SCORE = "score", "Ask for rewards"
+        READ = "read", "Read and export"
+        WRITE = "write", "Send judgments"
+
+    name = models.CharField(max_length=120)
+    scopes = models.JSONField(default=list)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, blank=True, related_name="tokens")
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.token_key}…)"

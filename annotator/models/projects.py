@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+
+class Project(models.Model):
+    """One collection of prompts, the people who judge them, and how they are asked to."""
+
+    class Choosing(models.TextChoices):
+        INFORMATION = "information", "What the model would learn most from"
+        COVERAGE = "coverage", "Least judged first"
+        LISTED = "listed", "In the order of the list"
+        RANDOM = "random", "At random"
+
+    class Rationales(models.TextChoices):
+        OFF = "off", "Not asked"
+        OPTIONAL = "optional", "Optional"
+        REQUIRED = "required", "Always required"
+        STRONG = "strong", "Required for strong preferences"
+
+    slug = models.SlugField(max_length=80, unique=True)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    instructions = models.TextField(blank=True, help_text="Shown to annotators; Markdown.")
+    reason_tags = models.JSONField(default=list, help_text='[{"key": "clear", "label": "Clear"}]')
+    rationales = models.CharField(max_length=10, choices=Rationales, default=Rationales.OPTIONAL)
+    choosing = models.CharField(max_length=12, choices=Choosing, default=Choosing.INFORMATION)
+    overlap = models.PositiveSmallIntegerField(default=3, help_text="At most so many people judge a new pair.")
+    lease_minutes = models.PositiveSmallIntegerField(
+        default=30, validators=[MinValueValidator(1), MaxValueValidator(24 * 60)]
+    )
+    daily_goal = models.PositiveSmallIntegerField(default=40)
+    repeat_rate = models.FloatField(default=0.05, help_text="Share of pairs shown a second time, sides swapped.")
+    gold_rate = models.FloatField(default=0.0, help_text="Share of pairs with a known answer.")
+    reward_model = models.CharField(max_length=40, default="hybrid")
+    encoder = models.CharField(max_length=40, default="minilm+style")
+    refit_every = models.PositiveIntegerField(default=200, help_text="New judgments that start a refit; 0 is never.")
+    show_guess = models.BooleanField(default=True, help_text="Tell annotators what their model had guessed.")
+    simulated = models.BooleanField(default=False, help_text="Some of its annotators are simulated.")
+    source_note = models.TextField(blank=True, help_text="Where the data is from and its licence; shown with it.")
+    archived_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(overlap__gte=1), name="project_overlap_at_least_one"),
+            models.CheckConstraint(
+                condition=Q(repeat_rate__gte=0, repeat_rate__lte=0.5, gold_rate__gte=0, gold_rate__lte=0.5),
+                name="project_rates_between_0_and_half",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def tag_labels(self) -> dict[str, str]:
+        """Reason tags, key to label, in the owner's order."""
+        return {tag["key"]: tag["label"] for tag in self.reason_tags}

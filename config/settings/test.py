@@ -1,0 +1,29 @@
+"""Tests: a throwaway Postgres of their own, no broker, files under the temporary folder."""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("ATTUNE_HOME", tempfile.mkdtemp(prefix="attune-test-"))
+
+from config.local.postgres import test_database_url
+from config.settings.base import *
+from config.settings.base import DATABASE_OPTIONS, STORAGES, env
+
+DEBUG = False
+SECRET_KEY = "for tests only, never anywhere else"
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+DATABASES = {
+    "default": {
+        **env.db_url_config(test_database_url()),
+        **DATABASE_OPTIONS,
+        "TEST": {"NAME": os.environ.get("ATTUNE_TEST_DB", "test_attune")},
+    }
+}
+CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+CELERY_TASK_PUBLISH_RETRY = False
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+WHITENOISE_AUTOREFRESH = True
+TEST_HOME = Path(os.environ["ATTUNE_HOME"])
