@@ -21,11 +21,6 @@ _ELSEWHERE = Path("/var/lib/attune")
 _NOBODY_UID = 65534
 
 
-def attune_home() -> Path:
-    """`$ATTUNE_HOME`, or `var` in the checkout, as an absolute path (not created)."""
-    return Path(os.environ.get("ATTUNE_HOME") or CHECKOUT / "var").expanduser().resolve()
-
-
 def server_account(data: Path) -> Account:
     """Who runs the server on `data`: ourselves, or under root the owner of existing data, else nobody."""
     if os.geteuid() != 0:

@@ -1,26 +1,28 @@
-"""The home folder: what a local installation keeps there."""
-
-from __future__ import annotations
+"""`$ATTUNE_HOME`: the one folder that holds everything a local Attune keeps."""
 
 import os
 import secrets
 from pathlib import Path
 
+from config.local.folders import CHECKOUT, locked, make_private, write_secret
+
+
+def attune_home() -> Path:
+    """`$ATTUNE_HOME`, or `var` in the checkout, as an absolute path (not created)."""
+    return Path(os.environ.get("ATTUNE_HOME") or CHECKOUT / "var").expanduser().resolve()
+
+
+def prepare_home(home: Path) -> Path:
+    """Create the folder for us alone (under root, the database's account may pass through it)."""
+    return make_private(home, passable=os.geteuid() == 0)
+
 
 def secret_key(home: Path) -> str:
-    """The installation's own secret, made at the first start; readable by its owner only."""
+    """Django's SECRET_KEY of this installation, made on the first call and kept in a file only we can read."""
     path = home / "secret_key"
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        home.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(f".{os.getpid()}")
-    aside.touch(mode=0o600)
-    aside.write_text(secrets.token_urlsafe(50))
-    try:
-        os.link(aside, path)
-    except FileExistsError:
-        pass
-    finally:
-        aside.unlink()
-    return path.read_text()
+    if not path.exists():
+        prepare_home(home)
+        with locked(home / "secret_key.lock", patience=5.0):
+            if not path.exists():
+                write_secret(path, secrets.token_urlsafe(50))
+    return path.read_text().strip()
