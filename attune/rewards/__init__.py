@@ -1,0 +1,42 @@
+"""Personal reward models, one a file, behind the contract of ``attune.rewards.base``; here is the registry by name.
+
+A model's module is imported when its name is first asked for, so that the registry itself stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from attune.errors import ArtifactError, BadData
+from attune.rewards.base import RewardModel
+
+MODELS = {
+    "bradley_terry": "attune.rewards.bradley_terry:BradleyTerry",
+    "hybrid": "attune.rewards.hybrid:Hybrid",
+}
+DEFAULT_MODEL = "hybrid"
+
+
+def names() -> list[str]:
+    """The names that ``create`` knows, pooled baseline first."""
+    return list(MODELS)
+
+
+def create(name: str = DEFAULT_MODEL, **options: Any) -> RewardModel:
+    """An unfitted model with its options. Raises ``BadData`` for an unknown name or option."""
+    if name not in MODELS:
+        raise BadData(f"model {name!r} is not known; expected one of {', '.join(MODELS)}")
+    try:
+        return model_class(name)(**options)
+    except TypeError as error:
+        raise BadData(f"model {name!r} does not take these options: {error}") from None
+
+
+def model_class(name: str) -> type[RewardModel]:
+    """The class behind a name. Raises ``ArtifactError`` for an unknown one: an artifact asked for it."""
+    if name not in MODELS:
+        raise ArtifactError(f"model {name!r} is not known to this version; expected one of {', '.join(MODELS)}")
+    module, _, attribute = MODELS[name].partition(":")
+    found: type[RewardModel] = getattr(import_module(module), attribute)
+    return found
