@@ -9,8 +9,7 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
-import time
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,13 +17,11 @@ import psutil
 import psycopg2
 
 from config.local import folders
+from config.local.embedded import EmbeddedServer
 from config.local.errors import LocalError
-from config.local.process import LOOPBACK, Account, free_port, is_running, spawn, stop
+from config.local.process import LOOPBACK, Account, is_running, spawn
 
 USER = DATABASE = "attune"
-_START_PATIENCE = 60.0  # crash recovery after a power cut may take its time
-_LOCK_PATIENCE = 20.0  # how long a server of a supervisor that was killed may take to close
-
 SETTINGS = {"shared_buffers": "128MB", "max_connections": "120", "jit": "off", "log_min_messages": "warning"}
 THROWAWAY_SETTINGS = SETTINGS | {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -58,41 +55,37 @@ def _version(folder: Path) -> int:
     return int(digits or 0)
 
 
-class EmbeddedPostgres:
-    """One server on the data below `folder`.
+class EmbeddedPostgres(EmbeddedServer):
+    """One Postgres; `folder` holds `postgres/` (the data), `postgres.password` and `postgres.lock`."""
 
-    `folder` holds `postgres/` (the data), `postgres.password` and `postgres.lock`; the log goes to `log`.
-    """
+    name = "postgres"
+    stop_signal = signal.SIGINT  # sessions end, data is flushed
 
-    def __init__(self, folder: Path, *, log: Path, settings: dict[str, str] | None = None) -> None:
-        self.folder = folder
-        self.data = folder / "postgres"
-        self.log = log
-        self.settings = settings or SETTINGS
-        self.child: subprocess.Popen[bytes] | None = None
-        self.port: int | None = None  # chosen once, so that a restart after a crash keeps the URL
-        self._lock: int | None = None
+    def __init__(self, folder: Path, *, log: Path, settings: Mapping[str, str] = SETTINGS) -> None:
+        super().__init__(folder, log=log)
+        self.settings = settings
 
-    def start(self, *, env: dict[str, str] | None = None) -> str:
-        """Start the server (creating the data on the first call) and return its URL once it answers."""
-        folders.make_private(self.folder, passable=os.geteuid() == 0)
-        if self._lock is None:
-            self._lock = folders.wait_for_lock(self.folder / "postgres.lock", patience=_LOCK_PATIENCE)
+    def start(self, *, env: Mapping[str, str] | None = None) -> str:
+        lock = self._claim()
         account = folders.server_account(self.data)
         bin_folder = _reachable_binaries(self.folder, account)
         if not (self.data / "PG_VERSION").exists():
             self._create_data(bin_folder, account)
         self._forget_recycled_pid()
-        return self._launch(bin_folder, account, env)
-
-    def stop(self, *, patience: float = 20.0) -> None:
-        """Close the server (SIGINT: sessions end, data is flushed) and give the lock back."""
-        if self.child is not None:
-            stop(self.child, ask=signal.SIGINT, patience=patience)
-            self.child = None
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        options = {"listen_addresses": LOOPBACK, "port": str(self.port), "unix_socket_directories": "", **self.settings}
+        self.child = spawn(
+            [bin_folder / "postgres", "-D", self.data, *(f"--{key}={value}" for key, value in options.items())],
+            log=self.log,
+            account=account,
+            env=env,
+            death_signal=self.stop_signal,
+            keep_fds=[lock],
+            cwd=self.folder,
+        )
+        url = _url(self.folder, self.port)
+        self._wait_until(lambda: _answers(_maintenance(url)), self.child)
+        _ensure_database(url)
+        return url
 
     def discard(self) -> None:
         """Throw the data away. For throwaway servers only."""
@@ -124,34 +117,6 @@ class EmbeddedPostgres:
         if failed:
             raise LocalError(f"initdb failed, see {self.log}", mend="run `attune doctor`")
         draft.rename(self.data)
-
-    def _launch(self, bin_folder: Path, account: Account, env: dict[str, str] | None) -> str:
-        assert self._lock is not None
-        self.port = self.port or free_port()
-        options = {"listen_addresses": LOOPBACK, "port": str(self.port), "unix_socket_directories": "", **self.settings}
-        self.child = spawn(
-            [bin_folder / "postgres", "-D", self.data, *(f"--{key}={value}" for key, value in options.items())],
-            log=self.log,
-            account=account,
-            env=env,
-            death_signal=signal.SIGINT,
-            keep_fds=[self._lock],
-            cwd=self.folder,
-        )
-        url = _url(self.folder, self.port)
-        self._wait_until_ready(f"{url.rpartition('/')[0]}/postgres")
-        _ensure_database(url)
-        return url
-
-    def _wait_until_ready(self, url: str) -> None:
-        assert self.child is not None
-        deadline = time.monotonic() + _START_PATIENCE
-        while not _answers(url):
-            if self.child.poll() is not None:
-                raise LocalError(f"Postgres ended with code {self.child.returncode}, see {self.log}")
-            if time.monotonic() > deadline:
-                raise LocalError(f"Postgres did not answer within {_START_PATIENCE:.0f} s, see {self.log}")
-            time.sleep(0.03)
 
     def _forget_recycled_pid(self) -> None:
         """Remove postmaster.pid if its pid is now another program's: Postgres would refuse to start for it.
@@ -190,6 +155,11 @@ def _url(folder: Path, port: int) -> str:
     return f"postgres://{USER}:{password}@{LOOPBACK}:{port}/{DATABASE}"
 
 
+def _maintenance(url: str) -> str:
+    """The same server's always present `postgres` database."""
+    return f"{url.rpartition('/')[0]}/postgres"
+
+
 def _answers(url: str) -> bool:
     """Whether the server takes a session on the URL's database."""
     try:
@@ -200,14 +170,13 @@ def _answers(url: str) -> bool:
 
 
 def _ensure_database(url: str) -> None:
-    """Create the URL's database on the server's first start."""
-    server, _, database = url.rpartition("/")
-    connection = psycopg2.connect(f"{server}/postgres")
+    """Create our database on the server's first start."""
+    connection = psycopg2.connect(_maintenance(url))
     connection.autocommit = True
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database])
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
         if cursor.fetchone() is None:
-            cursor.execute(f'CREATE DATABASE "{database}"')
+            cursor.execute(f"CREATE DATABASE {DATABASE}")
     connection.close()
 
 
