@@ -6,7 +6,7 @@ from pathlib import Path
 
 os.environ.setdefault("ATTUNE_HOME", tempfile.mkdtemp(prefix="attune-test-"))
 
-from config.local.postgres import test_database_url
+from config.local.testserver import test_database_url
 from config.settings.base import *
 from config.settings.base import DATABASE_OPTIONS, STORAGES, env
 
