@@ -137,6 +137,8 @@ REST_FRAMEWORK = {
 }
 REST_KNOX = {"TOKEN_MODEL": "annotator.ApiToken", "TOKEN_TTL": None, "AUTH_HEADER_PREFIX": "Bearer"}
 KNOX_TOKEN_MODEL = "annotator.ApiToken"
+# Our token model replaces knox's. Its migrations would still create a table of its own, which nothing then empties.
+MIGRATION_MODULES = {"knox": None}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Attune",
     "DESCRIPTION": "Collect preferences, and ask for personal rewards.",
