@@ -10,7 +10,8 @@ from typing import ClassVar
 
 from config.local import folders
 from config.local.errors import LocalError
-from config.local.process import free_port, stop
+from config.local.ports import free_port
+from config.local.process import stop
 
 _LOCK_PATIENCE = 20.0  # how long a server of a supervisor that was killed may take to close
 _START_PATIENCE = 60.0  # recovery after a power cut may take its time

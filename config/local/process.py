@@ -8,7 +8,6 @@ import ctypes
 import os
 import pwd
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -94,15 +93,19 @@ def is_running(pid: int, *, marker: str) -> bool:
         return False
 
 
-def stop(child: subprocess.Popen[bytes], *, ask: signal.Signals = signal.SIGTERM, patience: float = 10.0) -> None:
+def stop(child: subprocess.Popen[bytes], *, ask: signal.Signals, patience: float) -> None:
     """Ask a child to end; after `patience` seconds kill it with its whole process group."""
-    if child.poll() is None:
-        child.send_signal(ask)
-        try:
-            child.wait(patience)
-        except subprocess.TimeoutExpired:
-            kill_group(child.pid)
-            child.wait()
+    child.send_signal(ask)
+    wait_or_kill(child, patience=patience)
+
+
+def wait_or_kill(child: subprocess.Popen[bytes], *, patience: float) -> None:
+    """Wait `patience` seconds for a child to end, then kill it with its whole process group."""
+    try:
+        child.wait(patience)
+    except subprocess.TimeoutExpired:
+        kill_group(child.pid)
+        child.wait()
 
 
 def kill_group(pid: int) -> None:
@@ -111,10 +114,3 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
         pass
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])

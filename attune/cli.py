@@ -1,0 +1,62 @@
+"""The `attune` command. Each command is loaded when it is used, so that `attune --help` answers at once.
+
+The web parts add theirs through the entry-point group `attune.commands`: each entry is a mapping from a command's
+name to a `Lazy` command. Nothing here knows what they import.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import NamedTuple
+
+import click
+
+GROUP = "attune.commands"
+
+
+class Lazy(NamedTuple):
+    """A command that is imported on its first use."""
+
+    target: str  # "package.module:attribute" of a click command
+    help: str  # the line that `attune --help` shows
+
+    def load(self) -> click.Command:
+        module, _, attribute = self.target.partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command), f"{self.target} is no click command"
+        return command
+
+
+OWN_COMMANDS: Mapping[str, Lazy] = {}
+
+
+class LazyGroup(click.Group):
+    """A click group over `Lazy` commands: our own and those of installed entry points."""
+
+    @property
+    def lazy(self) -> dict[str, Lazy]:
+        """Every command by name; an entry point whose package is not installed adds none."""
+        found = dict(OWN_COMMANDS)
+        for entry in entry_points(group=GROUP):
+            try:
+                found.update(entry.load())
+            except ModuleNotFoundError:
+                continue
+        return found
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(self.lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        lazy = self.lazy.get(cmd_name)
+        return lazy.load() if lazy else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, lazy.help) for name, lazy in sorted(self.lazy.items())])
+
+
+@click.group(cls=LazyGroup)
+@click.version_option(package_name="attune")
+def main() -> None:
+    """Collect human preferences, learn what each person prefers, and score responses for them."""

@@ -1,0 +1,9 @@
+"""The commands that need the web parts or this machine's servers. `attune.cli` finds them through an entry point."""
+
+from attune.cli import Lazy
+
+COMMANDS = {
+    "demo": Lazy("config.commands.demo:demo", "Start Attune with a starter project to try, and print the logins."),
+    "doctor": Lazy("config.commands.doctor:doctor", "Say what stops Attune from running here, and the mend."),
+    "up": Lazy("config.commands.up:up", "Start Attune on this machine; Ctrl-C stops it."),
+}
