@@ -1,0 +1,144 @@
+"""Folders in the artifacts storage, whichever it is: a disk or a bucket.
+
+A folder appears under its name as a whole or not at all, and is never changed: names carry a digest of the content. What
+reads a folder checks it against that digest (``attune.data.read_snapshot``, ``attune.artifact.load``).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage, Storage, storages
+
+from training.errors import StoreError
+
+
+def put_folder(folder: Path, path: str) -> None:
+    """Store a flat folder of files under ``path``. One that is there already is the same and stays.
+
+    Raises ``StoreError`` where there is no space or no right to write.
+    """
+    storage = _storage()
+    with _explained(f"storing {path}"):
+        if isinstance(storage, FileSystemStorage):
+            _put_on_disk(folder, Path(storage.path(path)))
+        else:
+            _put_as_objects(storage, folder, path)
+
+
+def fetch_folder(path: str) -> Path:
+    """Where the folder can be read on this machine; from a bucket it is copied once into ``$ATTUNE_HOME/cache``.
+
+    Raises ``StoreError`` where the storage has no such folder.
+    """
+    storage = _storage()
+    with _explained(f"fetching {path}"):
+        if isinstance(storage, FileSystemStorage):
+            folder = Path(storage.path(path))
+            if not folder.is_dir():
+                raise StoreError(f"The artifacts storage has no folder {path!r}.")
+            return folder
+        return _fetch_objects(storage, path)
+
+
+def forget_copy(path: str) -> None:
+    """Drop this machine's copy of a folder in a bucket, so that the next fetch makes a new one."""
+    if not isinstance(_storage(), FileSystemStorage):
+        shutil.rmtree(_cache() / path, ignore_errors=True)
+
+
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """A folder to write in before storing, on the disk of the cache; gone afterwards."""
+    with _explained("writing a work folder"):
+        _cache().mkdir(parents=True, exist_ok=True)
+        work = tempfile.TemporaryDirectory(prefix=".work-", dir=_cache(), ignore_cleanup_errors=True)
+    with work as name, _explained("writing a work folder"):
+        yield Path(name)
+
+
+def _storage() -> Storage:
+    return storages["artifacts"]
+
+
+def _cache() -> Path:
+    return Path(settings.ATTUNE_HOME) / "cache"
+
+
+def _put_on_disk(folder: Path, target: Path) -> None:
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".aside-", dir=target.parent, ignore_cleanup_errors=True) as aside:
+        copy = Path(aside) / target.name
+        shutil.copytree(folder, copy)
+        copy.chmod(0o755)
+        _flush(copy)
+        _appear(copy, target)
+
+
+def _appear(folder: Path, target: Path) -> None:
+    """Rename into place; where another writer was first, theirs is the same."""
+    try:
+        folder.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
+
+
+def _flush(folder: Path) -> None:
+    """A row may only point to bytes that survive a power cut."""
+    for path in (*folder.iterdir(), folder):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _put_as_objects(storage: Storage, folder: Path, path: str) -> None:
+    """A half-stored folder has no row that names it; the next attempt stores the same bytes over it."""
+    for file in sorted(folder.iterdir()):
+        name = f"{path}/{file.name}"
+        if storage.exists(name):
+            storage.delete(name)
+        with file.open("rb") as content:
+            stored = storage.save(name, File(content))
+        if stored != name:
+            raise StoreError(f"The artifacts storage kept {name!r} as {stored!r}; expected the name it was given.")
+
+
+def _fetch_objects(storage: Storage, path: str) -> Path:
+    target = _cache() / path
+    if target.is_dir():
+        return target
+    _, names = storage.listdir(path)
+    if not names:
+        raise StoreError(f"The artifacts storage has no folder {path!r}.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".aside-", dir=target.parent, ignore_cleanup_errors=True) as aside:
+        copy = Path(aside) / target.name
+        copy.mkdir()
+        for name in names:
+            with storage.open(f"{path}/{name}", "rb") as content, (copy / name).open("wb") as out:
+                shutil.copyfileobj(content, out)
+        _appear(copy, target)
+    return target
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(f"There is no space left on the disk ({what}). Free some and start again.") from error
+        raise StoreError(f"{what[:1].upper()}{what[1:]} failed: {error.strerror or error}.") from error
