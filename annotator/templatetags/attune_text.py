@@ -1,0 +1,34 @@
+"""Filters for text and figures."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.safestring import SafeString
+
+from annotator.markdown import render_markdown
+
+register = template.Library()
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """Safe HTML of a prompt's or response's Markdown."""
+    return render_markdown(text)
+
+
+@register.filter
+def words(text: str) -> int:
+    """How many words the text has."""
+    return len(text.split())
+
+
+@register.filter
+def percent(share: float | None, digits: int = 0) -> str:
+    """0.714 as ``71 %``; an em dash where there is nothing to say."""
+    return "—" if share is None else f"{100 * share:.{digits}f} %"
+
+
+@register.filter
+def lookup(mapping: dict[str, object], key: str) -> object:
+    """A value by a key that is a variable."""
+    return mapping.get(key, "")
