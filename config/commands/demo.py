@@ -21,8 +21,7 @@ def demo(port: int, home: Path | None) -> None:
     The same is written to demo.json in the data folder, for programs.
     """
     supervisor = local_supervisor(port=port, home=home)
-    click.echo(f"starting Attune in {supervisor.folder}")
-    run(supervisor, beside=_seed, ready=lambda: _announce(supervisor))
+    run(supervisor, beside=lambda: _seed(supervisor), ready=lambda: _announce(supervisor))
 
 
 def _seed(supervisor: Supervisor) -> None:

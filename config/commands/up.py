@@ -9,6 +9,7 @@ import click
 
 from config.local.errors import LocalError
 from config.local.home import attune_home
+from config.local.prepare import is_prepared
 from config.local.supervisor import Supervisor
 from config.local.table import programs, scorer_socket
 
@@ -30,7 +31,6 @@ def up(port: int, home: Path | None) -> None:
     DATABASE_URL and BROKER_URL replace the embedded Postgres and Valkey.
     """
     supervisor = local_supervisor(port=port, home=home)
-    click.echo(f"starting Attune in {supervisor.folder}")
     run(supervisor, ready=lambda: click.echo(f"Attune runs at {supervisor.url} (Ctrl-C stops it)"))
 
 
@@ -43,12 +43,17 @@ def local_supervisor(*, port: int, home: Path | None) -> Supervisor:
     return Supervisor(folder, port=port, programs=table, env=env, say=click.echo)
 
 
-def run(
-    supervisor: Supervisor, *, ready: Callable[[], None], beside: Callable[[Supervisor], None] | None = None
-) -> None:
+def run(supervisor: Supervisor, *, ready: Callable[[], None], beside: Callable[[], None] = lambda: None) -> None:
     """Run until stopped; a machine that cannot run Attune ends with one line and the mend, not a traceback."""
+    click.echo(f"starting Attune in {supervisor.folder}")
     try:
-        supervisor.run(ready=ready, beside=beside)
+        supervisor.run(before=lambda: _bring_up_to_date(supervisor), beside=beside, ready=ready)
     except LocalError as error:
         click.echo(f"Attune could not start: {error}", err=True)
         sys.exit(1)
+
+
+def _bring_up_to_date(supervisor: Supervisor) -> None:
+    if not is_prepared(supervisor.folder, supervisor.database_url):
+        click.echo("preparing the database and the static files")
+        supervisor.run_once("prepare", [sys.executable, "-m", "config.local.prepare"])

@@ -32,9 +32,6 @@ class Child:
         self.started = time.monotonic()
         self.process = self.launch()
 
-    def has_died(self) -> bool:
-        return self.process is not None and self.process.poll() is not None
-
     def plan_restart(self) -> None:
         """The pause starts small and doubles with every quick death."""
         calm = time.monotonic() - self.started > _CALM
@@ -57,14 +54,12 @@ class Children:
     def tend(self) -> None:
         """Notice dead children and start those whose pause is over."""
         for child in self._all:
-            if child.has_died():
-                self._bury(child)
+            if child.process is not None and child.process.poll() is not None:
+                self._bury(child, code=child.process.returncode)
             elif child.process is None and time.monotonic() >= child.restart_at:
                 self._revive(child)
 
-    def _bury(self, child: Child) -> None:
-        assert child.process is not None
-        code = child.process.returncode
+    def _bury(self, child: Child, *, code: int) -> None:
         child.plan_restart()
         end_marked(self._token, child.name)  # what it had started may outlive it
         self._say(f"{child.name} ended with code {code}, again in {child.pause:.1f} s; see {child.log}")

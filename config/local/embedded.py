@@ -32,11 +32,12 @@ class EmbeddedServer:
         self.data = folder / self.name
         self.log = log
         self.child: subprocess.Popen[bytes] | None = None
+        self.url = ""
         self.port = 0  # chosen once, so that a restart after a crash keeps the URL
         self._lock: int | None = None
 
-    def start(self, *, env: Mapping[str, str] | None = None) -> str:
-        """Start the server (creating its data on the first call) and return its URL once it answers."""
+    def start(self, *, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start the server (creating its data on the first call) and return once it answers, at `url`."""
         raise NotImplementedError
 
     def stop(self, *, patience: float = 20.0) -> None:

@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import signal
+import subprocess
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -65,7 +66,7 @@ class EmbeddedPostgres(EmbeddedServer):
         super().__init__(folder, log=log)
         self.settings = settings
 
-    def start(self, *, env: Mapping[str, str] | None = None) -> str:
+    def start(self, *, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         lock = self._claim()
         account = folders.server_account(self.data)
         bin_folder = _reachable_binaries(self.folder, account)
@@ -82,10 +83,10 @@ class EmbeddedPostgres(EmbeddedServer):
             keep_fds=[lock],
             cwd=self.folder,
         )
-        url = _url(self.folder, self.port)
-        self._wait_until(lambda: _answers(_maintenance(url)), self.child)
-        _ensure_database(url)
-        return url
+        self.url = _url(self.folder, self.port)
+        self._wait_until(lambda: _answers(_maintenance(self.url)), self.child)
+        _ensure_database(self.url)
+        return self.child
 
     def discard(self) -> None:
         """Throw the data away. For throwaway servers only."""

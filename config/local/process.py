@@ -4,6 +4,7 @@ Linux: the kernel signals the child when its parent dies (PR_SET_PDEATHSIG). It 
 the child ends, so children are started from the main thread only. Elsewhere the supervisor's watchdog does the work.
 """
 
+import contextlib
 import ctypes
 import os
 import pwd
@@ -64,7 +65,7 @@ def spawn(
             extra_groups=[] if switch else None,
             start_new_session=True,
             pass_fds=tuple(keep_fds),
-            preexec_fn=_tie_to_parent(death_signal),  # noqa: PLW1509 (the supervisor has one thread)
+            preexec_fn=_tie_to_parent(death_signal),
         )
 
 
@@ -110,7 +111,5 @@ def wait_or_kill(child: subprocess.Popen[bytes], *, patience: float) -> None:
 
 def kill_group(pid: int) -> None:
     """Kill what is left of the process group that `pid` led."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
         os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
-        pass

@@ -18,7 +18,7 @@ from types import FrameType
 
 import psutil
 
-from config.local import folders, home, postgres, prepare, valkey
+from config.local import folders, home, postgres, valkey
 from config.local.children import Child, Children
 from config.local.embedded import EmbeddedServer
 from config.local.errors import LocalError
@@ -56,7 +56,7 @@ class Supervisor:
         paths = {"ATTUNE_HOME": str(folder), "PORT": str(port)}
         self._env = {"PYTHONUNBUFFERED": "1", **env, **paths, MARK: self._token}
         self._table = programs
-        self._say = say
+        self.say = say
         self._servers: list[EmbeddedServer] = []
         self._server_children = Children(token=self._token, say=say)
         self._programs = Children(token=self._token, say=say)
@@ -67,27 +67,36 @@ class Supervisor:
         """Where the children find the database; known once the servers run."""
         return self._env["DATABASE_URL"]
 
-    def run(self, *, ready: Callable[[], None], beside: Callable[["Supervisor"], None] | None = None) -> None:
-        """Start everything, call `ready` once the web server answers, and stay until told to stop.
+    def run(self, *, before: Callable[[], None], beside: Callable[[], None], ready: Callable[[], None]) -> None:
+        """Start everything and stay until told to stop.
 
-        `beside` runs as soon as the database is prepared, while the programs start.
-        Raises LocalError when something cannot start.
+        `before` runs between the servers and the programs, `beside` while the programs start, `ready` once the web
+        server answers. Raises LocalError when something cannot start.
         """
         home.prepare_home(self.folder)
         self._lock = self._claim_folder()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _raise_stopped)
-        watchdog = self._start_watchdog()
+        watchdog, leash = self._start_watchdog()
         try:
-            self._start(beside)
+            check_port(self.port)
+            self._start_servers()
+            before()
+            self._start_programs()
+            beside()
+            self._wait_until_ready()
             ready()
             while True:
                 time.sleep(_TICK)
                 self._tend()
         except Stopped:
-            self._say("stopping")
+            self.say("stopping")
         finally:
-            self._stop_all(watchdog)
+            self._stop_all()
+            os.close(leash)
+            watchdog.wait()
+            (self.folder / "up.json").unlink(missing_ok=True)
+            os.close(self._lock)
 
     def run_once(self, name: str, argv: Sequence[str]) -> None:
         """Run a short-lived program among the children and wait for it. Raises LocalError if it fails."""
@@ -96,19 +105,11 @@ class Supervisor:
         if child.wait() != 0:
             raise LocalError(f"{name} failed: {_last_line(log)}", mend=f"read {log}")
 
-    def _start(self, beside: Callable[["Supervisor"], None] | None) -> None:
-        check_port(self.port)
-        self._start_servers()
-        if not prepare.is_prepared(self.folder, self.database_url):
-            self._say("preparing the database and the static files")
-            self.run_once("prepare", [sys.executable, "-m", "config.local.prepare"])
+    def _start_programs(self) -> None:
         for program in self._table:
             child = Child(program.name, self._launcher(program), self._log(program.name), patience=program.patience)
             self._programs.add(child)
             child.start()
-        if beside:
-            beside(self)
-        self._wait_until_ready()
 
     def _claim_folder(self) -> int:
         """Hold the folder, which the children of a killed supervisor may still do for a moment."""
@@ -122,21 +123,24 @@ class Supervisor:
         folders.write_secret(self.folder / "up.json", json.dumps(state))
         return lock
 
-    def _start_watchdog(self) -> subprocess.Popen[bytes]:
+    def _start_watchdog(self) -> tuple[subprocess.Popen[bytes], int]:
+        """The watchdog, and the end of its pipe that only we hold."""
+        its_end, our_end = os.pipe()
         watchdog = subprocess.Popen(
             [sys.executable, "-m", "config.local.watchdog", self._token],
-            stdin=subprocess.PIPE,
+            stdin=its_end,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=folders.CHECKOUT,
             start_new_session=True,
         )
-        return watchdog
+        os.close(its_end)
+        return watchdog, our_end
 
     def _start_servers(self) -> None:
         place = folders.servers_folder(self.folder)
         if place != self.folder:
-            self._say(f"the servers keep their data in {place}: their account cannot reach {self.folder}")
+            self.say(f"the servers keep their data in {place}: their account cannot reach {self.folder}")
         if not self._env.get("BROKER_URL"):
             self._env["BROKER_URL"] = self._start_server(valkey.EmbeddedValkey(place, log=self._log("valkey")))
         if not self._env.get("DATABASE_URL"):
@@ -144,17 +148,10 @@ class Supervisor:
 
     def _start_server(self, server: EmbeddedServer) -> str:
         self._servers.append(server)
-        urls: list[str] = []
-
-        def launch() -> subprocess.Popen[bytes]:
-            urls.append(server.start(env=self._marked(server.name)))
-            assert server.child is not None
-            return server.child
-
-        child = Child(server.name, launch, server.log)
+        child = Child(server.name, lambda: server.start(env=self._marked(server.name)), server.log)
         child.start()
         self._server_children.add(child)
-        return urls[0]
+        return server.url
 
     def _launcher(self, program: Program) -> Callable[[], subprocess.Popen[bytes]]:
         return lambda: self._spawn(program.name, program.command, program.env)
@@ -185,20 +182,15 @@ class Supervisor:
         self._server_children.tend()
         self._programs.tend()
 
-    def _stop_all(self, watchdog: subprocess.Popen[bytes]) -> None:
+    def _stop_all(self) -> None:
         """Programs first, then the servers they use; a second Ctrl-C kills at once."""
         try:
             self._programs.stop()
             for server in reversed(self._servers):
                 server.stop()
         except Stopped:
-            self._say("killing")
+            self.say("killing")
         end_marked(self._token)
-        assert watchdog.stdin is not None
-        watchdog.stdin.close()
-        watchdog.wait()
-        (self.folder / "up.json").unlink(missing_ok=True)
-        os.close(self._lock)
 
     def _log(self, name: str) -> Path:
         log = self.folder / "logs" / f"{name}.log"

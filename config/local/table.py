@@ -10,7 +10,7 @@ from pathlib import Path
 from config.local.folders import make_private, short_digest
 from config.local.process import LOOPBACK
 
-_SHARED_MEMORY = Path("/dev/shm")
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (gunicorn makes its own private file there)
 _LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes, macOS 103
 
 

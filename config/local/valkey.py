@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import socket
+import subprocess
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,7 +49,7 @@ class EmbeddedValkey(EmbeddedServer):
     name = "valkey"
     stop_signal = signal.SIGTERM
 
-    def start(self, *, env: Mapping[str, str] | None = None) -> str:
+    def start(self, *, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         lock = self._claim()
         folders.make_private(self.data)
         password = (_read_config(self.folder) or {}).get("requirepass") or secrets.token_urlsafe(24)
@@ -63,7 +64,8 @@ class EmbeddedValkey(EmbeddedServer):
             cwd=self.data,
         )
         self._wait_until(lambda: _answers(self.port, password), self.child)
-        return _url(self.port, password)
+        self.url = _url(self.port, password)
+        return self.child
 
 
 def running_url(folder: Path) -> str | None:
