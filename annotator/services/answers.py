@@ -1,0 +1,226 @@
+"""What an annotator said, in terms of the screen (left, right), and how it maps to the pair's own terms (a, b).
+
+Which response was on the left belongs to the assignment (``swapped``: the pair's b was on the left). Nothing but this
+module turns one into the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from annotator.errors import Invalid
+from annotator.models import Judgment, Project
+from annotator.services.texts import text_problem
+
+Side = Literal["left", "right"]
+Choice = Literal["left", "right", "tie", "both_bad", "skip"]
+
+CHOICES: tuple[Choice, ...] = ("left", "right", "tie", "both_bad", "skip")
+SIDES: tuple[Side, ...] = ("left", "right")
+MAX_RATIONALE = 10_000  # code points
+MAX_COMMENT = 2_000
+MAX_SKIP_REASON = 200
+MAX_SPANS = 100
+STRONG = 3  # "much better": what the policy "required for strong preferences" means
+_A_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A reason tag put on one side, as good or bad there."""
+
+    tag: str
+    side: Side
+    good: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A stretch of one side's source text, code points ``start`` to ``end``; ``quote`` must be what stands there."""
+
+    side: Side
+    start: int
+    end: int
+    quote: str
+    good: bool
+    tag: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer as given on the screen. ``strength`` is 1 slightly, 2 clearly, 3 much; None where it was not asked."""
+
+    choice: Choice
+    strength: int | None = None
+    skip_reason: str = ""
+    tags: tuple[Tag, ...] = ()
+    text: str = ""
+    marks: tuple[Mark, ...] = ()
+    seconds: float | None = None
+    page_version: str = ""
+
+    @property
+    def position(self) -> int | None:
+        """The step on the 7-step scale, 1 (left much better) … 4 (equal) … 7; None where there is none."""
+        if self.choice == "tie":
+            return 4
+        if self.strength is None or self.choice not in SIDES:
+            return None
+        return 4 - self.strength if self.choice == "left" else 4 + self.strength
+
+    @property
+    def gives_reason(self) -> bool:
+        return bool(self.text.strip() or self.tags or self.marks)
+
+
+def on_scale(position: int) -> tuple[Choice, int | None]:
+    """Choice and strength of a step on the 7-step scale. Raises ``Invalid`` unless it is 1 … 7."""
+    if position not in range(1, 8):
+        raise _invalid("position", f"The scale goes from 1 to 7; {position} is not on it.")
+    if position == 4:
+        return "tie", None
+    return ("left", 4 - position) if position < 4 else ("right", position - 4)
+
+
+def plausible_seconds(seconds: float | None) -> float | None:
+    """A time as a browser measured it, or None if its clock was wrong: negative, endless or longer than a day."""
+    return seconds if seconds is not None and math.isfinite(seconds) and 0 <= seconds <= _A_DAY else None
+
+
+def check_answer(answer: Answer, project: Project, texts: Mapping[Side, str] | None = None) -> None:
+    """Raise ``Invalid``, naming every field that is wrong, unless the answer may be stored in this project.
+
+    ``texts`` are the responses as shown; marks are checked against them.
+    """
+    problems = {
+        "choice": "" if answer.choice in CHOICES else f"“{answer.choice}” is none of {', '.join(CHOICES)}.",
+        "strength": _strength_problem(answer),
+        "skip_reason": text_problem(answer.skip_reason, limit=MAX_SKIP_REASON),
+        "tags": _tags_problem(answer.tags, project),
+        "rationale": text_problem(answer.text, limit=MAX_RATIONALE) or _missing_reason(answer, project),
+        "spans": _marks_problem(answer.marks, project, texts or {}),
+        "seconds": _seconds_problem(answer.seconds),
+        "page_version": text_problem(answer.page_version, limit=20),
+    }
+    if answer.skip_reason and answer.choice != "skip":
+        problems["skip_reason"] = f"Only a skipped pair has a skip reason; the choice is “{answer.choice}”."
+    if fields := {name: problem for name, problem in problems.items() if problem}:
+        raise Invalid(" ".join(fields.values()), fields=fields)
+
+
+def _invalid(field: str, problem: str) -> Invalid:
+    return Invalid(problem, fields={field: problem})
+
+
+def _strength_problem(answer: Answer) -> str:
+    if answer.strength is None:
+        return ""
+    if answer.choice not in SIDES:
+        return f"Only a preference has a strength; the choice is “{answer.choice}”."
+    return "" if answer.strength in (1, 2, 3) else f"Strength is 1, 2 or 3, not {answer.strength}."
+
+
+def _seconds_problem(seconds: float | None) -> str:
+    if seconds is None or plausible_seconds(seconds) is not None:
+        return ""
+    return f"The time taken must be from 0 to 86,400 seconds, not {seconds}."
+
+
+def _tags_problem(tags: Iterable[Tag], project: Project) -> str:
+    seen: dict[tuple[str, Side], bool] = {}
+    for each in tags:
+        if each.tag not in project.tag_labels:
+            return f"“{each.tag}” is not a reason tag of this project ({', '.join(project.tag_labels) or 'it has none'})."
+        if each.side not in SIDES:
+            return f"“{each.side}” is not a side."
+        if seen.setdefault((each.tag, each.side), each.good) is not each.good:
+            return f"“{each.tag}” is marked both good and bad on the same side."
+    return ""
+
+
+def _missing_reason(answer: Answer, project: Project) -> str:
+    policy = project.rationales
+    asked = policy == Project.Rationales.REQUIRED or (
+        policy == Project.Rationales.STRONG and answer.strength == STRONG
+    )
+    if not asked or answer.gives_reason or answer.choice == "skip":
+        return ""
+    return "Please give a reason: a tag, a mark in the text or a few words."
+
+
+def _marks_problem(marks: tuple[Mark, ...], project: Project, texts: Mapping[Side, str]) -> str:
+    if len(marks) > MAX_SPANS:
+        return f"At most {MAX_SPANS} stretches can be marked, not {len(marks)}."
+    for mark in marks:
+        if problem := _mark_problem(mark, project, texts):
+            return problem
+    return ""
+
+
+def _mark_problem(mark: Mark, project: Project, texts: Mapping[Side, str]) -> str:
+    if mark.side not in SIDES:
+        return f"“{mark.side}” is not a side."
+    text = texts.get(mark.side, "")
+    if not 0 <= mark.start < mark.end <= len(text):
+        return f"Characters {mark.start} to {mark.end} are not within the response of {len(text)} characters."
+    if mark.quote != text[mark.start : mark.end]:
+        return f"Characters {mark.start} to {mark.end} of the response are not what was quoted."
+    if mark.tag and mark.tag not in project.tag_labels:
+        return f"“{mark.tag}” is not a reason tag of this project."
+    return text_problem(mark.comment, limit=MAX_COMMENT)
+
+
+# --- the pair's own terms -------------------------------------------------------------------------------------------
+
+
+def in_pair_terms(choice: Choice, *, swapped: bool) -> Judgment.Choice:
+    """``left`` is the pair's a, unless the sides were swapped."""
+    if choice in SIDES:
+        return Judgment.Choice.A if (choice == "left") != swapped else Judgment.Choice.B
+    return Judgment.Choice(choice)
+
+
+def as_shown(choice: str, *, swapped: bool) -> Choice:
+    """The inverse of ``in_pair_terms``."""
+    if choice in ("a", "b"):
+        return "left" if (choice == "a") != swapped else "right"
+    return next(each for each in CHOICES if each == choice)
+
+
+def tags_in_pair_terms(tags: Iterable[Tag], *, swapped: bool) -> list[dict[str, object]]:
+    """As ``Rationale.tags`` keeps them, each once."""
+    rows = ({"tag": t.tag, "side": str(in_pair_terms(t.side, swapped=swapped)), "good": t.good} for t in dict.fromkeys(tags))
+    return list(rows)
+
+
+def answer_of(judgment: Judgment) -> Answer:
+    """A stored judgment as it was said on the screen, to show it again. Reads its rationale and spans."""
+    swapped = judgment.swapped
+    answer = Answer(
+        choice=as_shown(judgment.choice, swapped=swapped),
+        strength=judgment.strength,
+        skip_reason=judgment.skip_reason,
+        seconds=judgment.seconds,
+        page_version=judgment.page_version,
+    )
+    rationale = getattr(judgment, "rationale", None)
+    if rationale is None:
+        return answer
+    left_id = judgment.pair.response_b_id if swapped else judgment.pair.response_a_id  # type: ignore[union-attr]
+    return replace(
+        answer,
+        text=rationale.text,
+        tags=tuple(Tag(t["tag"], _side(t["side"], swapped), t["good"]) for t in rationale.tags),
+        marks=tuple(
+            Mark("left" if s.response_id == left_id else "right", s.start, s.end, s.quote, s.good, s.tag, s.comment)
+            for s in judgment.spans.all()
+        ),
+    )
+
+
+def _side(side: str, swapped: bool) -> Side:
+    return "left" if (side == "a") != swapped else "right"

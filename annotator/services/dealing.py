@@ -1,0 +1,210 @@
+"""Which pair an annotator sees next, and lending it to them.
+
+Dealing takes two statements: one finds the annotator's open lease or up to ``CANDIDATES`` free pairs, one claims the
+best that is still free and reads what is to be shown. A claim locks one pair row and passes over those that others are
+claiming at that moment; the database counts the slots (migration 0002), so that no pair gets over its cap.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from annotator.errors import Forbidden
+from annotator.models import Annotator, Assignment, Judgment, Project
+from annotator.services.answers import Answer, Side, answer_of
+from annotator.services.choosing import Candidate, ChoiceRequest, Chosen, rank_candidates
+from annotator.services.dealing_sql import SHOW, claim, find_candidates, find_open_or_candidates
+
+CANDIDATES = 200
+REPEAT_AFTER = 10
+"""At least so many own judgments lie between a first look and its hidden repeat."""
+_REPEAT_AMONG = 50
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One response, on the side where it is shown."""
+
+    response_id: int
+    text: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dealt:
+    """A pair lent to an annotator, with everything a page needs to show it."""
+
+    assignment_id: int
+    key: UUID
+    pair_id: int
+    occasion: int
+    swapped: bool
+    lease_until: datetime
+    chosen_by: str
+    guess: float | None
+    """The model's P(a ≻ b), in the pair's own terms. Never for the annotator's eyes before the judgment."""
+    guess_version: str
+    prompt_id: int
+    prompt_ref: str
+    messages: list[dict[str, Any]]
+    topic: str
+    left: Shown
+    right: Shown
+    answer: Answer | None = None
+    """What was said before, where the pair was reopened by an undo."""
+
+    @property
+    def texts(self) -> dict[Side, str]:
+        return {"left": self.left.text, "right": self.right.text}
+
+
+def deal(*, annotator: Annotator, exclude: Collection[int] = ()) -> Dealt | None:
+    """The pair that the annotator judges next, or None if there is none left for them.
+
+    A lease that is still open is shown again (the latest first), so that a reload shows the same pair on the same
+    sides. ``exclude`` names pairs that the page already holds. Raises ``Forbidden`` where the annotator is paused or
+    the project archived.
+    """
+    _check_may_judge(annotator)
+    for _ in range(_TRIES):
+        open_assignment, candidates = _find(annotator, exclude)
+        if open_assignment:
+            return show(assignment_id=open_assignment, project=annotator.project)
+        if not candidates:
+            return None
+        if dealt := _deal_extra(annotator, exclude) or _lend(annotator, _ranked(annotator, candidates)):
+            return dealt
+    return None
+
+
+def show(*, assignment_id: int, project: Project) -> Dealt:
+    """A lease as its holder sees it, renewed if more than half of it has passed."""
+    now, lease = timezone.now(), timedelta(minutes=project.lease_minutes)
+    with connection.cursor() as cursor:
+        cursor.execute(SHOW, {"assignment": assignment_id, "until": now + lease, "half": now + lease / 2})
+        *row, judged_before = cursor.fetchone()
+    return _dealt(row, answer=_last_answer(assignment_id) if judged_before else None)
+
+
+def _check_may_judge(annotator: Annotator) -> None:
+    if annotator.paused_at:
+        raise Forbidden("Your work in this project is paused. Its owner can tell you why.")
+    if annotator.project.archived_at:
+        raise Forbidden("This project is archived: nothing more is asked in it.")
+
+
+def _find(annotator: Annotator, exclude: Collection[int]) -> tuple[int | None, list[Candidate]]:
+    """The open lease to show again, or else the pairs that could be lent."""
+    project = annotator.project
+    gold = False if project.gold_rate else None  # with a rate of their own, gold pairs come at that rate only
+    rows = _candidate_rows(find_open_or_candidates(project.choosing, gold=gold), annotator, exclude)
+    if rows and rows[0][0]:
+        return rows[0][0], []
+    return None, [Candidate(*row[1:]) for row in rows]
+
+
+def _candidate_rows(sql: str, annotator: Annotator, exclude: Collection[int]) -> list[tuple[Any, ...]]:
+    values = {
+        "project": annotator.project_id,
+        "annotator": annotator.pk,
+        "exclude": list(exclude),
+        "offset": random.getrandbits(31),
+        "limit": CANDIDATES,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.fetchall()
+
+
+def _ranked(annotator: Annotator, candidates: Sequence[Candidate]) -> list[Chosen]:
+    project = annotator.project
+    candidates = list(candidates)
+    if project.choosing == Project.Choosing.RANDOM:
+        random.shuffle(candidates)  # neighbours in the fixed order would otherwise be dealt together
+    return rank_candidates(ChoiceRequest(project.pk, annotator.pk, project.choosing, candidates))
+
+
+def _deal_extra(annotator: Annotator, exclude: Collection[int]) -> Dealt | None:
+    """A hidden repeat or a gold pair, at the project's rates; None most of the time."""
+    project, chance = annotator.project, random.random()
+    if chance < project.repeat_rate:
+        return _lend_repeat(annotator, exclude)
+    if chance < project.repeat_rate + project.gold_rate:
+        rows = _candidate_rows(find_candidates(Project.Choosing.RANDOM, gold=True), annotator, exclude)
+        gold = _ranked(annotator, [Candidate(*row[1:]) for row in rows]) if rows else []
+        return _lend(annotator, [Chosen(each.pair_id, "gold", each.guess, each.guess_version) for each in gold])
+    return None
+
+
+def _lend_repeat(annotator: Annotator, exclude: Collection[int]) -> Dealt | None:
+    """One of the annotator's own earlier pairs, with the sides swapped. Takes no slot."""
+    repeated = Assignment.objects.filter(annotator=annotator, pair=OuterRef("pair"), occasion=1)
+    earlier = (
+        Judgment.objects.filter(annotator=annotator, current=True, withdrawn=False, occasion=0)
+        .filter(source__in=[Judgment.Source.PAGE, Judgment.Source.API], pair__withdrawn_at=None)
+        .exclude(choice=Judgment.Choice.SKIP)
+        .exclude(pair__in=exclude)
+        .exclude(Exists(repeated))
+        .select_related("pair")
+        .order_by("-id")[REPEAT_AFTER : REPEAT_AFTER + _REPEAT_AMONG]
+    )
+    if not (first := random.choice(list(earlier) or [None])) or not (pair := first.pair):
+        return None
+    candidate = Candidate(pair.pk, pair.response_a_id, pair.response_b_id, pair.taken)
+    chosen = [Chosen(c.pair_id, "repeat", c.guess, c.guess_version) for c in _ranked(annotator, [candidate])]
+    return _lend(annotator, chosen, occasion=1, swapped=not first.swapped)
+
+
+def _lend(
+    annotator: Annotator, chosen: Sequence[Chosen], *, occasion: int = 0, swapped: bool | None = None
+) -> Dealt | None:
+    """Claim the first of ``chosen`` that has a slot. Pairs locked by others are waited for only if no other is free."""
+    now = timezone.now()
+    values = {
+        "pairs": [each.pair_id for each in chosen],
+        "chosen_by": [each.chosen_by for each in chosen],
+        "guesses": [each.guess for each in chosen],
+        "versions": [each.guess_version for each in chosen],
+        "occasion": occasion,
+        "swapped": swapped,
+        "annotator": annotator.pk,
+        "project": annotator.project_id,
+        "key": uuid4(),
+        "coin": random.random(),
+        "until": now + timedelta(minutes=annotator.project.lease_minutes),
+        "now": now,
+    }
+    for wait in (False, True):
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(claim(wait=wait), values)
+                if row := cursor.fetchone():
+                    return _dealt(row)
+        except IntegrityError:  # another request of the same annotator was faster with this pair: find it as open
+            return None
+    return None
+
+
+def _dealt(row: Sequence[Any], answer: Answer | None = None) -> Dealt:
+    *lease, prompt_id, prompt_ref, messages, topic, a_id, a_text, a_digest, b_id, b_text, b_digest = row
+    sides = Shown(a_id, a_text, a_digest), Shown(b_id, b_text, b_digest)
+    left, right = reversed(sides) if lease[4] else sides
+    return Dealt(*lease, prompt_id, prompt_ref, json.loads(messages), topic, left, right, answer)
+
+
+def _last_answer(assignment_id: int) -> Answer | None:
+    """The latest answer that was given on this assignment and then taken back."""
+    given = Judgment.objects.filter(assignment_id=assignment_id, withdrawn=False)
+    last = given.select_related("pair", "rationale").order_by("-revision").first()
+    return answer_of(last) if last else None

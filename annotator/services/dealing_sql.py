@@ -1,0 +1,103 @@
+"""The statements of dealing. Written out, because one round trip each is what keeps the next pair fast."""
+
+from __future__ import annotations
+
+from annotator.models import Project
+
+FREE = """
+    p.project_id = %(project)s AND p.withdrawn_at IS NULL AND p.taken < p.cap AND p.id <> ALL (%(exclude)s::bigint[])
+    AND NOT EXISTS (
+        SELECT 1 FROM annotator_assignment a WHERE a.annotator_id = %(annotator)s AND a.pair_id = p.id
+        AND a.occasion = 0 AND a.state IN ('open', 'judged', 'skipped'))
+    AND NOT EXISTS (
+        SELECT 1 FROM annotator_judgment j WHERE j.annotator_id = %(annotator)s AND j.pair_id = p.id)
+"""
+"""Pairs that this annotator has not judged, been lent or skipped (imported judgments count), with a slot left."""
+
+_ROWS = f"SELECT NULL::bigint, p.id, p.response_a_id, p.response_b_id, p.taken FROM annotator_pair p WHERE {FREE}"
+_AROUND_THE_CLOCK = (
+    f"({_ROWS} {{gold}} AND p.shuffle >= %(offset)s ORDER BY p.shuffle LIMIT %(limit)s)"
+    f" UNION ALL ({_ROWS} {{gold}} AND p.shuffle < %(offset)s ORDER BY p.shuffle LIMIT %(limit)s)"
+)
+_BY_POLICY = {
+    Project.Choosing.INFORMATION: _AROUND_THE_CLOCK,
+    Project.Choosing.RANDOM: _AROUND_THE_CLOCK,
+    Project.Choosing.COVERAGE: f"{_ROWS} {{gold}} ORDER BY p.taken, p.shuffle LIMIT %(limit)s",
+    Project.Choosing.LISTED: f"{_ROWS} {{gold}} ORDER BY p.id LIMIT %(limit)s",
+}
+
+
+def find_candidates(policy: str, *, gold: bool | None = None) -> str:
+    """Rows (null, pair, response a, response b, taken), in the policy's order. ``gold``: only those, or none of them."""
+    condition = {None: "", True: "AND p.gold_choice <> ''", False: "AND p.gold_choice = ''"}[gold]
+    return f"SELECT * FROM ({_BY_POLICY[Project.Choosing(policy)].format(gold=condition)}) free LIMIT %(limit)s"
+
+
+def find_open_or_candidates(policy: str, *, gold: bool | None) -> str:
+    """One row (assignment, pair, …) for a lease that is still open, the latest first; without one, the candidates."""
+    return f"""
+    WITH mine AS MATERIALIZED (
+        SELECT l.id, l.pair_id FROM annotator_assignment l JOIN annotator_pair p ON p.id = l.pair_id
+        WHERE l.annotator_id = %(annotator)s AND l.state = 'open' AND p.withdrawn_at IS NULL
+        AND p.id <> ALL (%(exclude)s::bigint[]) ORDER BY l.dealt_at DESC, l.id DESC LIMIT 1)
+    SELECT id, pair_id, 0, 0, 0 FROM mine
+    UNION ALL
+    SELECT * FROM ({find_candidates(policy, gold=gold)}) candidates WHERE NOT EXISTS (SELECT 1 FROM mine)
+    """
+
+
+_CONTENT = """
+    l.id, l.key, l.pair_id, l.occasion, l.swapped, l.lease_until, l.chosen_by, l.guess, l.guess_version,
+    t.id, t.ref, t.messages, t.topic, ra.id, ra.text, ra.digest, rb.id, rb.text, rb.digest
+"""
+_CONTENT_OF = """
+    JOIN annotator_pair p ON p.id = l.pair_id JOIN annotator_prompt t ON t.id = p.prompt_id
+    JOIN annotator_response ra ON ra.id = p.response_a_id JOIN annotator_response rb ON rb.id = p.response_b_id
+"""
+
+SHOW = f"""
+WITH renewed AS (
+    UPDATE annotator_assignment l SET lease_until = %(until)s
+    WHERE l.id = %(assignment)s AND l.state = 'open' AND l.lease_until < %(half)s RETURNING l.lease_until)
+SELECT {_CONTENT.replace("l.lease_until", "COALESCE((SELECT lease_until FROM renewed), l.lease_until)")},
+    EXISTS (SELECT 1 FROM annotator_judgment j WHERE j.assignment_id = l.id)
+FROM annotator_assignment l {_CONTENT_OF} WHERE l.id = %(assignment)s
+"""
+"""An assignment with what is shown, and whether it was judged before. Renews an open lease that is half used up."""
+
+
+def claim(*, wait: bool) -> str:
+    """Lend the first pair of the list that has a slot, and read what is to be shown. No row: none had.
+
+    Pairs that others are claiming right now are passed over, or with ``wait`` waited for. Sides: first balanced among
+    those who were shown this pair, then by a coin biased against the side this annotator had more often lately
+    (Efron 1971); a hidden repeat gets the sides it is given.
+    """
+    return f"""
+    WITH picked AS (
+        SELECT p.id, c.chosen_by, c.guess, c.guess_version
+        FROM unnest(%(pairs)s::bigint[], %(chosen_by)s::text[], %(guesses)s::float8[], %(versions)s::text[])
+            WITH ORDINALITY AS c(pair_id, chosen_by, guess, guess_version, place)
+        JOIN annotator_pair p ON p.id = c.pair_id
+        WHERE p.withdrawn_at IS NULL AND (p.taken < p.cap OR %(occasion)s > 0)
+        ORDER BY c.place LIMIT 1 FOR NO KEY UPDATE OF p {"" if wait else "SKIP LOCKED"}
+    ), balance AS (
+        SELECT (SELECT COALESCE(sum(CASE WHEN o.swapped THEN 1 ELSE -1 END), 0) FROM annotator_assignment o
+                WHERE o.pair_id = (SELECT id FROM picked) AND o.occasion = 0 AND o.state IN ('open', 'judged')) AS pair,
+               (SELECT COALESCE(sum(CASE WHEN r.swapped THEN 1 ELSE -1 END), 0) FROM
+                   (SELECT j.swapped FROM annotator_judgment j WHERE j.annotator_id = %(annotator)s AND j.current
+                    ORDER BY j.id DESC LIMIT 20) r) AS own
+    ), l AS (
+        INSERT INTO annotator_assignment (key, project_id, pair_id, annotator_id, occasion, swapped, state,
+            lease_until, chosen_by, guess, guess_version, dealt_at)
+        SELECT %(key)s, %(project)s, picked.id, %(annotator)s, %(occasion)s,
+            CASE WHEN %(swapped)s::boolean IS NOT NULL THEN %(swapped)s::boolean
+                 WHEN balance.pair <> 0 THEN balance.pair < 0
+                 WHEN balance.own <> 0 THEN (balance.own < 0) = (%(coin)s < 2.0 / 3)
+                 ELSE %(coin)s < 0.5 END,
+            'open', %(until)s, picked.chosen_by, picked.guess, picked.guess_version, %(now)s
+        FROM picked, balance
+        RETURNING *
+    )
+    SELECT {_CONTENT} FROM l {_CONTENT_OF}
+    """

@@ -1,0 +1,39 @@
+"""How a lease ends without a judgment."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from annotator.models import Annotator, Assignment
+
+_BATCH = 1000
+_SWEEPING = 0x5EE9  # key of the advisory lock that lets one sweep run at a time
+
+
+def release(*, annotator: Annotator, assignment_key: UUID) -> bool:
+    """Give an open lease back, so that somebody else can have the pair at once. False if it was not open."""
+    held = Assignment.objects.filter(key=assignment_key, annotator=annotator, state=Assignment.State.OPEN)
+    return bool(held.update(state=Assignment.State.RELEASED))
+
+
+def expire_leases() -> int:
+    """End the open leases whose time is over and free their slots. Returns how many."""
+    expired = 0
+    while batch := _expire_batch():
+        expired += batch
+    return expired
+
+
+@transaction.atomic
+def _expire_batch() -> int:
+    """One sweep at a time: two of them could lock the same pairs in a different order."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_SWEEPING])
+        if not cursor.fetchone()[0]:
+            return 0
+    over = Assignment.objects.filter(state=Assignment.State.OPEN, lease_until__lt=timezone.now())
+    ids = over.select_for_update(skip_locked=True).order_by("id").values_list("id", flat=True)[:_BATCH]
+    return Assignment.objects.filter(id__in=list(ids)).update(state=Assignment.State.EXPIRED)
