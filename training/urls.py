@@ -1,5 +1,9 @@
 """Addresses of the training app's pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from training.views import listing
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("projects/<slug:slug>/models/", listing.models, name="models"),
+]

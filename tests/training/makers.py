@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from annotator.models import Annotator, Judgment, Pair, Project, Prompt, Rationale, Response
 from attune.encoders import content_digest
