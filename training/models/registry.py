@@ -8,7 +8,11 @@ from training.models.runs import Run
 
 
 class ModelVersion(models.Model):
-    """A fitted reward model that can be served. At most one per project is live; the database sees to it."""
+    """A fitted reward model. At most one per project is live; the database sees to it.
+
+    A candidate can be pinned and promoted; a version that another has replaced is a candidate again. A retired one is
+    withdrawn for good.
+    """
 
     class State(models.TextChoices):
         CANDIDATE = "candidate", "Candidate"
@@ -48,6 +52,7 @@ class Promotion(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="promotions")
     version = models.ForeignKey(ModelVersion, on_delete=models.RESTRICT, null=True, related_name="promotions")
     previous = models.ForeignKey(ModelVersion, on_delete=models.RESTRICT, null=True, related_name="+")
+    rolled_back = models.BooleanField(default=False, help_text="Went back to what had been replaced.")
     reason = models.CharField(max_length=200, blank=True)
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     at = models.DateTimeField(auto_now_add=True)

@@ -41,6 +41,7 @@ class Run(Job):
     options = models.JSONField(default=dict, blank=True)
     trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.PERSON)
     promote_when_done = models.BooleanField(default=False)
+    queued_at = models.DateTimeField(null=True, blank=True, help_text="When its message was last sent.")
     metrics = models.JSONField(default=dict, blank=True)
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
 

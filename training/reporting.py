@@ -1,0 +1,65 @@
+"""What a run says while it works: its phase and step for the page, its figures for the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+
+from annotator.services import jobs
+from training.models import Run, RunEvent
+
+EVERY_SECONDS = 1.0
+POINTS = 200
+"""At most so many lines of figures a phase: a chart's worth."""
+
+_NOT_FIGURES = frozenset({"step", "steps", "stage"})
+
+
+class Reporter:
+    """Writes a run's progress and figures, at most once a second, and stops the run where it must not go on.
+
+    An instance is an ``attune`` progress callback. Calls raise ``jobs.Cancelled`` or ``jobs.ClaimLost``.
+    """
+
+    def __init__(self, run: Run, beat: jobs.Beat, *, lease: timedelta = jobs.LEASE, every: float = EVERY_SECONDS) -> None:
+        self.run, self.beat, self.lease, self.every = run, beat, lease, every
+        self._phase = ""
+        self._events: list[RunEvent] = []
+        self._last_point = -1
+        self._spoke_at = 0.0
+
+    def phase(self, name: str, steps: int = 0) -> None:
+        """Enter a phase: freezing, encoding, fitting, checking or storing. Written at once."""
+        self._phase, self._last_point = name, -1
+        self._progress({"step": 0, "steps": steps})
+        self.flush()
+
+    def __call__(self, report: Mapping[str, float | int | str]) -> None:
+        """``step`` of ``steps``, a ``stage`` in words, and any figures."""
+        self.beat.check()
+        self._progress(report)
+        self._keep(report)
+        if time.monotonic() - self._spoke_at >= self.every:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is due."""
+        jobs.heartbeat(job=self.run, progress=self.beat.progress, lease=self.lease)
+        RunEvent.objects.bulk_create(self._events)
+        self._events.clear()
+        self._spoke_at = time.monotonic()
+
+    def _progress(self, report: Mapping[str, float | int | str]) -> None:
+        shown = {name: report[name] for name in _NOT_FIGURES & report.keys()}
+        self.beat.progress = {"phase": self._phase, **shown}
+
+    def _keep(self, report: Mapping[str, float | int | str]) -> None:
+        """Figures become events, thinned to ``POINTS`` over the phase; the last step is always kept."""
+        figures = {name: value for name, value in report.items() if name not in _NOT_FIGURES}
+        step, steps = int(report.get("step", 0)), int(report.get("steps", 0))
+        point = step * POINTS // steps if steps > POINTS else step
+        if figures and point != self._last_point:
+            self._last_point = point
+            data = {"phase": self._phase, "attempt": self.run.attempt, **figures}
+            self._events.append(RunEvent(run=self.run, step=step, data=data))

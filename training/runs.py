@@ -1,0 +1,96 @@
+"""Starting and stopping runs. What a run does is in ``training.execution``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from celery import current_app
+from django.db import transaction
+from django.utils import timezone
+
+from annotator.errors import Conflict, Invalid
+from annotator.models import JobState, Project, User
+from annotator.services import audit, jobs
+from attune import rewards
+from attune.encoders import get_encoder
+from attune.errors import AttuneError
+from training.errors import NothingToLearn
+from training.models import Run, RunEvent
+from training.snapshots import usable_judgments
+
+ACTIVE = (JobState.WAITING, JobState.RUNNING)
+DECIDED = ("a", "b")
+
+
+def start_run(
+    *,
+    project: Project,
+    by: User | None = None,
+    model_name: str | None = None,
+    trigger: Run.Trigger = Run.Trigger.PERSON,
+    promote_when_done: bool = False,
+    options: Mapping[str, object] | None = None,
+    seed: int = 0,
+) -> Run:
+    """Write the run's row, then tell a worker; where the broker is away the sweep tells one later.
+
+    Raises ``Invalid`` for an unknown model or option, ``NothingToLearn``, and ``Conflict`` while the same is in work.
+    """
+    run = Run(
+        project=project,
+        model_name=model_name or project.reward_model,
+        encoder=project.encoder,
+        seed=seed,
+        options=dict(options or {}),
+        trigger=trigger,
+        promote_when_done=promote_when_done,
+        by=by,
+    )
+    _check(run)
+    with transaction.atomic():
+        _lock(project)
+        earlier = project.runs.all()
+        if same := earlier.filter(state__in=ACTIVE, model_name=run.model_name, options=run.options).first():
+            raise Conflict(f"Run {same.number} already fits “{run.model_name}” and is {same.get_state_display().lower()}.")
+        run.number = (earlier.values_list("number", flat=True).first() or 0) + 1
+        run.save()
+        audit.record(project=project, by=by, what="run started", run=run.number, model=run.model_name, trigger=trigger)
+        jobs.enqueue_on_commit(send=lambda: queue_run(run.pk), what=str(run))
+    return run
+
+
+def cancel_run(*, run: Run, by: User | None = None) -> None:
+    """Stop a waiting run at once, a running one at its next sign of life. One that is over stays as it is."""
+    with transaction.atomic():
+        jobs.cancel(job=run)
+        audit.record(project=run.project, by=by, what="run cancelled", run=run.number)
+    run.refresh_from_db()
+
+
+def queue_run(run_id: int) -> None:
+    """Send the run's message; a doubled one is harmless. Raises kombu's ``OperationalError`` without a broker."""
+    current_app.send_task("training.tasks.fit", (run_id,), queue="train")
+    Run.objects.filter(pk=run_id).update(queued_at=timezone.now())
+
+
+def note(run: Run, text: str) -> None:
+    """Add a line to the run's log."""
+    RunEvent.objects.create(run=run, data={"note": text, "attempt": run.attempt})
+
+
+def _check(run: Run) -> None:
+    try:
+        rewards.create(run.model_name, **run.options)
+        get_encoder(run.encoder)
+    except AttuneError as error:
+        raise Invalid(str(error)) from error
+    if not usable_judgments(run.project).filter(choice__in=DECIDED).exists():
+        raise NothingToLearn(
+            f"“{run.project.name}” has no judgment yet that prefers one response over the other, by an annotator whose"
+            " judgments go into the model. Collect or import some first."
+        )
+
+
+def _lock(project: Project) -> None:
+    """One start or promotion at a time per project. Judgments, which only refer to the row, do not wait for it."""
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)

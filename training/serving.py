@@ -1,0 +1,126 @@
+"""The door for the app above: which version answers for a project, and the fitted model itself."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotator.errors import NotFound
+from attune import artifact
+from attune.errors import ArtifactError, EncoderMismatch
+from attune.rewards.base import RewardModel
+from training import store
+from training.models import ModelVersion
+from training.vectors import PostgresVectorStore
+
+Array = NDArray[np.float32]
+
+MODELS_IN_MEMORY = 8
+"""Fitted models that one process keeps; the one longest unused goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedVersion:
+    """What it takes to serve a version. ``label`` is as the API pins it: ``hybrid@3``."""
+
+    id: int
+    label: str
+    model_name: str
+    encoder: str
+    digest: str
+    path: str
+    number: int
+
+
+def live_version(project_id: int) -> ServedVersion | None:
+    """The version that answers unless another is pinned; None before the first promotion. One query."""
+    version = ModelVersion.objects.filter(project=project_id, state=ModelVersion.State.LIVE).first()
+    return served(version) if version else None
+
+
+def version_by_label(project_id: int, label: str) -> ServedVersion:
+    """The version pinned as ``hybrid@3``, live or not. Raises ``NotFound`` for an unknown or retired one. One query."""
+    name, _, number = label.rpartition("@")
+    found = ModelVersion.objects.filter(project=project_id, model_name=name)
+    version = found.filter(number=int(number)).first() if number.isascii() and number.isdigit() and len(number) < 9 else None
+    if version is None:
+        raise NotFound(f"This project has no model “{label}”; expected a label such as hybrid@3.")
+    if version.state == ModelVersion.State.RETIRED:
+        raise NotFound(f"The model “{label}” has been retired and is not served any more.")
+    return served(version)
+
+
+def served(version: ModelVersion) -> ServedVersion:
+    """A version's row as its readers need it."""
+    return ServedVersion(
+        id=version.pk,
+        label=version.label,
+        model_name=version.model_name,
+        encoder=version.encoder,
+        digest=version.digest,
+        path=version.path,
+        number=version.number,
+    )
+
+
+def load_model(version: ServedVersion) -> RewardModel:
+    """The fitted model, kept in memory; any number of threads. Its files are checked against the digest when read.
+
+    Raises ``ArtifactError`` where they are missing or changed, ``EncoderMismatch`` where they are of another encoder
+    than was registered, ``StoreError`` where the storage does not answer.
+    """
+    return _models.get(version)
+
+
+def known_vectors(encoder: str, digests: Sequence[str]) -> dict[str, Array]:
+    """Stored vectors by content digest, each (dim,); texts that were never encoded are left out."""
+    return PostgresVectorStore().get_many(encoder, digests)
+
+
+class _Models:
+    """The models in memory, by digest. Loading one does not keep readers of another waiting."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._models: OrderedDict[str, RewardModel] = OrderedDict()
+        self._reading, self._loading = threading.Lock(), threading.Lock()
+
+    def get(self, version: ServedVersion) -> RewardModel:
+        if model := self._find(version.digest):
+            return model
+        with self._loading:
+            if model := self._find(version.digest):
+                return model
+            model = _read(version)
+        with self._reading:
+            self._models[version.digest] = model
+            while len(self._models) > self.capacity:
+                self._models.popitem(last=False)
+        return model
+
+    def _find(self, digest: str) -> RewardModel | None:
+        with self._reading:
+            if digest in self._models:
+                self._models.move_to_end(digest)
+            return self._models.get(digest)
+
+
+_models = _Models(MODELS_IN_MEMORY)
+
+
+def _read(version: ServedVersion) -> RewardModel:
+    try:
+        model = artifact.load(store.fetch_folder(version.path), version.digest)
+    except ArtifactError:
+        store.forget_copy(version.path)  # a spoilt copy of a bucket's folder; on a disk this fails again
+        model = artifact.load(store.fetch_folder(version.path), version.digest)
+    if model.encoder != version.encoder:
+        raise EncoderMismatch(
+            f"{version.label} was fitted on the encoder {model.encoder!r} but is registered with {version.encoder!r}."
+        )
+    return model
