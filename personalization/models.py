@@ -7,15 +7,20 @@ from training.models import ModelVersion
 
 
 class Latent(models.Model):
-    """One annotator's taste under one model version: a Gaussian, float32 little-endian, mean (Z,) and cov (Z, Z)."""
+    """One annotator's taste under one model version: a Gaussian, float32 little-endian, mean (Z,) and cov (Z, Z).
+
+    Derived, never the truth: a row whose ``signature`` is not that of the annotator's judgments is out of date, and
+    deleting a row loses nothing.
+    """
 
     annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="latents")
     version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="latents")
+    signature = models.CharField(max_length=64, help_text="Of the judgments that went into it.")
     mean = models.BinaryField()
     cov = models.BinaryField()
     extra = models.JSONField(default=dict)
     n_judgments = models.PositiveIntegerField(default=0)
-    last_judgment = models.BigIntegerField(default=0, help_text="Highest judgment id that went into it.")
+    n_unused = models.PositiveIntegerField(default=0, help_text="Judgments of texts that are not encoded yet.")
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -5,30 +5,44 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('annotator', '0001_initial'),
-        ('training', '0001_initial'),
+        ("annotator", "0001_initial"),
+        ("training", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Latent',
+            name="Latent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('mean', models.BinaryField()),
-                ('cov', models.BinaryField()),
-                ('extra', models.JSONField(default=dict)),
-                ('n_judgments', models.PositiveIntegerField(default=0)),
-                ('last_judgment', models.BigIntegerField(default=0, help_text='Highest judgment id that went into it.')),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='latents', to='annotator.annotator')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='latents', to='training.modelversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("mean", models.BinaryField()),
+                ("cov", models.BinaryField()),
+                ("extra", models.JSONField(default=dict)),
+                ("n_judgments", models.PositiveIntegerField(default=0)),
+                (
+                    "last_judgment",
+                    models.BigIntegerField(default=0, help_text="Highest judgment id that went into it."),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "annotator",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="latents", to="annotator.annotator"
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="latents", to="training.modelversion"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('annotator', 'version'), name='latent_once_per_version')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("annotator", "version"), name="latent_once_per_version")
+                ],
             },
         ),
     ]

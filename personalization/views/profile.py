@@ -16,4 +16,6 @@ from annotator.models import Role
 def me(request: HttpRequest, slug: str) -> HttpResponse:
     """The caller's own profile in a project."""
     access = project_for(request.user, slug, Role.OWNER, Role.ANNOTATOR)
-    return render(request, "personalization/profile.html", {"access": access, "project": access.project, "section": "me"})
+    return render(
+        request, "personalization/profile.html", {"access": access, "project": access.project, "section": "me"}
+    )

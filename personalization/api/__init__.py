@@ -1,0 +1,1 @@
+"""The API of rewards and latents."""

@@ -1,0 +1,129 @@
+"""Geometry of the drawings on our pages. Templates write the SVG; here are only numbers and paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+Z80 = 1.2816
+"""Half of an 80 % interval of a Gaussian, in standard deviations."""
+
+WIDTH, HEIGHT = 420, 200
+LEFT, RIGHT, TOP, BOTTOM = 40, 76, 14, 28
+
+
+@dataclass(frozen=True, slots=True)
+class Whisk:
+    """An estimate with its interval on a rail from 0 to 100."""
+
+    at: float
+    start: float
+    width: float
+
+    @property
+    def end(self) -> float:
+        return self.start + self.width
+
+
+def whisk(mean: float, std: float, low: float, high: float) -> Whisk:
+    """``mean`` with its 80 % interval, on a rail from ``low`` to ``high``; what lies outside is drawn at the end."""
+    span = (high - low) or 1.0
+
+    def place(value: float) -> float:
+        return round(min(100.0, max(0.0, 100 * (value - low) / span)), 1)
+
+    start, end = place(mean - Z80 * std), place(mean + Z80 * std)
+    return Whisk(place(mean), start, round(end - start, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A mark on an axis."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShareChart:
+    """Two shares over a count, one of them with a band: SVG paths, ticks, and where the lines end."""
+
+    own: str
+    band: str
+    pooled: str
+    own_end: float
+    pooled_end: float
+    ticks: list[Tick]
+    counts: list[Tick]
+    end: float = WIDTH - RIGHT
+    start: float = LEFT
+    base: float = HEIGHT - BOTTOM
+
+
+@dataclass(frozen=True, slots=True)
+class SharePoint:
+    """After ``count`` judgments: the personal model's share with its interval, and the pooled model's."""
+
+    count: int
+    own: float
+    low: float
+    high: float
+    pooled: float
+
+
+def share_chart(points: Sequence[SharePoint]) -> ShareChart:
+    """The lines of at least two points. The share's axis holds all values, in steps of ten per cent."""
+    floor = min(0.4, *(10 * min(p.low, p.pooled) // 1 / 10 for p in points))
+    first, last = points[0].count, points[-1].count
+
+    def x(count: int) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * (count - first) / max(last - first, 1)
+
+    def y(share: float) -> float:
+        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - share) / (1 - floor)
+
+    steps = [each / 10 for each in range(round(10 * floor), 11, 2 if floor <= 0.4 else 1)]
+    middle = points[len(points) // 2].count
+    upper, lower = [(x(p.count), y(p.high)) for p in points], [(x(p.count), y(p.low)) for p in reversed(points)]
+    return ShareChart(
+        own=line([(x(p.count), y(p.own)) for p in points]),
+        band=line([*upper, *lower]) + "Z",
+        pooled=line([(x(p.count), y(p.pooled)) for p in points]),
+        own_end=round(y(points[-1].own), 1),
+        pooled_end=round(y(points[-1].pooled), 1),
+        ticks=[Tick(round(y(step), 1), f"{round(100 * step)} %") for step in steps],
+        counts=[Tick(round(x(count), 1), str(count)) for count in dict.fromkeys((first, middle, last))],
+    )
+
+
+def line(points: Sequence[tuple[float, float]]) -> str:
+    """An SVG path through the points."""
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+
+
+def wilson(right: float, n: int, z: float = Z80) -> tuple[float, float]:
+    """Wilson's interval of a share (1927), 80 % unless told; it stays within 0 and 1 at small ``n``."""
+    share, shrink = right / n, 1 + z * z / n
+    middle = (share + z * z / (2 * n)) / shrink
+    half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrink
+    return middle - half, middle + half
+
+
+@dataclass(frozen=True, slots=True)
+class SlopeLine:
+    """One response's places over the columns of a slope chart."""
+
+    label: str
+    path: str
+    points: list[tuple[float, float]]
+
+
+def slopes(orders: Sequence[Sequence[int]], labels: Sequence[str], width: int, row: int, top: int) -> list[SlopeLine]:
+    """Lines of a slope chart. ``orders`` holds, for each column, the indices of the labels from first to last."""
+    column = width / len(orders)
+    lines = []
+    for index, label in enumerate(labels):
+        points = [(column * (n + 0.5), float(top + row * list(order).index(index))) for n, order in enumerate(orders)]
+        lines.append(SlopeLine(label, line(points), points))
+    return lines

@@ -1,0 +1,87 @@
+"""Items: the rows of numbers by which a model knows responses; from the model, from stored vectors, or newly encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotator.models import Response
+from attune.errors import AttuneError
+from attune.rewards.base import RewardModel
+from personalization.errors import ModelUnusable
+from personalization.scorer.client import vectors_for
+from personalization.scorer.wire import Text
+from training.errors import StoreError
+from training.serving import ServedVersion, load_model
+from training.vectors import PostgresVectorStore
+
+Array = NDArray[np.float32]
+
+
+@contextmanager
+def usable(served: ServedVersion) -> Iterator[None]:
+    """Turn the core's and the storage's errors about a model into ``ModelUnusable``, which says which model it is."""
+    try:
+        yield
+    except (AttuneError, StoreError) as error:
+        raise ModelUnusable(f"The model {served.label} can't be used: {error}") from error
+
+
+def load(served: ServedVersion) -> RewardModel:
+    """The model behind a version. Raises ``ModelUnusable`` where its files are missing or don't fit their encoder."""
+    with usable(served):
+        return load_model(served)
+
+
+def items_of_responses(*, model: RewardModel, served: ServedVersion, ids: Collection[int]) -> dict[int, Array]:
+    """Items, each (K,), of a project's responses: the model's own, else from stored vectors. The others are left out.
+
+    No query where the model knows all of them, else two. Encodes nothing.
+    """
+    wanted = list(ids)
+    keys = [str(each) for each in wanted]
+    with usable(served):
+        known = model.knows(keys)
+        own = [pk for pk, knows in zip(wanted, known, strict=True) if knows]
+        items = dict(zip(own, model.items([str(pk) for pk in own]), strict=True)) if own else {}
+        if len(own) < len(wanted):
+            items |= _items_from_vectors(model, [pk for pk, knows in zip(wanted, known, strict=True) if not knows])
+    return items
+
+
+def _items_from_vectors(model: RewardModel, ids: Sequence[int]) -> dict[int, Array]:
+    digests = dict(Response.objects.filter(pk__in=ids).values_list("pk", "digest"))
+    vectors = PostgresVectorStore().get_many(model.encoder, list(digests.values()))
+    features = {str(pk): vectors[digest] for pk, digest in digests.items() if digest in vectors}
+    return {int(key): row for key, row in zip(features, model.items(list(features), features), strict=True)}
+
+
+def items_of_texts(
+    *, model: RewardModel, served: ServedVersion, project_id: int, texts: Mapping[str, Text]
+) -> dict[str, tuple[Array, bool]]:
+    """Items, each (K,), of texts by their digest, with whether no encoding was needed.
+
+    A text that is a response of the project has the model's own item; others go by their vector, encoded if new.
+    Raises ``ScorerAway`` or ``ScorerBusy`` where that can't be done now, ``ModelUnusable`` where the model can't be used.
+    """
+    with usable(served):
+        own = _own_ids(model, project_id, list(texts))
+        items = {digest: (row, True) for digest, row in zip(own, model.items(list(own.values())), strict=True)}
+    others = {digest: text for digest, text in texts.items() if digest not in own}
+    if not others:
+        return items
+    vectors, encoded = vectors_for(encoder=model.encoder, texts=others, store=PostgresVectorStore())
+    with usable(served):
+        rows = model.items(list(others), vectors)
+    return items | {digest: (row, digest not in encoded) for digest, row in zip(others, rows, strict=True)}
+
+
+def _own_ids(model: RewardModel, project_id: int, digests: Sequence[str]) -> dict[str, str]:
+    """Digest to response id, for the texts that the model has an item of its own for. Of equal texts the oldest counts."""
+    found = Response.objects.filter(prompt__project_id=project_id, digest__in=digests).order_by("-pk")
+    rows = list(found.values_list("digest", "pk"))
+    known = model.knows([str(pk) for _, pk in rows])
+    return {digest: str(pk) for (digest, pk), knows in zip(rows, known, strict=True) if knows}

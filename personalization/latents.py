@@ -1,0 +1,179 @@
+"""An annotator's latent under a model version: stored, and adapted anew whenever their judgments have changed.
+
+Weights are frozen, so adapting is a few Newton steps over the annotator's own judgments. The stored row carries the
+signature of the judgments that it was made of; a new judgment, an undo or a withdrawal changes the signature, whoever
+writes it, and the next reader adapts again. Two readers at once write the same row; whichever is last, its signature says
+what went into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from django.db.models import CharField, Count, FilteredRelation, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Cast, Concat
+from django.utils import timezone
+
+from annotator.models import Annotator, Judgment
+from annotator.selectors import evidence
+from attune.rewards.base import Comparison, Latent, RewardModel
+from personalization import models
+from personalization.items import items_of_responses, load, usable
+from training.serving import ServedVersion
+
+_FLOAT = np.dtype("<f4")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An annotator with their up-to-date latent under one version. ``updated_at`` is None where nothing is stored."""
+
+    id: int
+    ref: str
+    user_id: int | None
+    simulated: bool
+    latent: Latent
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An annotator, the signature of their judgments now, and what is stored for them."""
+
+    id: int
+    ref: str
+    user_id: int | None
+    simulated: bool
+    signature: str | None
+    stored_signature: str | None
+    mean: memoryview | None
+    cov: memoryview | None
+    extra: dict[str, float] | None
+    n_judgments: int | None
+    updated_at: datetime | None
+
+
+def latent_for(*, annotator_id: int | None, served: ServedVersion) -> Latent:
+    """The annotator's latent, adapted if their judgments have changed; the prior for None or somebody unknown.
+
+    One query where the stored one is current. Raises ``ModelUnusable``.
+    """
+    person = None if annotator_id is None else find_person(served=served, pk=annotator_id)
+    return person.latent if person else load(served).prior()
+
+
+def find_person(*, served: ServedVersion, **which: Any) -> Person | None:
+    """The annotator that the lookups ``which`` name, with their latent; None if there is none."""
+    row = _rows(served).filter(**which).first()
+    return _person(_Row(*row), served) if row else None
+
+
+def adapt_with(*, annotator_id: int | None, served: ServedVersion, inline: Sequence[Comparison]) -> Latent:
+    """A latent from the annotator's own judgments together with ``inline`` ones. Stores nothing."""
+    model = load(served)
+    own, _ = ([], 0) if annotator_id is None else _context(model, served, annotator_id)
+    with usable(served):
+        return model.adapt([*own, *inline])
+
+
+def refresh(*, annotator_id: int, served: ServedVersion) -> Latent:
+    """Adapt and store, whatever is stored."""
+    row = _rows(served).get(pk=annotator_id)
+    return _adapted(_Row(*row), served, load(served))[0]
+
+
+def _rows(served: ServedVersion) -> Any:
+    """One row per annotator, as ``_Row`` takes it."""
+    return Annotator.objects.annotate(
+        stored=FilteredRelation("latents", condition=Q(latents__version=served.id)),
+        signature=Subquery(_signature()),
+    ).values_list(
+        "pk",
+        "ref",
+        "user_id",
+        "simulated",
+        "signature",
+        "stored__signature",
+        "stored__mean",
+        "stored__cov",
+        "stored__extra",
+        "stored__n_judgments",
+        "stored__updated_at",
+    )
+
+
+def _signature() -> QuerySet[Judgment, Any]:
+    """Changes with every judgment, revision, undo and withdrawal of the annotator; null where there is none.
+
+    The sum of the ids, not the highest: ids are given before a transaction commits, so a lower one can appear later.
+    """
+    current = Judgment.objects.filter(annotator=OuterRef("pk"), current=True).order_by().values("annotator")
+    text = CharField()
+    made_of = Concat(Cast(Count("pk"), text), Value(":"), Cast(Sum("pk"), text), output_field=text)
+    return current.annotate(signature=made_of).values("signature")
+
+
+def _person(row: _Row, served: ServedVersion) -> Person:
+    model = load(served)
+    if not row.signature:
+        latent, updated_at = model.prior(), None
+    elif row.signature == row.stored_signature and (stored := _unpacked(row, model)):
+        latent, updated_at = stored, row.updated_at
+    else:
+        latent, updated_at = _adapted(row, served, model)
+    return Person(row.id, row.ref, row.user_id, row.simulated, latent, updated_at)
+
+
+def _unpacked(row: _Row, model: RewardModel) -> Latent | None:
+    """The stored posterior, or None where it has not the shape of this model's latents."""
+    shape = model.prior().mean.shape
+    mean, cov = np.frombuffer(row.mean or b"", _FLOAT), np.frombuffer(row.cov or b"", _FLOAT)
+    if mean.shape != shape or cov.size != mean.size**2:
+        return None
+    return Latent(mean, cov.reshape(mean.size, mean.size), row.n_judgments or 0, row.extra or {})
+
+
+def _adapted(row: _Row, served: ServedVersion, model: RewardModel) -> tuple[Latent, datetime]:
+    """A new posterior, stored under the signature read *before* the judgments: a later one makes it stale, never wrong."""
+    context, unused = _context(model, served, row.id)
+    with usable(served):
+        latent = model.adapt(context)
+    return latent, _store(row, served, latent, unused)
+
+
+def _context(model: RewardModel, served: ServedVersion, annotator_id: int) -> tuple[list[Comparison], int]:
+    """The annotator's judgments as comparisons, and how many are left out for want of a vector."""
+    judged = evidence.comparisons(annotator_id)
+    ids = {pk for each in judged for pk in (each.response_a_id, each.response_b_id)}
+    items = items_of_responses(model=model, served=served, ids=ids)
+    context = [
+        Comparison(items[each.response_a_id], items[each.response_b_id], each.choice, each.strength, each.swapped)
+        for each in judged
+        if each.response_a_id in items and each.response_b_id in items
+    ]
+    return context, len(judged) - len(context)
+
+
+def _store(row: _Row, served: ServedVersion, latent: Latent, unused: int) -> datetime:
+    """Write the posterior over whatever is there, in one statement."""
+    now = timezone.now()
+    stored = models.Latent(
+        annotator_id=row.id,
+        version_id=served.id,
+        signature=row.signature or "",
+        mean=np.asarray(latent.mean, _FLOAT).tobytes(),
+        cov=np.asarray(latent.cov, _FLOAT).tobytes(),
+        extra={name: float(value) for name, value in latent.extra.items()},
+        n_judgments=latent.n,
+        n_unused=unused,
+        updated_at=now,
+    )
+    columns = ["signature", "mean", "cov", "extra", "n_judgments", "n_unused", "updated_at"]
+    models.Latent.objects.bulk_create(
+        [stored], update_conflicts=True, unique_fields=["annotator", "version"], update_fields=columns
+    )
+    return now

@@ -1,0 +1,181 @@
+"""The one function behind every way of asking for rewards: who, which model, which texts, on which scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotator.access import Access
+from annotator.errors import Forbidden, Invalid, NotFound
+from annotator.models import Response
+from attune.data import Choice, content_digest
+from attune.rewards.base import Comparison, Latent, RewardModel, Scores
+from personalization.errors import ModelUnusable, NoModel
+from personalization.items import items_of_texts, load, usable
+from personalization.latents import Person, adapt_with, find_person
+from personalization.scorer.wire import Text
+from training.serving import ServedVersion, live_version, version_by_label
+
+Array = NDArray[np.float32]
+Normalize = Literal["none", "sigmoid", "percentile"]
+Aggregate = Literal["mean", "wco", "uwo"]
+
+REFERENCE = 2_000
+"""So many of a project's responses a percentile is taken among."""
+
+
+@dataclass(frozen=True, slots=True)
+class InlineJudgment:
+    """A judgment given with a request, to adapt to; nothing of it is stored."""
+
+    prompt: str
+    response_a: str
+    response_b: str
+    choice: Choice
+    strength: int | None = None
+    swapped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRequest:
+    """N completions of one prompt to score for ``user`` (a reference; None is everybody) under ``model`` (None: live)."""
+
+    prompt: str
+    completions: tuple[str, ...]
+    user: str | None = None
+    model: str | None = None
+    context: tuple[InlineJudgment, ...] = ()
+    normalize: Normalize = "none"
+    aggregate: Aggregate = "mean"
+
+
+@dataclass(frozen=True, slots=True)
+class Rewards:
+    """N rewards in the order asked, with their standard deviations, and what they rest on.
+
+    ``fallback`` is true where nothing personal went in, so that the rewards are everybody's.
+    """
+
+    served: ServedVersion
+    mean: list[float]
+    std: list[float]
+    cached: list[bool]
+    n_judgments: int
+
+    @property
+    def fallback(self) -> bool:
+        return self.n_judgments == 0
+
+
+def score(*, access: Access, user_id: int, request: ScoreRequest) -> Rewards:
+    """Rewards of the completions. ``user_id`` is who asks: annotators may only ask for themselves.
+
+    Raises ``NotFound`` for an unknown user or version, ``Forbidden``, ``NoModel``, ``ModelUnusable``, ``ScorerAway``,
+    ``ScorerBusy``, and ``Invalid`` for an aggregate that the model does not have.
+    """
+    served = version_for(access.project.pk, request.model)
+    _check_aggregate(request.aggregate, served)
+    model = load(served)
+    person = _person(access, user_id, request, served)
+    completions = [(request.prompt, text) for text in request.completions]
+    found = items_of_texts(
+        model=model,
+        served=served,
+        project_id=access.project.pk,
+        texts={content_digest(*text): text for text in [*completions, *_context_texts(request.context)]},
+    )
+    latent = _latent(model, served, person, [_comparison(each, found) for each in request.context])
+    rows = [found[content_digest(*text)] for text in completions]
+    scores = scaled(
+        served=served, latent=latent, items=np.stack([item for item, _ in rows]), normalize=request.normalize
+    )
+    return Rewards(served, scores.mean.tolist(), scores.std.tolist(), [cached for _, cached in rows], latent.n)
+
+
+def version_for(project_id: int, label: str | None) -> ServedVersion:
+    """The pinned version, or the live one. Raises ``NotFound`` for an unknown label, ``NoModel`` where none is live."""
+    if label is not None:
+        return version_by_label(project_id, label)
+    if (served := live_version(project_id)) is None:
+        raise NoModel("This project has no live model yet: train one and promote it.")
+    return served
+
+
+def scaled(*, served: ServedVersion, latent: Latent, items: Array, normalize: Normalize = "none") -> Scores:
+    """Rewards of items (N, K) on the asked scale, with their standard deviations on that scale.
+
+    ``sigmoid`` is σ(reward), its deviation by the slope there. ``percentile`` is the share of the project's responses
+    that the same latent rewards less (ties count half), its deviation half the way from one below to one above the mean.
+    Raises ``ModelUnusable`` rather than answer with anything that is not a number.
+    """
+    model = load(served)
+    with usable(served):
+        scores = model.score(latent, items)
+    if not (np.isfinite(scores.mean).all() and np.isfinite(scores.std).all()):
+        raise ModelUnusable(f"The model {served.label} gave a reward that is not a finite number.")
+    if normalize == "sigmoid":
+        squashed = 1 / (1 + np.exp(-scores.mean.astype(np.float64)))
+        return Scores(squashed.astype(np.float32), (squashed * (1 - squashed) * scores.std).astype(np.float32))
+    if normalize == "percentile":
+        reference = np.sort(model.score(latent, _reference_items(served)).mean)
+        low, mean, high = (_share_below(reference, scores.mean + step * scores.std) for step in (-1, 0, 1))
+        return Scores(mean, (high - low) / 2)
+    return scores
+
+
+def _share_below(reference: Array, values: Array) -> Array:
+    """The mid-rank share of the sorted ``reference`` (M,) below each of ``values`` (N,)."""
+    below, to = np.searchsorted(reference, values, "left"), np.searchsorted(reference, values, "right")
+    return ((below + to) / (2 * len(reference))).astype(np.float32)
+
+
+@lru_cache(maxsize=32)
+def _reference_items(served: ServedVersion) -> Array:
+    """Items of a fixed sample of the project's responses, (M, K), those with the smallest digests."""
+    model = load(served)
+    found = Response.objects.filter(prompt__project__versions=served.id).order_by("digest", "pk")
+    keys = [str(pk) for pk in found.values_list("pk", flat=True)[: 2 * REFERENCE]]
+    known = [key for key, knows in zip(keys, model.knows(keys), strict=True) if knows][:REFERENCE]
+    if not known:
+        raise ModelUnusable(f"The model {served.label} knows no response of its project to compare with.")
+    return model.items(known)
+
+
+def _check_aggregate(aggregate: Aggregate, served: ServedVersion) -> None:
+    if aggregate != "mean":
+        raise Invalid(
+            f"The aggregate “{aggregate}” needs an ensemble; {served.label} is one model.",
+            fields={"aggregate": f"{aggregate!r} needs an ensemble; expected 'mean'"},
+        )
+
+
+def _person(access: Access, user_id: int, request: ScoreRequest, served: ServedVersion) -> Person | None:
+    """Whose rewards; None is everybody's, or those of somebody new with a context of their own."""
+    if request.user is None:
+        return None
+    person = find_person(served=served, project=access.project, ref=request.user)
+    if not access.reads and (person is None or person.user_id != user_id):
+        raise Forbidden("Annotators can ask for their own rewards and for everybody’s, not for those of others.")
+    if person is None and not request.context:
+        raise NotFound(f"There is no annotator “{request.user}” in this project.")
+    return person
+
+
+def _latent(model: RewardModel, served: ServedVersion, person: Person | None, inline: Sequence[Comparison]) -> Latent:
+    if inline:
+        return adapt_with(annotator_id=person.id if person else None, served=served, inline=inline)
+    return person.latent if person else model.prior()
+
+
+def _context_texts(context: Sequence[InlineJudgment]) -> list[Text]:
+    return [(each.prompt, text) for each in context for text in (each.response_a, each.response_b)]
+
+
+def _comparison(each: InlineJudgment, found: dict[str, tuple[Array, bool]]) -> Comparison:
+    a, b = (found[content_digest(each.prompt, text)][0] for text in (each.response_a, each.response_b))
+    return Comparison(a, b, each.choice, each.strength, each.swapped)
