@@ -10,6 +10,11 @@ urlpatterns: list[URLPattern] = [
     path("projects/<slug:slug>/data/", imports.data, name="data"),
     path("projects/<slug:slug>/setup/", setup.setup, name="setup"),
     path("projects/<slug:slug>/people/", people.people, name="people"),
+    path("projects/<slug:slug>/people/invites/", people.invite_new, name="invite_new"),
+    path("projects/<slug:slug>/people/invites/<int:pk>/withdraw/", people.invite_revoke, name="invite_revoke"),
+    path("projects/<slug:slug>/people/members/<int:pk>/", people.member_role, name="member_role"),
+    path("projects/<slug:slug>/people/members/<int:pk>/remove/", people.member_remove, name="member_remove"),
+    path("projects/<slug:slug>/people/annotators/<int:pk>/", people.annotator_pause, name="annotator_pause"),
     path("projects/<slug:slug>/tokens/", tokens.tokens, name="tokens"),
     path("join/<str:token>/", invites.join, name="join"),
 ]

@@ -1,0 +1,257 @@
+"""Forms of the owner's pages. They say what is wrong field by field; the services have the last word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from django import forms
+from django.http import QueryDict
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from annotator.errors import AnnotatorError
+from annotator.models import ApiToken, Project, Role
+from annotator.services.invites import MAX_DAYS, MAX_USES
+
+MAX_TAGS = 8
+TAG_LENGTH = 40
+REWARD_MODELS = {
+    "hybrid": _("Hybrid: what everybody shares, plus each person’s taste"),
+    "bradley_terry": _("Bradley–Terry: one ranking for everybody"),
+}
+ENCODERS = {
+    "minilm+style": _("Meaning and style"),
+    "minilm": _("Meaning only"),
+    "style": _("Style only: length, lists, hedges … (fast)"),
+}
+TEXT_BOX = {"class": "in", "rows": 3}
+
+
+class PlainForm(forms.Form):
+    """Widgets in the house's classes; errors of services join those of fields."""
+
+    use_required_attribute = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if not isinstance(field.widget, forms.CheckboxInput | forms.RadioSelect | forms.CheckboxSelectMultiple):
+                field.widget.attrs.setdefault("class", "in")
+
+    def take_error(self, error: AnnotatorError) -> None:
+        """Show a service's refusal where it belongs: at its fields, or above the form."""
+        for name, reason in error.fields.items():
+            self.add_error(name if name in self.fields else None, reason)
+        if not error.fields:
+            self.add_error(None, str(error))
+
+
+class ProjectForm(PlainForm):
+    """A new project."""
+
+    name = forms.CharField(label=_("Name"), max_length=200)
+    description = forms.CharField(
+        label=_("What is it about?"),
+        required=False,
+        max_length=2_000,
+        widget=forms.Textarea(attrs=TEXT_BOX),
+        help_text=_("People who are invited read this first."),
+    )
+    template = forms.ChoiceField(label=_("Start from"), widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, templates: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast(forms.ChoiceField, self.fields["template"])
+        field.choices = list(templates.items())
+        field.initial = next(iter(templates))
+
+
+class InviteForm(PlainForm):
+    """An invitation link."""
+
+    role = forms.ChoiceField(label=_("They join as"), choices=Role.choices, initial=Role.ANNOTATOR)
+    max_uses = forms.IntegerField(
+        label=_("People who may use it"), min_value=1, max_value=MAX_USES, initial=1, widget=forms.NumberInput
+    )
+    days = forms.IntegerField(label=_("Days it works"), min_value=1, max_value=MAX_DAYS, initial=7)
+    note = forms.CharField(
+        label=_("Note to yourself"), max_length=200, required=False, help_text=_("For whom it is, for example.")
+    )
+
+
+class JoinForm(PlainForm):
+    """What somebody agrees to who joins with an account they have."""
+
+    may_learn = forms.BooleanField(
+        label=_("Attune may learn my preferences in this project"),
+        help_text=_("Needed. You can see what it has learnt at any time."),
+        error_messages={"required": _("Without this there is nothing that you could do here.")},
+    )
+    may_train = forms.BooleanField(
+        label=_("My judgments may train the model that everybody shares"),
+        required=False,
+        help_text=_("Up to you. Without it, only your own model learns from them."),
+    )
+
+
+class RegisterForm(JoinForm):
+    """The same, for somebody without an account."""
+
+    name = forms.CharField(label=_("Your name"), max_length=120)
+    email = forms.EmailField(label=_("Email"), max_length=254, help_text=_("You sign in with it."))
+    password = forms.CharField(
+        label=_("Choose a password"),
+        strip=False,
+        max_length=4_096,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("At least 10 characters. A sentence is fine."),
+    )
+    field_order = ("name", "email", "password", "may_learn", "may_train")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].widget.attrs["autocomplete"] = "name"
+        self.fields["email"].widget.attrs["autocomplete"] = "username"
+
+
+class TokenForm(PlainForm):
+    """A token for the API."""
+
+    name = forms.CharField(
+        label=_("Name"), max_length=120, help_text=_("What will use it: “nightly export”, “trainer”.")
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("It may"), choices=ApiToken.Scope.choices, widget=forms.CheckboxSelectMultiple
+    )
+    everywhere = forms.BooleanField(
+        label=_("In all of my projects"), required=False, help_text=_("Otherwise in this project only.")
+    )
+    days = forms.TypedChoiceField(
+        label=_("Works for"),
+        coerce=int,
+        initial="90",
+        choices=[("30", _("30 days")), ("90", _("90 days")), ("365", _("a year")), ("0", _("until it is revoked"))],
+    )
+
+
+class UploadForm(PlainForm):
+    """A file to import."""
+
+    file = forms.FileField(
+        label=_("File"),
+        max_length=255,
+        help_text=_("JSONL or CSV, also as .gz: judgments, or prompts with their responses."),
+        error_messages={"empty": _("The file is empty."), "required": _("Choose a file first.")},
+    )
+
+
+class DeleteForm(PlainForm):
+    """The project's name, typed, before it is deleted."""
+
+    typed = forms.CharField(label=_("Type the project’s name to delete it"), max_length=200)
+
+
+class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
+    """All settings of a project, with the version of those that the person had before them."""
+
+    version = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    repeat_percent = forms.FloatField(label=_("Shown twice, %"), min_value=0, max_value=50)
+    gold_percent = forms.FloatField(label=_("Pairs with a known answer, %"), min_value=0, max_value=50)
+    spread = forms.BooleanField(label=_("Also for the pairs that are here already"), required=False)
+    reward_model = forms.ChoiceField(
+        label=_("Reward model"), choices=list(REWARD_MODELS.items()), widget=forms.RadioSelect
+    )
+    encoder = forms.ChoiceField(label=_("What it looks at"), choices=list(ENCODERS.items()))
+
+    class Meta:
+        model = Project
+        fields = (
+            "name",
+            "description",
+            "instructions",
+            "rationales",
+            "choosing",
+            "overlap",
+            "lease_minutes",
+            "daily_goal",
+            "reward_model",
+            "encoder",
+            "refit_every",
+            "show_guess",
+            "source_note",
+        )
+        widgets = {
+            "description": forms.Textarea(attrs=TEXT_BOX),
+            "instructions": forms.Textarea(attrs={"class": "in", "rows": 8}),
+            "source_note": forms.Textarea(attrs={"class": "in", "rows": 2}),
+            "rationales": forms.RadioSelect,
+            "choosing": forms.RadioSelect,
+        }
+        labels = {
+            "instructions": _("Instructions for annotators"),
+            "rationales": _("Ask for a reason"),
+            "choosing": _("Which pair comes next"),
+            "overlap": _("People for each pair"),
+            "lease_minutes": _("Minutes a pair is kept for somebody"),
+            "daily_goal": _("Pairs a day for each person"),
+            "refit_every": _("New judgments that start a training run"),
+            "show_guess": _("After a judgment, tell what the model had guessed"),
+            "source_note": _("Where the data is from, and its licence"),
+        }
+        help_texts = {
+            "instructions": _("Markdown. Annotators can open them beside every pair."),
+            "overlap": "",
+            "lease_minutes": _("Then somebody else may get it."),
+            "refit_every": _("0 means: only when somebody starts one."),
+            "show_guess": _("Never before it: that would steer them."),
+            "source_note": _("Shown with the project."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["overlap"].widget.attrs["min"] = 1
+        self.fields["instructions"].max_length = 50_000  # type: ignore[attr-defined]
+        self.tags, self.tag_errors = (
+            _tags(cast(QueryDict, self.data)) if self.is_bound else (list(self.instance.reason_tags), [])
+        )
+
+    @property
+    def tag_rows(self) -> list[dict[str, str]]:
+        """The tags with a few empty rows to add some."""
+        empty = {"key": "", "label": ""}
+        return self.tags + [empty] * min(2 if len(self.tags) else 5, MAX_TAGS - len(self.tags))
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        for error in self.tag_errors:
+            self.add_error(None, error)
+        return self.cleaned_data
+
+    def values(self) -> dict[str, object]:
+        """What ``services.settings.update_settings`` takes."""
+        values = {name: self.cleaned_data[name] for name in self.Meta.fields}
+        values["reason_tags"] = self.tags
+        values["repeat_rate"] = self.cleaned_data["repeat_percent"] / 100
+        values["gold_rate"] = self.cleaned_data["gold_percent"] / 100
+        return values
+
+
+def _tags(data: QueryDict) -> tuple[list[dict[str, str]], list[str]]:
+    """Reason tags from the fields ``tag_key`` and ``tag_label``, one of each for a row; an empty label drops its row."""
+    tags: list[dict[str, str]] = []
+    errors: list[str] = []
+    keys, labels = data.getlist("tag_key"), data.getlist("tag_label")
+    for key, label in zip(keys, labels, strict=False):
+        if not (label := label.strip()):
+            continue
+        key = key if key.isascii() and slugify(key) == key else ""
+        tag = {"key": key or slugify(label)[:TAG_LENGTH] or f"tag-{len(tags) + 1}", "label": label}
+        if len(label) > TAG_LENGTH or "\x00" in label:
+            errors.append(_("The reason “%(label)s” must have at most 40 plain characters.") % {"label": label[:60]})
+        if tag["key"] in [other["key"] for other in tags]:
+            errors.append(_("The reason “%(label)s” is there twice.") % {"label": label[:60]})
+        tags.append(tag)
+    if len(tags) > MAX_TAGS:
+        errors.append(_("At most %(most)d reasons, not %(n)d.") % {"most": MAX_TAGS, "n": len(tags)})
+    return tags, errors

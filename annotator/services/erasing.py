@@ -1,0 +1,51 @@
+"""What takes things away: withdrawn pairs, which can come back, and a deleted project, which can't."""
+
+from __future__ import annotations
+
+from django.core.files.storage import storages
+from django.db import connection, transaction
+from django.utils import timezone
+
+from annotator.errors import Invalid
+from annotator.models import Assignment, Pair, Project, User
+from annotator.services.audit import record
+
+
+def withdraw_pair(*, pair: Pair, by: User) -> None:
+    """Show the pair to nobody any more; its judgments stay, and who has it open is told when they submit."""
+    with transaction.atomic():
+        if Pair.objects.filter(pk=pair.pk, withdrawn_at=None).update(withdrawn_at=timezone.now()):
+            open_ones = Assignment.objects.filter(pair=pair, state=Assignment.State.OPEN)
+            open_ones.update(state=Assignment.State.RELEASED)
+            record(project=pair.project, by=by, what="pair withdrawn", pair=pair.pk)
+
+
+def restore_pair(*, pair: Pair, by: User) -> None:
+    """Undo ``withdraw_pair``."""
+    with transaction.atomic():
+        if Pair.objects.filter(pk=pair.pk, withdrawn_at__isnull=False).update(withdrawn_at=None):
+            record(project=pair.project, by=by, what="pair restored", pair=pair.pk)
+
+
+def delete_project(*, project: Project, by: User, typed: str) -> None:
+    """Erase the project with its judgments, models and uploads, once its name was ``typed`` as it is written.
+
+    The one door through which judgments leave the database. What remains is an audit entry without a project.
+    Raises ``Invalid`` where the name differs.
+    """
+    if typed.strip() != project.name.strip():
+        raise Invalid("Nothing was deleted.", fields={"typed": f"“{typed.strip()[:80]}” is not the project’s name."})
+    uploads = list(project.imports.exclude(path="").values_list("path", flat=True))
+    about = {"slug": project.slug, "name": project.name, "judgments": project.judgments.count()}
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL attune.erase = 'on'")
+        project.delete()
+        record(project=None, by=by, what="project deleted", **about)
+        transaction.on_commit(lambda: _remove_uploads(uploads))
+
+
+def _remove_uploads(paths: list[str]) -> None:
+    storage = storages["uploads"]
+    for path in paths:
+        storage.delete(path)

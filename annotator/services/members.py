@@ -1,0 +1,65 @@
+"""Roles in a project, and pauses. A project always keeps an owner."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from annotator.errors import Conflict
+from annotator.models import Annotator, Assignment, Membership, Project, Role, User
+from annotator.services.audit import record
+
+
+def change_role(*, member: Membership, role: Role, by: User) -> None:
+    """Give a member another role. Raises ``Conflict`` for the last owner. What they judged stays in any case."""
+    with transaction.atomic():
+        _keep_an_owner(member, stays=role == Role.OWNER)
+        before, member.role = member.role, role
+        if before == role:
+            return
+        member.save(update_fields=["role"])
+        if role == Role.VIEWER:
+            _give_back(project=member.project, user=member.user)
+        record(project=member.project, by=by, what="role changed", member=str(member.user), before=before, after=role)
+
+
+def remove_member(*, member: Membership, by: User) -> None:
+    """Take a member out of the project; their judgments stay, what they had open goes back. Not the last owner."""
+    with transaction.atomic():
+        _keep_an_owner(member, stays=False)
+        _give_back(project=member.project, user=member.user)
+        record(project=member.project, by=by, what="member removed", member=str(member.user), role=member.role)
+        member.delete()
+
+
+def pause_annotator(*, annotator: Annotator, by: User) -> None:
+    """Give them no more pairs, and give back what they had open."""
+    with transaction.atomic():
+        if Annotator.objects.filter(pk=annotator.pk, paused_at=None).update(paused_at=timezone.now()):
+            _release(annotator)
+            record(project=annotator.project, by=by, what="annotator paused", annotator=annotator.ref)
+
+
+def resume_annotator(*, annotator: Annotator, by: User) -> None:
+    """Let them judge again."""
+    with transaction.atomic():
+        if Annotator.objects.filter(pk=annotator.pk, paused_at__isnull=False).update(paused_at=None):
+            record(project=annotator.project, by=by, what="annotator resumed", annotator=annotator.ref)
+
+
+def _keep_an_owner(member: Membership, *, stays: bool) -> None:
+    """Locks the project's row, so that two owners can't step down at once."""
+    Project.objects.select_for_update().get(pk=member.project_id)
+    owners = Membership.objects.filter(project=member.project_id, role=Role.OWNER)
+    if member.role == Role.OWNER and not stays and not owners.exclude(pk=member.pk).exists():
+        raise Conflict(f"{member.user} is the only owner. Make somebody else an owner first.")
+
+
+def _give_back(*, project: Project, user: User) -> None:
+    for annotator in Annotator.objects.filter(project=project, user=user):
+        _release(annotator)
+
+
+def _release(annotator: Annotator) -> None:
+    open_ones = Assignment.objects.filter(annotator=annotator, state=Assignment.State.OPEN)
+    open_ones.update(state=Assignment.State.RELEASED)
