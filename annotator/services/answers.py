@@ -134,7 +134,9 @@ def _tags_problem(tags: Iterable[Tag], project: Project) -> str:
     seen: dict[tuple[str, Side], bool] = {}
     for each in tags:
         if each.tag not in project.tag_labels:
-            return f"“{each.tag}” is not a reason tag of this project ({', '.join(project.tag_labels) or 'it has none'})."
+            return (
+                f"“{each.tag}” is not a reason tag of this project ({', '.join(project.tag_labels) or 'it has none'})."
+            )
         if each.side not in SIDES:
             return f"“{each.side}” is not a side."
         if seen.setdefault((each.tag, each.side), each.good) is not each.good:
@@ -144,9 +146,7 @@ def _tags_problem(tags: Iterable[Tag], project: Project) -> str:
 
 def _missing_reason(answer: Answer, project: Project) -> str:
     policy = project.rationales
-    asked = policy == Project.Rationales.REQUIRED or (
-        policy == Project.Rationales.STRONG and answer.strength == STRONG
-    )
+    asked = policy == Project.Rationales.REQUIRED or (policy == Project.Rationales.STRONG and answer.strength == STRONG)
     if not asked or answer.gives_reason or answer.choice == "skip":
         return ""
     return "Please give a reason: a tag, a mark in the text or a few words."
@@ -193,7 +193,9 @@ def as_shown(choice: str, *, swapped: bool) -> Choice:
 
 def tags_in_pair_terms(tags: Iterable[Tag], *, swapped: bool) -> list[dict[str, object]]:
     """As ``Rationale.tags`` keeps them, each once."""
-    rows = ({"tag": t.tag, "side": str(in_pair_terms(t.side, swapped=swapped)), "good": t.good} for t in dict.fromkeys(tags))
+    rows = (
+        {"tag": t.tag, "side": str(in_pair_terms(t.side, swapped=swapped)), "good": t.good} for t in dict.fromkeys(tags)
+    )
     return list(rows)
 
 

@@ -5,6 +5,8 @@ best that is still free and reads what is to be shown. A claim locks one pair ro
 claiming at that moment; the database counts the slots (migration 0002), so that no pair gets over its cap.
 """
 
+# ruff: noqa: S311 (chance here is for fairness and variety, not for secrets)
+
 from __future__ import annotations
 
 import json
@@ -21,9 +23,10 @@ from django.utils import timezone
 
 from annotator.errors import Forbidden
 from annotator.models import Annotator, Assignment, Judgment, Project
+from annotator.selectors.free_pairs import find_candidates, find_open_or_candidates
 from annotator.services.answers import Answer, Side, answer_of
 from annotator.services.choosing import Candidate, ChoiceRequest, Chosen, rank_candidates
-from annotator.services.dealing_sql import SHOW, claim, find_candidates, find_open_or_candidates
+from annotator.services.dealing_sql import SHOW, claim
 
 CANDIDATES = 200
 REPEAT_AFTER = 10
@@ -80,20 +83,25 @@ def deal(*, annotator: Annotator, exclude: Collection[int] = ()) -> Dealt | None
     for _ in range(_TRIES):
         open_assignment, candidates = _find(annotator, exclude)
         if open_assignment:
-            return show(assignment_id=open_assignment, project=annotator.project)
-        if not candidates:
+            dealt = show(assignment_id=open_assignment, project=annotator.project)
+        elif candidates:
+            dealt = _deal_extra(annotator, exclude) or _lend(annotator, _ranked(annotator, candidates))
+        else:
             return None
-        if dealt := _deal_extra(annotator, exclude) or _lend(annotator, _ranked(annotator, candidates)):
+        if dealt:  # else somebody else was faster: look again
             return dealt
     return None
 
 
-def show(*, assignment_id: int, project: Project) -> Dealt:
-    """A lease as its holder sees it, renewed if more than half of it has passed."""
+def show(*, assignment_id: int, project: Project) -> Dealt | None:
+    """An open lease as its holder sees it, renewed if more than half of it has passed. None if it is not open."""
     now, lease = timezone.now(), timedelta(minutes=project.lease_minutes)
     with connection.cursor() as cursor:
         cursor.execute(SHOW, {"assignment": assignment_id, "until": now + lease, "half": now + lease / 2})
-        *row, judged_before = cursor.fetchone()
+        found = cursor.fetchone()
+    if not found:
+        return None
+    *row, judged_before = found
     return _dealt(row, answer=_last_answer(assignment_id) if judged_before else None)
 
 
@@ -115,7 +123,7 @@ def _find(annotator: Annotator, exclude: Collection[int]) -> tuple[int | None, l
 
 
 def _candidate_rows(sql: str, annotator: Annotator, exclude: Collection[int]) -> list[tuple[Any, ...]]:
-    values = {
+    values: dict[str, Any] = {
         "project": annotator.project_id,
         "annotator": annotator.pk,
         "exclude": list(exclude),
@@ -124,7 +132,7 @@ def _candidate_rows(sql: str, annotator: Annotator, exclude: Collection[int]) ->
     }
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _ranked(annotator: Annotator, candidates: Sequence[Candidate]) -> list[Chosen]:
@@ -171,7 +179,7 @@ def _lend(
 ) -> Dealt | None:
     """Claim the first of ``chosen`` that has a slot. Pairs locked by others are waited for only if no other is free."""
     now = timezone.now()
-    values = {
+    values: dict[str, Any] = {
         "pairs": [each.pair_id for each in chosen],
         "chosen_by": [each.chosen_by for each in chosen],
         "guesses": [each.guess for each in chosen],
@@ -197,10 +205,11 @@ def _lend(
 
 
 def _dealt(row: Sequence[Any], answer: Answer | None = None) -> Dealt:
-    *lease, prompt_id, prompt_ref, messages, topic, a_id, a_text, a_digest, b_id, b_text, b_digest = row
+    *lease, messages, topic, a_id, a_text, a_digest, b_id, b_text, b_digest = row
     sides = Shown(a_id, a_text, a_digest), Shown(b_id, b_text, b_digest)
-    left, right = reversed(sides) if lease[4] else sides
-    return Dealt(*lease, prompt_id, prompt_ref, json.loads(messages), topic, left, right, answer)
+    swapped: bool = lease[4]
+    left, right = reversed(sides) if swapped else sides
+    return Dealt(*[*lease, json.loads(messages), topic, left, right, answer])
 
 
 def _last_answer(assignment_id: int) -> Answer | None:

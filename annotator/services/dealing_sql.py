@@ -1,50 +1,8 @@
 """The statements of dealing. Written out, because one round trip each is what keeps the next pair fast."""
 
+# ruff: noqa: S608 (every part is a constant of this module; values are parameters)
+
 from __future__ import annotations
-
-from annotator.models import Project
-
-FREE = """
-    p.project_id = %(project)s AND p.withdrawn_at IS NULL AND p.taken < p.cap AND p.id <> ALL (%(exclude)s::bigint[])
-    AND NOT EXISTS (
-        SELECT 1 FROM annotator_assignment a WHERE a.annotator_id = %(annotator)s AND a.pair_id = p.id
-        AND a.occasion = 0 AND a.state IN ('open', 'judged', 'skipped'))
-    AND NOT EXISTS (
-        SELECT 1 FROM annotator_judgment j WHERE j.annotator_id = %(annotator)s AND j.pair_id = p.id)
-"""
-"""Pairs that this annotator has not judged, been lent or skipped (imported judgments count), with a slot left."""
-
-_ROWS = f"SELECT NULL::bigint, p.id, p.response_a_id, p.response_b_id, p.taken FROM annotator_pair p WHERE {FREE}"
-_AROUND_THE_CLOCK = (
-    f"({_ROWS} {{gold}} AND p.shuffle >= %(offset)s ORDER BY p.shuffle LIMIT %(limit)s)"
-    f" UNION ALL ({_ROWS} {{gold}} AND p.shuffle < %(offset)s ORDER BY p.shuffle LIMIT %(limit)s)"
-)
-_BY_POLICY = {
-    Project.Choosing.INFORMATION: _AROUND_THE_CLOCK,
-    Project.Choosing.RANDOM: _AROUND_THE_CLOCK,
-    Project.Choosing.COVERAGE: f"{_ROWS} {{gold}} ORDER BY p.taken, p.shuffle LIMIT %(limit)s",
-    Project.Choosing.LISTED: f"{_ROWS} {{gold}} ORDER BY p.id LIMIT %(limit)s",
-}
-
-
-def find_candidates(policy: str, *, gold: bool | None = None) -> str:
-    """Rows (null, pair, response a, response b, taken), in the policy's order. ``gold``: only those, or none of them."""
-    condition = {None: "", True: "AND p.gold_choice <> ''", False: "AND p.gold_choice = ''"}[gold]
-    return f"SELECT * FROM ({_BY_POLICY[Project.Choosing(policy)].format(gold=condition)}) free LIMIT %(limit)s"
-
-
-def find_open_or_candidates(policy: str, *, gold: bool | None) -> str:
-    """One row (assignment, pair, …) for a lease that is still open, the latest first; without one, the candidates."""
-    return f"""
-    WITH mine AS MATERIALIZED (
-        SELECT l.id, l.pair_id FROM annotator_assignment l JOIN annotator_pair p ON p.id = l.pair_id
-        WHERE l.annotator_id = %(annotator)s AND l.state = 'open' AND p.withdrawn_at IS NULL
-        AND p.id <> ALL (%(exclude)s::bigint[]) ORDER BY l.dealt_at DESC, l.id DESC LIMIT 1)
-    SELECT id, pair_id, 0, 0, 0 FROM mine
-    UNION ALL
-    SELECT * FROM ({find_candidates(policy, gold=gold)}) candidates WHERE NOT EXISTS (SELECT 1 FROM mine)
-    """
-
 
 _CONTENT = """
     l.id, l.key, l.pair_id, l.occasion, l.swapped, l.lease_until, l.chosen_by, l.guess, l.guess_version,
@@ -61,9 +19,9 @@ WITH renewed AS (
     WHERE l.id = %(assignment)s AND l.state = 'open' AND l.lease_until < %(half)s RETURNING l.lease_until)
 SELECT {_CONTENT.replace("l.lease_until", "COALESCE((SELECT lease_until FROM renewed), l.lease_until)")},
     EXISTS (SELECT 1 FROM annotator_judgment j WHERE j.assignment_id = l.id)
-FROM annotator_assignment l {_CONTENT_OF} WHERE l.id = %(assignment)s
+FROM annotator_assignment l {_CONTENT_OF} WHERE l.id = %(assignment)s AND l.state = 'open'
 """
-"""An assignment with what is shown, and whether it was judged before. Renews an open lease that is half used up."""
+"""An open lease with what is shown, and whether it was judged before. Renews one that is half used up."""
 
 
 def claim(*, wait: bool) -> str:

@@ -15,7 +15,9 @@ def text_problem(text: object, *, limit: int) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        return f"Character {error.start + 1} is half of a surrogate pair (U+{ord(text[error.start]):04X}): no valid text."
+        return (
+            f"Character {error.start + 1} is half of a surrogate pair (U+{ord(text[error.start]):04X}): no valid text."
+        )
     if len(text) > limit:
         return f"This has {len(text):,} characters; at most {limit:,} are allowed."
     return ""
