@@ -172,6 +172,7 @@ CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_BEAT_SCHEDULE = {
     "sweep-jobs": {"task": "training.tasks.sweep", "schedule": 10.0},
     "sweep-leases": {"task": "annotator.tasks.sweep", "schedule": 60.0},
+    "sweep-latents": {"task": "personalization.tasks.sweep", "schedule": 60.0},
 }
 
 # The one backward arrow of the layers: who chooses the next pair. Called as ``annotator.services.choosing`` says.

@@ -115,7 +115,7 @@ async def readyz(request: Request) -> Response:
     return PlainTextResponse("ready")
 
 
-async def gone(_: Request, error: Exception) -> Response:
+async def gone(_: Request, __: Exception) -> Response:
     """For the log: nobody reads it."""
     return PlainTextResponse("the client went away", 499)
 

@@ -22,7 +22,8 @@ def running_scorer(folder: Path) -> Iterator[str]:
     thread.start()
     deadline = time.monotonic() + 10
     while not server.started:
-        assert thread.is_alive() and time.monotonic() < deadline, "the scorer did not start"
+        assert thread.is_alive(), "the scorer did not start"
+        assert time.monotonic() < deadline, "the scorer starts slowly"
         time.sleep(0.01)
     try:
         yield f"unix:{socket}"

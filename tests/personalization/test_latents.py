@@ -178,7 +178,7 @@ def test_a_model_whose_files_are_gone_says_so(pairs: list[Pair], annotator: Anno
     ModelVersion.objects.filter(pk=broken.id).update(path="models/nowhere")
     from training.serving import served
 
-    with pytest.raises(ModelUnusable, match=r"bradley_terry@1 can't be used: .*models/nowhere"):
+    with pytest.raises(ModelUnusable, match=r"hybrid@1 can't be used: .*models/nowhere"):
         latent_for(annotator_id=annotator.pk, served=served(ModelVersion.objects.get(pk=broken.id)))
 
 

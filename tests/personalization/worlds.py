@@ -15,12 +15,13 @@ from attune import artifact
 from attune.encoders import get_encoder
 from attune.rewards import model_class
 from attune.rewards.base import RewardModel
+from attune.style_features import TRAITS
 from tests.factories import make_pair, make_prompt
 from training import store
 from training.models import ModelVersion, Run
 from training.serving import ServedVersion, load_model, served
 
-MODEL = "bradley_terry"
+MODEL = "hybrid"
 K = 3
 
 
@@ -59,6 +60,7 @@ def make_version(
         "prior_cov": np.eye(K + 2),
         "calibration_shots": np.array([0.0, 16.0]),
         "calibration_scale": np.array([1.0, 1.0]),
+        "trait_slopes": rng.normal(size=(len(TRAITS), K)),
     }
     config = {"encoder": encoder, "ids": [str(each.pk) for each in responses]}
     return store_version(project, model_class(model_name).from_state(tensors, config), live=live)

@@ -1,0 +1,97 @@
+"""Who judges in a project, and what has been learnt of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotator.access import Access, project_for
+from annotator.errors import NotFound
+from annotator.models import Annotator, Role
+from personalization.api import schemas
+from personalization.latents import find_person
+from personalization.traits import traits_of
+from training.serving import live_version
+
+
+class Pages(CursorPagination):
+    """In the order of their rows, so that newcomers never shift a page."""
+
+    ordering = "pk"
+    page_size = 100
+    page_size_query_param = "limit"
+    max_page_size = 1000
+
+
+class AnnotatorsView(APIView):
+    """The annotators of a project, for its owners and viewers."""
+
+    @extend_schema(
+        operation_id="annotators",
+        summary="List a project's annotators",
+        parameters=[
+            OpenApiParameter("cursor", str, description="From the last answer's next or previous."),
+            OpenApiParameter("limit", int, description="Rows a page, up to 1,000."),
+        ],
+        responses={200: schemas.ANNOTATOR_PAGE, **schemas.PROBLEMS},
+        tags=["annotators"],
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """A page, with links to the next and the previous one."""
+        access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
+        pages = Pages()
+        page = pages.paginate_queryset(_annotators(access), request, view=self) or []
+        return pages.get_paginated_response(
+            [
+                {"ref": row.ref, "name": row.name, "simulated": row.simulated, "judgments": row.judgments}
+                for row in page
+            ]
+        )
+
+
+def _annotators(access: Access) -> QuerySet[Any]:
+    standing = Q(judgments__current=True, judgments__withdrawn=False) & ~Q(judgments__choice="skip")
+    return Annotator.objects.filter(project=access.project).annotate(judgments=Count("judgments", filter=standing))
+
+
+class AnnotatorView(APIView):
+    """One annotator, for owners and viewers, and for the annotator themselves."""
+
+    @extend_schema(
+        operation_id="annotator",
+        summary="What has been learnt of an annotator",
+        responses={200: schemas.ANNOTATOR, **schemas.PROBLEMS},
+        tags=["annotators"],
+    )
+    def get(self, request: Request, slug: str, ref: str) -> Response:
+        """Their latent in summary, under the live version."""
+        access = project_for(request.user, slug)
+        annotator = Annotator.objects.filter(project=access.project, ref=ref).first()
+        if annotator is None or not (access.reads or annotator.user_id == request.user.pk):
+            raise NotFound(f"There is no annotator “{ref}” in this project.")
+        return Response(summary(annotator))
+
+
+def summary(annotator: Annotator) -> dict[str, Any]:
+    """The annotator as the API shows them."""
+    served = live_version(annotator.project_id)
+    person = find_person(served=served, pk=annotator.pk) if served else None
+    return {
+        "ref": annotator.ref,
+        "name": annotator.name,
+        "simulated": annotator.simulated,
+        "model": served.label if served else None,
+        "n_judgments": person.latent.n if person else 0,
+        "fallback": not person or person.latent.n == 0,
+        "updated_at": person.updated_at if person else None,
+        "traits": [
+            {"trait": each.name, "estimate": each.estimate, "low": each.low, "high": each.high}
+            for each in (traits_of(served, person.latent) if served and person else [])
+        ],
+    }

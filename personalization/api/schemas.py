@@ -1,0 +1,145 @@
+"""What the API takes and gives, as JSON Schema for the OpenAPI document. The code that checks it is ``api.parsing``."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from drf_spectacular.utils import OpenApiExample
+
+from annotator.models.content import MAX_TEXT
+from attune.data import CHOICES
+from personalization.api.parsing import MAX_COMPLETIONS, MAX_CONTEXT, ROLES
+from personalization.scoring import Aggregate, Normalize
+
+Schema = dict[str, Any]
+
+
+def _object(properties: dict[str, Schema], required: list[str], description: str = "") -> Schema:
+    described = {"description": description} if description else {}
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False, **described}
+
+
+def _messages(roles: tuple[str, ...], most: int) -> Schema:
+    content = {"role": {"type": "string", "enum": list(roles)}, "content": {"type": "string"}}
+    return {"type": "array", "minItems": 1, "maxItems": most, "items": _object(content, ["role", "content"])}
+
+
+TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
+PROMPT: Schema = {"oneOf": [TEXT, _messages(ROLES, 200)], "description": "A text, or the conversation so far."}
+COMPLETION: Schema = {"oneOf": [TEXT, _messages(("assistant",), 1)]}
+REF: Schema = {"type": ["string", "null"], "maxLength": 200}
+
+INLINE_JUDGMENT = _object(
+    {
+        "prompt": PROMPT | {"description": "Of this judgment; the request's prompt where it is absent."},
+        "response_a": COMPLETION,
+        "response_b": COMPLETION,
+        "choice": {"type": "string", "enum": list(CHOICES)},
+        "strength": {"type": ["integer", "null"], "minimum": 1, "maximum": 3},
+        "swapped": {"type": "boolean", "default": False, "description": "response_b was shown on the left."},
+    },
+    ["response_a", "response_b", "choice"],
+)
+SCORE_REQUEST = _object(
+    {
+        "project": {"type": "string", "description": "The project's slug."},
+        "model": REF | {"description": "A version to pin, such as hybrid@3; null is the live one."},
+        "user": REF | {"description": "Whose rewards: an annotator's reference; null is everybody's."},
+        "prompt": PROMPT,
+        "completions": {"type": "array", "minItems": 1, "maxItems": MAX_COMPLETIONS, "items": COMPLETION},
+        "context": {
+            "type": ["array", "null"],
+            "maxItems": MAX_CONTEXT,
+            "items": INLINE_JUDGMENT,
+            "description": "Judgments to adapt to, beside the user's own; nothing of them is stored.",
+        },
+        "normalize": {"type": "string", "enum": list(get_args(Normalize)), "default": "none"},
+        "aggregate": {"type": "string", "enum": list(get_args(Aggregate)), "default": "mean"},
+    },
+    ["project", "prompt", "completions"],
+)
+_SCORE = _object(
+    {
+        "index": {"type": "integer"},
+        "object": {"type": "string", "enum": ["score"]},
+        "score": {"type": "number", "description": "Comparable within one prompt, model version and user."},
+        "std": {"type": "number", "description": "Standard deviation of the score, from the user's posterior."},
+        "cached": {"type": "boolean", "description": "No text had to be encoded for it."},
+    },
+    ["index", "object", "score", "std", "cached"],
+)
+SCORE_RESPONSE = _object(
+    {
+        "id": {"type": "string"},
+        "object": {"type": "string", "enum": ["list"]},
+        "created": {"type": "integer", "description": "Seconds since 1970."},
+        "model": {"type": "string"},
+        "user": REF,
+        "data": {"type": "array", "items": _SCORE},
+        "usage": _object({"completions": {"type": "integer"}, "encoded": {"type": "integer"}}, ["completions", "encoded"]),
+        "personalization": _object(
+            {"n_judgments": {"type": "integer"}, "fallback": {"type": "boolean"}}, ["n_judgments", "fallback"]
+        ),
+    },
+    ["id", "object", "created", "model", "user", "data", "usage", "personalization"],
+)
+TRAIT = _object(
+    {
+        "trait": {"type": "string", "description": "Its two poles: concise–detailed."},
+        "estimate": {"type": "number", "description": "Against the community; ±1 is a strong taste for a pole."},
+        "low": {"type": "number", "description": "Lower end of the 80 % interval."},
+        "high": {"type": "number"},
+    },
+    ["trait", "estimate", "low", "high"],
+)
+ANNOTATOR = _object(
+    {
+        "ref": {"type": "string"},
+        "name": {"type": "string"},
+        "simulated": {"type": "boolean", "description": "A program, not a person."},
+        "model": {"type": ["string", "null"], "description": "The version the rest is under; null before the first."},
+        "n_judgments": {"type": "integer", "description": "Judgments that went into the latent."},
+        "fallback": {"type": "boolean", "description": "Nothing personal yet: rewards are everybody's."},
+        "updated_at": {"type": ["string", "null"], "format": "date-time"},
+        "traits": {"type": "array", "items": TRAIT},
+    },
+    ["ref", "name", "simulated", "model", "n_judgments", "fallback", "updated_at", "traits"],
+)
+ANNOTATOR_ROW = _object(
+    {name: ANNOTATOR["properties"][name] for name in ("ref", "name", "simulated")}
+    | {"judgments": {"type": "integer", "description": "Judgments that stand."}},
+    ["ref", "name", "simulated", "judgments"],
+)
+ANNOTATOR_PAGE = _object(
+    {
+        "next": {"type": ["string", "null"], "format": "uri"},
+        "previous": {"type": ["string", "null"], "format": "uri"},
+        "results": {"type": "array", "items": ANNOTATOR_ROW},
+    },
+    ["next", "previous", "results"],
+)
+SCORE_EXAMPLES = [
+    OpenApiExample(
+        "Two completions for one person",
+        value={
+            "project": "everyday",
+            "user": "p-17",
+            "prompt": "How do I get a red wine stain out of a shirt?",
+            "completions": ["Cold water and salt, at once.", "Do not worry! First, blot it gently …"],
+        },
+        request_only=True,
+    )
+]
+_PROBLEM = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "fields": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+    "description": "RFC 9457 problem details.",
+}
+PROBLEMS: dict[Any, Any] = {(status, "application/problem+json"): _PROBLEM for status in (401, 403, 404, 409, 422)}

@@ -1,0 +1,48 @@
+"""What moves one person, in named traits: the model's estimate, its 80 % interval, and whether it says anything yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from attune.rewards.base import Latent
+from personalization.items import load
+from training.serving import ServedVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """A trait between two poles, against the community: −1 is a strong taste for the first, +1 for the second."""
+
+    name: str
+    estimate: float
+    low: float
+    high: float
+
+    @property
+    def poles(self) -> tuple[str, str]:
+        first, _, second = self.name.partition("–")
+        return first, second
+
+    @property
+    def known(self) -> bool:
+        """The interval excludes what everybody else likes."""
+        return self.low > 0 or self.high < 0
+
+    @property
+    def leaning(self) -> str:
+        """The pole that the estimate lies towards."""
+        return self.poles[self.estimate > 0]
+
+    @property
+    def strong(self) -> bool:
+        return abs(self.estimate) >= 0.5
+
+
+def traits_of(served: ServedVersion, latent: Latent) -> list[Trait]:
+    """The person's traits, in the model's order; none where the model or its encoder knows no traits."""
+    describe = getattr(load(served), "traits", None)
+    return [Trait(*map(_plain, each)) for each in describe(latent)] if describe else []
+
+
+def _plain(value: str | float) -> str | float:
+    return value if isinstance(value, str) else round(value, 4)
