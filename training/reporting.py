@@ -22,7 +22,9 @@ class Reporter:
     An instance is an ``attune`` progress callback. Calls raise ``jobs.Cancelled`` or ``jobs.ClaimLost``.
     """
 
-    def __init__(self, run: Run, beat: jobs.Beat, *, lease: timedelta = jobs.LEASE, every: float = EVERY_SECONDS) -> None:
+    def __init__(
+        self, run: Run, beat: jobs.Beat, *, lease: timedelta = jobs.LEASE, every: float = EVERY_SECONDS
+    ) -> None:
         self.run, self.beat, self.lease, self.every = run, beat, lease, every
         self._phase = ""
         self._events: list[RunEvent] = []

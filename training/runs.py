@@ -51,7 +51,9 @@ def start_run(
         _lock(project)
         earlier = project.runs.all()
         if same := earlier.filter(state__in=ACTIVE, model_name=run.model_name, options=run.options).first():
-            raise Conflict(f"Run {same.number} already fits “{run.model_name}” and is {same.get_state_display().lower()}.")
+            raise Conflict(
+                f"Run {same.number} already fits “{run.model_name}” and is {same.get_state_display().lower()}."
+            )
         run.number = (earlier.values_list("number", flat=True).first() or 0) + 1
         run.save()
         audit.record(project=project, by=by, what="run started", run=run.number, model=run.model_name, trigger=trigger)

@@ -47,7 +47,9 @@ def version_by_label(project_id: int, label: str) -> ServedVersion:
     """The version pinned as ``hybrid@3``, live or not. Raises ``NotFound`` for an unknown or retired one. One query."""
     name, _, number = label.rpartition("@")
     found = ModelVersion.objects.filter(project=project_id, model_name=name)
-    version = found.filter(number=int(number)).first() if number.isascii() and number.isdigit() and len(number) < 9 else None
+    version = (
+        found.filter(number=int(number)).first() if number.isascii() and number.isdigit() and len(number) < 9 else None
+    )
     if version is None:
         raise NotFound(f"This project has no model “{label}”; expected a label such as hybrid@3.")
     if version.state == ModelVersion.State.RETIRED:

@@ -22,13 +22,13 @@ START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 def make_tasteful_project(
     *, annotators: int = 12, prompts: int = 20, each: int = 15, seed: int = 0, **fields: object
 ) -> Project:
-    """Half of the annotators like short answers, half long ones, with a tenth of their judgments at random."""
+    """Three of four annotators like short answers, the others long ones, with a tenth of their judgments at random."""
     project = make_project(encoder="style", simulated=True, **fields)
     pairs = _make_pairs(project, prompts)
     draw = random.Random(seed)
     for number in range(annotators):
         annotator = Annotator.objects.create(project=project, ref=f"sim-{number}", simulated=True)
-        judge_some(annotator, draw.sample(pairs, min(each, len(pairs))), likes_short=number % 2 == 0, draw=draw)
+        judge_some(annotator, draw.sample(pairs, min(each, len(pairs))), likes_short=number % 4 != 3, draw=draw)
     return project
 
 

@@ -1,0 +1,135 @@
+"""Carrying a run out, from its claim to a registered version. Called in a worker's child, or by the command line.
+
+Whatever stops it, also kill -9 at any moment, leaves either nothing or the whole version: files are stored under their
+digest before the one transaction that registers them, and only the holder of the run's lease can commit that.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import transaction
+
+from annotator.errors import AnnotatorError
+from annotator.models import Project
+from annotator.services import jobs
+from attune import artifact, data, rewards
+from attune.encoders import encode_cached
+from attune.errors import AttuneError
+from attune.rewards.base import FitReport, RewardModel
+from training import store
+from training.models import ModelVersion, Run, Snapshot
+from training.promotion import promote_if_due
+from training.reporting import Reporter
+from training.runs import note
+from training.snapshots import load_snapshot, take_snapshot
+from training.vectors import PostgresVectorStore
+
+log = logging.getLogger(__name__)
+
+BEATS_PER_LEASE = 6
+
+
+def execute_run(run_id: int, *, lease: timedelta = jobs.LEASE) -> Run | None:
+    """Fit the run's model and register the version. None where the run is over or another worker's.
+
+    Every end is on the row: done, cancelled, or failed with a reason fit to show.
+    """
+    run = jobs.claim(model=Run, job_id=run_id, lease=lease)
+    if run is None:
+        return None
+    if run.attempt > 1:
+        note(run, f"Attempt {run.attempt} of {run.max_attempts}: the worker of the last one stopped answering.")
+    try:
+        with jobs.beating(job=run, every=lease.total_seconds() / BEATS_PER_LEASE, lease=lease) as beat:
+            _carry_out(run, Reporter(run, beat, lease=lease))
+    except jobs.Cancelled:
+        jobs.mark_cancelled(job=run)
+    except jobs.ClaimLost:
+        log.warning("%s of %s is another worker's by now; nothing was registered", run, run.project)
+    except Exception as error:  # the boundary of a job: whatever it was, the row must say so
+        log.exception("%s of %s failed", run, run.project)
+        jobs.fail(job=run, error=explain(error))
+    run.refresh_from_db()
+    return run
+
+
+def explain(error: BaseException) -> str:
+    """What went wrong and what to do, for the run's page."""
+    if isinstance(error, AnnotatorError | AttuneError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "The worker ran out of memory. Give it more, or fit fewer judgments or a smaller model."
+    if isinstance(error, ImportError):
+        return f"A package that this model or encoder needs is missing ({error}). Install it where the worker runs."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "There is no space left on the worker's disk. Free some and start again."
+    if isinstance(error, SoftTimeLimitExceeded):
+        return "The run took longer than a worker may. Fit fewer judgments or a smaller model."
+    return f"The program failed: {type(error).__name__}: {error}. The worker's log says where."
+
+
+def _carry_out(run: Run, report: Reporter) -> None:
+    report.phase("freezing")
+    row = _freeze(run)
+    snapshot = load_snapshot(row)
+    report.phase("encoding")
+    texts = {each.id: (each.prompt, each.text) for each in snapshot.responses.values()}
+    features = encode_cached(run.encoder, texts, PostgresVectorStore(), report)
+    report.phase("fitting")
+    model = rewards.create(run.model_name, **run.options)
+    fitted = model.fit(snapshot, features, encoder=run.encoder, seed=run.seed, progress=report)
+    report.phase("storing")
+    path, digest = _keep(run, row, snapshot, model, fitted)
+    _register(run, path, digest, fitted.metrics)
+
+
+def _freeze(run: Run) -> Snapshot:
+    """Every attempt of a run fits the same snapshot."""
+    if run.snapshot is None:
+        run.snapshot = take_snapshot(project=run.project, by=run.by)
+        run.save(update_fields=["snapshot"])
+    return run.snapshot
+
+
+def _keep(run: Run, row: Snapshot, snapshot: data.Snapshot, model: RewardModel, fitted: FitReport) -> tuple[str, str]:
+    """Store the artifact; its path and digest."""
+    about = {
+        "project": run.project.slug,
+        "run": run.number,
+        "seed": run.seed,
+        "options": run.options,
+        "snapshot": snapshot.digest,
+        "counts": row.counts,
+        "metrics": dict(fitted.metrics),
+        "fit_seconds": round(fitted.seconds, 3),
+    }
+    with store.work_folder() as work:
+        digest = artifact.save(model, work / "model", about)
+        path = f"models/{run.project_id}/{digest}"
+        store.put_folder(work / "model", path)
+    return path, digest
+
+
+def _register(run: Run, path: str, digest: str, metrics: Mapping[str, float]) -> None:
+    """The version, the run's end and the promotion, all or none. Raises ``ClaimLost`` where the run is another's."""
+    with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
+        last = ModelVersion.objects.filter(project=run.project_id).values_list("number", flat=True).first()
+        version = ModelVersion.objects.create(
+            project=run.project,
+            number=(last or 0) + 1,
+            model_name=run.model_name,
+            encoder=run.encoder,
+            path=path,
+            digest=digest,
+            metrics=dict(metrics),
+            run=run,
+        )
+        jobs.finish(job=run, metrics=dict(metrics), progress={"phase": "done"})
+        if run.promote_when_done:
+            promote_if_due(version)

@@ -1,0 +1,28 @@
+"""What the workers do. Each is a shell around a function that can be called without a broker."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+RUN_HOURS = 6
+
+
+@shared_task(
+    name="training.tasks.fit",
+    queue="train",
+    soft_time_limit=RUN_HOURS * 3_600,
+    time_limit=RUN_HOURS * 3_600 + 300,
+)
+def fit(run_id: int) -> None:
+    """Carry one run out. Harmless where it is over or in another worker's hands."""
+    from training.execution import execute_run
+
+    execute_run(run_id)
+
+
+@shared_task(name="training.tasks.sweep", queue="default", expires=30)
+def sweep() -> None:
+    """Send what has no message, take back what has no worker, start what is due."""
+    from training.sweeping import sweep_runs
+
+    sweep_runs()
