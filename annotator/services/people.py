@@ -12,4 +12,5 @@ def annotator_of(*, project: Project, user: User) -> Annotator:
     annotator, _ = Annotator.objects.get_or_create(
         project=project, user=user, defaults={"ref": f"p-{secrets.token_hex(4)}", "name": user.name}
     )
+    annotator.project = project  # already read
     return annotator

@@ -52,7 +52,7 @@ function reason(code, bad) {
 
 function send() {
   const form = dock();
-  if (form && complete(form)) form.requestSubmit(form.querySelector(".send"));
+  if (form && complete(form)) form.querySelector(".send").click();
 }
 
 function complete(form) {
@@ -64,7 +64,7 @@ function complete(form) {
 const KEYS = {
   Enter: send,
   x: () => pick("both_bad"),
-  s: () => dock()?.requestSubmit(dock().querySelector('[name="skip"]')),
+  s: () => dock()?.querySelector('[name="skip"]').click(),
   z: () => document.querySelector("#undo")?.requestSubmit(),
   j: () => window.scrollBy({ top: window.innerHeight / 3 }),
   k: () => window.scrollBy({ top: -window.innerHeight / 3 }),
