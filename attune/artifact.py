@@ -69,7 +69,7 @@ def load(folder: str | Path, digest: str | None = None) -> RewardModel:
 
 
 def describe(folder: str | Path) -> dict[str, Any]:
-    """The description of a model (model, encoder, code_version, config, about, digest) without building it; verified."""
+    """The verified description of a model (model, encoder, code_version, config, about, digest) without building it."""
     _, description = _verified(Path(folder), None)
     return description
 

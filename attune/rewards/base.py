@@ -1,8 +1,8 @@
 """The estimator contract that every personal reward model keeps, and the registry by name.
 
-A model turns a response into an *item* (a row of numbers the model itself understands), an annotator's judgments into a
-*latent* with its uncertainty, and the two into a *reward*. Fitting learns what is shared and may need torch; adapting and
-scoring of linear models are numpy only, so that a web process can do both.
+A model turns a response into an *item* (a row of numbers the model itself understands), an annotator's judgments into
+a *latent* with its uncertainty, and the two into a *reward*. Fitting learns what is shared and may need torch; adapting
+and scoring of linear models are numpy only, so that a web process can do both.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class FitReport:
 
 
 class RewardModel(ABC):
-    """fit / adapt / score / save / load. Instances are immutable after ``fit`` or ``load`` and safe to share by threads."""
+    """fit / adapt / score / save / load. Immutable after ``fit`` or ``load`` and safe to share by threads."""
 
     name: ClassVar[str]
     encoder: str
@@ -71,7 +71,13 @@ class RewardModel(ABC):
 
     @abstractmethod
     def fit(
-        self, snapshot: Snapshot, features: Mapping[str, Array], *, encoder: str, seed: int = 0, progress: Progress | None = None
+        self,
+        snapshot: Snapshot,
+        features: Mapping[str, Array],
+        *,
+        encoder: str,
+        seed: int = 0,
+        progress: Progress | None = None,
     ) -> FitReport:
         """Learn the shared weights from all judgments. ``features`` maps every response id to its (D,) vector.
 

@@ -1,0 +1,94 @@
+"""From an encoder's vectors to the few well-scaled numbers that the reward models use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from attune.data import Snapshot
+from attune.encoders import style_columns
+from attune.errors import EncoderMismatch
+from attune.rewards.base import Array
+from attune.rewards.indexing import Comparisons, Ints, feature_matrix, index_snapshot, prompt_groups
+
+DENSE_DIMENSIONS = 64
+STYLE_CLIP = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMap:
+    """Affine: (x − center) @ projection, clipped for single odd texts. center (D,), projection (D, F)."""
+
+    center: Array
+    projection: Array
+
+    def __call__(self, vectors: Array) -> Array:
+        """(N, D) to (N, F). Raises ``EncoderMismatch`` for another width than was fitted."""
+        if vectors.ndim != 2 or vectors.shape[1] != len(self.center):
+            raise EncoderMismatch(f"features have shape {vectors.shape}, expected (n, {len(self.center)})")
+        mapped = (vectors - self.center) @ self.projection
+        return np.clip(mapped, -STYLE_CLIP, STYLE_CLIP).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A snapshot ready for fitting: N responses, numbers of their prompts (N,), vectors (N, D), mapped features (N, F)."""
+
+    ids: tuple[str, ...]
+    groups: Ints
+    vectors: Array
+    feature_map: FeatureMap
+    mapped: Array
+    comparisons: Comparisons
+    encoder: str
+
+
+def prepare(snapshot: Snapshot, features: Mapping[str, Array], encoder: str) -> Prepared:
+    """Index a snapshot and fit the feature map. Raises ``BadData`` or ``EncoderMismatch`` where they do not fit."""
+    ids, comparisons = index_snapshot(snapshot)
+    vectors = feature_matrix(ids, features)
+    groups = prompt_groups([snapshot.responses[key] for key in ids])
+    feature_map = fit_feature_map(vectors, groups, encoder)
+    return Prepared(tuple(ids), groups, vectors, feature_map, feature_map(vectors), comparisons, encoder)
+
+
+def fit_feature_map(vectors: Array, groups: Ints, encoder: str) -> FeatureMap:
+    """Scale by how responses differ *within* a prompt, as only such differences decide a comparison.
+
+    Style features get unit spread each; dense features are turned onto their first principal directions, which share
+    one scale, so that their spectrum stays. vectors (N, D), groups (N,).
+    """
+    center = vectors.mean(axis=0)
+    within = _within(vectors, groups)
+    style = style_columns(encoder)
+    is_style = np.zeros(vectors.shape[1], bool)
+    if style is not None and style.stop <= vectors.shape[1]:
+        is_style[style] = True
+    blocks = []
+    if not is_style.all():
+        blocks.append(_principal(within, ~is_style))
+    if is_style.any():
+        blocks.append(np.diag(1.0 / (within.std(axis=0) + 0.02))[:, is_style])
+    return FeatureMap(center.astype(np.float32), np.concatenate(blocks, axis=1).astype(np.float32))
+
+
+def _within(vectors: Array, groups: Ints) -> Array:
+    """Each vector less its prompt's mean; prompts with one response say nothing, unless there are only such."""
+    counts = np.bincount(groups)
+    sums = np.zeros((len(counts), vectors.shape[1]))
+    np.add.at(sums, groups, vectors)
+    several = counts[groups] > 1
+    if not several.any():
+        return vectors - vectors.mean(axis=0, dtype=np.float32)
+    return np.asarray((vectors - (sums / counts[:, None])[groups])[several], np.float32)
+
+
+def _principal(within: Array, dense: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Array:
+    """Projection (D, F) onto the leading directions of the dense columns, scaled by the spread along the first."""
+    _, spread, directions = np.linalg.svd(within[:, dense], full_matrices=False)
+    kept = min(DENSE_DIMENSIONS, int((spread > 1e-4 * max(float(spread[0]), 1e-12)).sum()))
+    projection = np.zeros((within.shape[1], max(kept, 1)), np.float32)
+    projection[dense, :kept] = directions[:kept].T * (np.sqrt(len(within)) / max(float(spread[0]), 1e-12))
+    return projection

@@ -1,0 +1,94 @@
+"""A snapshot as arrays: what every fit works on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attune.data import Judgment, Response, Snapshot
+from attune.errors import BadData, EncoderMismatch
+from attune.rewards.base import Array
+
+Ints = NDArray[np.int64]
+
+OUTCOMES: Mapping[str, int] = {"a": 1, "b": -1, "tie": 0, "both_bad": 0}
+"""A choice as a number. ``both_bad`` says that neither is better, which is a tie to a model of preference."""
+
+STRENGTH_WEIGHTS: Mapping[int | None, float] = {None: 1.0, 1: 0.75, 2: 1.0, 3: 1.25}
+"""How much a judgment counts by its strength: a slight preference is reversed more often on a second look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparisons:
+    """N judgments as columns, each (N,). ``a``, ``b`` index responses and ``annotator`` annotators."""
+
+    annotator: Ints
+    a: Ints
+    b: Ints
+    outcome: Ints
+    side: Array
+    weight: Array
+    annotators: int
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Comparisons:
+        """Some of the rows; annotators keep their numbers."""
+        columns = {each.name: getattr(self, each.name)[rows] for each in fields(self) if each.name != "annotators"}
+        return replace(self, **columns)
+
+
+def columns_of(judgments: Sequence[Judgment], row_of: Mapping[str, int], number_of: Mapping[str, int]) -> Comparisons:
+    """Judgments as columns, given the rows of responses and the numbers of annotators."""
+    return Comparisons(
+        annotator=np.array([number_of[j.annotator] for j in judgments], np.int64),
+        a=np.array([row_of[j.a] for j in judgments], np.int64),
+        b=np.array([row_of[j.b] for j in judgments], np.int64),
+        outcome=np.array([OUTCOMES[j.choice] for j in judgments], np.int64),
+        side=np.array([-1.0 if j.swapped else 1.0 for j in judgments], np.float32),
+        weight=np.array([STRENGTH_WEIGHTS[j.strength] for j in judgments], np.float32),
+        annotators=len(number_of),
+    )
+
+
+def index_snapshot(snapshot: Snapshot) -> tuple[list[str], Comparisons]:
+    """Response ids and comparisons, hidden repeats left out. Raises ``BadData`` if nothing can be learnt."""
+    ids = list(snapshot.responses)
+    row_of = {key: row for row, key in enumerate(ids)}
+    judgments = [j for j in snapshot.judgments if not j.repeat]
+    for judgment in judgments:
+        for key in (judgment.a, judgment.b):
+            if key not in row_of:
+                raise BadData(f"a judgment names response {key!r}, which the snapshot does not hold")
+    names = dict.fromkeys(judgment.annotator for judgment in judgments)
+    comparisons = columns_of(judgments, row_of, {name: number for number, name in enumerate(names)})
+    if len(ids) < 2 or not np.any(comparisons.outcome):
+        raise BadData(
+            f"the snapshot has {len(ids)} responses and {np.count_nonzero(comparisons.outcome)} decided judgments; "
+            "expected at least two responses and one judgment that prefers one of them"
+        )
+    return ids, comparisons
+
+
+def feature_matrix(ids: Sequence[str], features: Mapping[str, Array]) -> Array:
+    """Vectors of the responses, (N, D). Raises ``EncoderMismatch`` where one is missing or of another width."""
+    missing = [key for key in ids if key not in features]
+    if missing:
+        raise EncoderMismatch(f"{len(missing)} of {len(ids)} responses have no features, the first is {missing[0]!r}")
+    widths = {np.shape(features[key]) for key in ids}
+    if len(widths) > 1:
+        raise EncoderMismatch(f"features differ in shape: {sorted(widths)}")
+    matrix = np.stack([np.asarray(features[key], np.float32) for key in ids])
+    if not np.isfinite(matrix).all():
+        bad = ids[int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])]
+        raise BadData(f"the features of response {bad!r} hold a value that is not finite")
+    return matrix
+
+
+def prompt_groups(responses: Sequence[Response]) -> Ints:
+    """The number of each response's prompt, (N,)."""
+    return np.unique([response.prompt for response in responses], return_inverse=True)[1].astype(np.int64)

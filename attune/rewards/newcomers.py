@@ -1,0 +1,137 @@
+"""Holding annotators out of a fit and treating them as newcomers: calibration and the figures of a ``FitReport``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from attune.metrics import Summary, summarise
+from attune.rewards.base import Array, Latent
+from attune.rewards.indexing import Comparisons, Ints
+from attune.rewards.linear import LinearReward
+
+SHOTS = (0, 4, 8, 16, 64)
+HELD_OUT_SHARE = 0.15
+HELD_OUT_MOST = 300
+LEAST_JUDGMENTS = 8
+LEAST_PROMPTS = 4
+CALIBRATION_PRIOR = 50.0
+"""Pseudo-judgments that speak for a temperature of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Rows of one held-out annotator: what they said first, and the decided judgments to be predicted."""
+
+    context: Ints
+    target: Ints
+
+
+def hold_out(comparisons: Comparisons, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Which rows belong to held-out annotators, (N,): a share of those with enough judgments, possibly nobody."""
+    counts = np.bincount(comparisons.annotator, weights=comparisons.outcome != 0, minlength=comparisons.annotators)
+    able = np.flatnonzero(counts >= LEAST_JUDGMENTS)
+    chosen = rng.permutation(able)[: min(round(HELD_OUT_SHARE * comparisons.annotators), HELD_OUT_MOST, len(able) // 3)]
+    return np.isin(comparisons.annotator, chosen)
+
+
+def split_newcomers(comparisons: Comparisons, groups: Ints, rng: np.random.Generator) -> list[Newcomer]:
+    """Context and target of each annotator in ``comparisons``, on different prompts, or else different responses.
+
+    groups (N,): the prompt of each response.
+    """
+    newcomers = []
+    for annotator in np.unique(comparisons.annotator):
+        rows = np.flatnonzero(comparisons.annotator == annotator)
+        a, b = comparisons.a[rows], comparisons.b[rows]
+        if len(np.unique(groups[a])) >= LEAST_PROMPTS:
+            a, b = groups[a], groups[b]
+        units = np.unique(np.concatenate([a, b]))
+        first = rng.permutation(units)[: (len(units) + 1) // 2]
+        in_a, in_b = np.isin(a, first), np.isin(b, first)
+        target = rows[~in_a & ~in_b & (comparisons.outcome[rows] != 0)]
+        if len(target):
+            newcomers.append(Newcomer(rows[in_a & in_b], target))
+    return newcomers
+
+
+def adapt_to(model: LinearReward, comparisons: Comparisons, items: Array, rows: Ints) -> Latent:
+    """The latent after some rows of ``comparisons``; items (responses, K)."""
+    return model.adapt_arrays(
+        items[comparisons.a[rows]],
+        items[comparisons.b[rows]],
+        comparisons.outcome[rows],
+        comparisons.side[rows],
+        comparisons.weight[rows],
+    )
+
+
+def predictions(
+    model: LinearReward, comparisons: Comparisons, items: Array, newcomers: Sequence[Newcomer], shots: int
+) -> list[Array]:
+    """P(a ≻ b) of each newcomer's targets after the first ``shots`` of the context."""
+    found = []
+    for newcomer in newcomers:
+        latent = adapt_to(model, comparisons, items, newcomer.context[:shots])
+        a, b = comparisons.a[newcomer.target], comparisons.b[newcomer.target]
+        found.append(model.probability(latent, items[a], items[b]))
+    return found
+
+
+def judge(
+    model: LinearReward, comparisons: Comparisons, items: Array, newcomers: Sequence[Newcomer], shots: Sequence[int]
+) -> tuple[dict[int, Summary], Array]:
+    """How well newcomers are predicted after so many judgments, and the temperature that would have been right.
+
+    The summaries are of calibrated probabilities; shots that leave nobody with enough to predict are left out.
+    """
+    outcomes = [comparisons.outcome[newcomer.target] for newcomer in newcomers]
+    summaries, scales = {}, []
+    for n in shots:
+        raw = predictions(model, comparisons, items, newcomers, n)
+        scale = temperature(raw, outcomes)
+        scales.append(scale)
+        summary = summarise([rescaled(p, scale) for p in raw], outcomes)
+        if summary is not None:
+            summaries[n] = summary
+    return summaries, np.array(scales, np.float32)
+
+
+def temperature(probabilities: Sequence[Array], outcomes: Sequence[NDArray[np.int64]]) -> float:
+    """The scale that minimises the log-loss of σ(scale · logit p), shrunk to one."""
+    if not probabilities:
+        return 1.0
+    signed = np.concatenate(outcomes) * _logit(np.concatenate(probabilities))
+
+    def loss(log_scale: float) -> float:
+        prior = 0.5 * CALIBRATION_PRIOR * log_scale**2
+        return float(np.logaddexp(0, -np.exp(log_scale) * signed).sum() + prior)
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 1.0), method="bounded").x))
+
+
+def rescaled(p: Array, scale: float) -> Array:
+    """σ(scale · logit p)."""
+    return (1 / (1 + np.exp(-scale * _logit(p)))).astype(np.float32)
+
+
+def report_metrics(name: str, summary: Summary) -> dict[str, float]:
+    """Flat figures for a ``FitReport``: ``<name>_accuracy``, ``_accuracy_se``, ``_log_loss``, ``_ece`` and counts."""
+    return {
+        f"{name}_accuracy": summary.macro,
+        f"{name}_accuracy_se": summary.macro_se,
+        f"{name}_log_loss": summary.log_loss,
+        f"{name}_log_loss_se": summary.log_loss_se,
+        f"{name}_ece": summary.ece,
+        f"{name}_annotators": float(summary.n_annotators),
+        f"{name}_judgments": float(summary.n),
+    }
+
+
+def _logit(p: Array) -> NDArray[np.float64]:
+    clipped = np.clip(p.astype(np.float64), 1e-6, 1 - 1e-6)
+    return np.log(clipped / (1 - clipped))
