@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from annotator.models import Annotator, Judgment, Pair, Project, Prompt, Rationale, Response
+from annotator.models import Annotator, JobState, Judgment, Pair, Project, Prompt, Rationale, Response
 from attune.encoders import content_digest
 from tests.factories import make_project
+from training.execution import execute_run
+from training.models import ModelVersion, Run
 
 SHORT = ("Ten minutes, then cold water.", "Yes, on Mondays.", "Use a sharp knife.", "Try it once and see.")
 LONG = (
@@ -88,3 +89,19 @@ def _make_pairs(project: Project, prompts: int) -> list[Pair]:
         )
         pairs.append(Pair.objects.create(project=project, prompt=prompt, response_a=a, response_b=b, cap=100))
     return pairs
+
+
+def make_version(project: Project, *, model_name: str = "bradley_terry", **metrics: float) -> ModelVersion:
+    """A version by a real fit; ``metrics`` replace what the fit has found."""
+    number = project.runs.count() + 1
+    run = Run.objects.create(
+        project=project, number=number, model_name=model_name, encoder=project.encoder, seed=number
+    )
+    done = execute_run(run.pk)
+    assert done
+    assert done.state == JobState.DONE, done.error
+    version = ModelVersion.objects.get(run=done)
+    if metrics:
+        version.metrics = version.metrics | metrics
+        version.save()
+    return version
