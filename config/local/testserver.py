@@ -53,20 +53,29 @@ def _test_folder() -> Path:
 def _start_keeper(folder: Path) -> str:
     log = folder / "keeper.log"
     with log.open("wb") as output:
-        keeper = subprocess.Popen(
+        subprocess.run(
             [sys.executable, "-m", "config.local.testserver", str(folder), str(GRACE)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=folders.CHECKOUT,
             start_new_session=True,
+            check=True,
         )
     deadline = time.monotonic() + _START_PATIENCE
     while (url := running_url(folder)) is None:
-        if keeper.poll() is not None or time.monotonic() > deadline:
-            raise LocalError(f"the test database server did not start, see {log} and {folder / 'postgres.log'}")
+        if not is_kept(folder) or time.monotonic() > deadline:
+            raise LocalError("the test database server did not start", mend=f"read {log} and {folder / 'postgres.log'}")
         time.sleep(0.05)
     return url
+
+
+def is_kept(folder: Path) -> bool:
+    """Whether a keeper is at work on `folder`."""
+    lock = folders.try_lock(folder / "keeper.lock")
+    if lock is not None:
+        os.close(lock)
+    return lock is None
 
 
 def keep(folder: Path, *, grace: float) -> None:
@@ -90,5 +99,12 @@ def keep(folder: Path, *, grace: float) -> None:
             os.close(alone)
 
 
+def _become_keeper(folder: Path, *, grace: float) -> None:
+    """Leave the process that asked for us (it may end first, and must not be left a zombie), then keep."""
+    folders.wait_for_lock(folder / "keeper.lock", patience=_START_PATIENCE)
+    if os.fork() == 0:
+        keep(folder, grace=grace)
+
+
 if __name__ == "__main__":
-    keep(Path(sys.argv[1]), grace=float(sys.argv[2]))
+    _become_keeper(Path(sys.argv[1]), grace=float(sys.argv[2]))

@@ -26,6 +26,7 @@ pidfile valkey.pid
 appendonly yes
 appendfsync everysec
 save ""
+set-proc-title no
 """
 
 
@@ -78,7 +79,7 @@ def running_url(folder: Path) -> str | None:
     if config is None:
         return None
     port, password = int(config["port"]), config["requirepass"]
-    if not is_running(pid, marker=f"{LOOPBACK}:{port}"):
+    if not is_running(pid, marker=str(folder / "valkey.conf")):
         return None
     return _url(port, password) if _answers(port, password) else None
 
