@@ -156,6 +156,9 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
     """All settings of a project, with the version of those that the person had before them."""
 
     version = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    overlap = forms.IntegerField(
+        label=_("People for each pair"), min_value=1, max_value=1_000, help_text=_("Counts for new pairs.")
+    )
     repeat_percent = forms.FloatField(label=_("Shown twice, %"), min_value=0, max_value=50)
     gold_percent = forms.FloatField(label=_("Pairs with a known answer, %"), min_value=0, max_value=50)
     spread = forms.BooleanField(label=_("Also for the pairs that are here already"), required=False)
@@ -192,7 +195,6 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
             "instructions": _("Instructions for annotators"),
             "rationales": _("Ask for a reason"),
             "choosing": _("Which pair comes next"),
-            "overlap": _("People for each pair"),
             "lease_minutes": _("Minutes a pair is kept for somebody"),
             "daily_goal": _("Pairs a day for each person"),
             "refit_every": _("New judgments that start a training run"),
@@ -201,7 +203,6 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
         }
         help_texts = {
             "instructions": _("Markdown. Annotators can open them beside every pair."),
-            "overlap": "",
             "lease_minutes": _("Then somebody else may get it."),
             "refit_every": _("0 means: only when somebody starts one."),
             "show_guess": _("Never before it: that would steer them."),
@@ -210,7 +211,6 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["overlap"].widget.attrs["min"] = 1
         self.fields["instructions"].max_length = 50_000  # type: ignore[attr-defined]
         self.tags, self.tag_errors = (
             _tags(cast(QueryDict, self.data)) if self.is_bound else (list(self.instance.reason_tags), [])
@@ -227,6 +227,12 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
         for error in self.tag_errors:
             self.add_error(None, error)
         return self.cleaned_data
+
+    def see(self, version: str) -> None:
+        """From now on the person has seen these stored settings: saving again is meant."""
+        data = cast(QueryDict, self.data).copy()
+        data["version"] = version
+        self.data = data
 
     def values(self) -> dict[str, object]:
         """What ``services.settings.update_settings`` takes."""

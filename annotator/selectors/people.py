@@ -43,11 +43,11 @@ def members_of(project: Project) -> list[Membership]:
 def headcount(project: Project) -> Headcount:
     """How many annotators of each sort."""
     counts = project.annotators.aggregate(
-        simulated=Count("pk", filter=Q(simulated=True)),
-        here=Count("pk", filter=Q(simulated=False, user__isnull=False)),
-        elsewhere=Count("pk", filter=Q(simulated=False, user__isnull=True)),
+        n_here=Count("pk", filter=Q(simulated=False, user__isnull=False)),
+        n_elsewhere=Count("pk", filter=Q(simulated=False, user__isnull=True)),
+        n_simulated=Count("pk", filter=Q(simulated=True)),
     )
-    return Headcount(**counts)
+    return Headcount(counts["n_here"], counts["n_elsewhere"], counts["n_simulated"])
 
 
 def annotators_of(project: Project, query: str = "") -> QuerySet[Annotator]:
