@@ -34,7 +34,7 @@ class FeatureMap:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A snapshot ready for fitting: N responses, numbers of their prompts (N,), vectors (N, D), mapped features (N, F)."""
+    """A snapshot ready for fitting: N responses, their prompts as numbers (N,), vectors (N, D), mapped (N, F)."""
 
     ids: tuple[str, ...]
     groups: Ints
@@ -57,8 +57,8 @@ def prepare(snapshot: Snapshot, features: Mapping[str, Array], encoder: str) -> 
 def fit_feature_map(vectors: Array, groups: Ints, encoder: str) -> FeatureMap:
     """Scale by how responses differ *within* a prompt, as only such differences decide a comparison.
 
-    Style features get unit spread each; dense features are turned onto their first principal directions, which share
-    one scale, so that their spectrum stays. vectors (N, D), groups (N,).
+    Style features get unit spread each; dense features are turned onto their first principal directions, which
+    share one scale, so that their spectrum stays. vectors (N, D), groups (N,).
     """
     center = vectors.mean(axis=0)
     within = _within(vectors, groups)
@@ -82,7 +82,8 @@ def _within(vectors: Array, groups: Ints) -> Array:
     several = counts[groups] > 1
     if not several.any():
         return vectors - vectors.mean(axis=0, dtype=np.float32)
-    return np.asarray((vectors - (sums / counts[:, None])[groups])[several], np.float32)
+    centred = vectors - (sums / counts[:, None])[groups]
+    return centred[several].astype(np.float32)
 
 
 def _principal(within: Array, dense: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Array:
