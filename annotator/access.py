@@ -34,8 +34,8 @@ class Access:
 def project_for(user: User | AnonymousUser, slug: str, *roles: Role) -> Access:
     """The project by its slug, for one of its members.
 
-    Raises ``NotFound`` unless the user is a member (or a superuser, who counts as owner) and ``Forbidden`` where the
-    member has none of ``roles`` (none given: any will do).
+    Raises ``NotFound`` unless the user is a member (or a superuser, who counts as owner) and their token reaches the
+    project, ``Forbidden`` where the member has none of ``roles`` (none given: any will do).
     """
     if not isinstance(user, User):
         raise NotFound(f"There is no project “{slug}”.")
@@ -45,6 +45,8 @@ def project_for(user: User | AnonymousUser, slug: str, *roles: Role) -> Access:
     elif user.is_superuser and (project := Project.objects.filter(slug=slug).first()):
         access = Access(project, Role.OWNER)
     else:
+        raise NotFound(f"There is no project “{slug}”.")
+    if user.reaches_only not in (None, access.project.pk):
         raise NotFound(f"There is no project “{slug}”.")
     if roles and access.role not in roles:
         wanted = " or ".join(Role(role).label.lower() for role in roles)

@@ -1,26 +1,68 @@
-"""Bearer and Basic (token as the password, for clients that can only put it into the address)."""
+"""Who calls: a token as Bearer, or as the password of HTTP Basic for clients that can only put it into an address."""
 
 from __future__ import annotations
 
-from typing import Any
+import base64
+import binascii
+from datetime import timedelta
+from hmac import compare_digest
 
-from knox.auth import TokenAuthentication
-from rest_framework import exceptions
+from django.db.models import Q
+from django.utils import timezone
+from knox.crypto import hash_token
+from knox.settings import CONSTANTS
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
+
+from annotator.models import ApiToken, User
+
+_USED_AGAIN_AFTER = timedelta(minutes=1)
 
 
 class ApiTokenAuthentication(BaseAuthentication):
-    """Replaced below once the API is in place."""
+    """``request.user`` and ``request.auth`` (the token). Scopes are checked by ``permissions.HasScope``, the project
+    that a token is limited to by ``annotator.access``."""
 
-    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        header = get_authorization_header(request).split()
-        if len(header) != 2 or header[0].lower() != b"bearer":
-            return None
-        try:
-            return TokenAuthentication().authenticate_credentials(header[1])
-        except exceptions.AuthenticationFailed:
-            raise exceptions.AuthenticationFailed("The token is unknown, revoked or expired.") from None
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        scheme, _, credentials = get_authorization_header(request).partition(b" ")
+        match scheme.lower():
+            case b"bearer":
+                return self._token_of(credentials.strip())
+            case b"basic":
+                return self._token_of(_password(credentials.strip()))
+        return None
 
     def authenticate_header(self, request: Request) -> str:
-        return "Bearer"
+        return 'Bearer realm="Attune"'
+
+    def _token_of(self, plain: bytes) -> tuple[User, ApiToken]:
+        text = plain.decode("ascii", errors="replace")
+        digest = hash_token(text)
+        key = text[: CONSTANTS.TOKEN_KEY_LENGTH]
+        for token in ApiToken.objects.filter(token_key=key).exclude(token_key="").select_related("user"):
+            if compare_digest(digest, token.digest) and _usable(token):
+                _note_use(token)
+                token.user.reaches_only = token.project_id
+                return token.user, token
+        raise AuthenticationFailed("The token is unknown, revoked or expired.")
+
+
+def _usable(token: ApiToken) -> bool:
+    return token.user.is_active and (token.expiry is None or token.expiry > timezone.now())
+
+
+def _note_use(token: ApiToken) -> None:
+    """At most one write a minute, however many requests there are."""
+    now = timezone.now()
+    stale = now - _USED_AGAIN_AFTER
+    if token.last_used_at is None or token.last_used_at < stale:
+        unused = ApiToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lt=stale), pk=token.pk)
+        unused.update(last_used_at=now)
+
+
+def _password(credentials: bytes) -> bytes:
+    try:
+        return base64.b64decode(credentials, validate=True).partition(b":")[2]
+    except binascii.Error:
+        raise AuthenticationFailed("The Basic credentials are not base64 of “user:token”.") from None

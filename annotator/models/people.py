@@ -39,6 +39,9 @@ class User(AbstractUser):
     theme = models.CharField(max_length=6, choices=Theme, default=Theme.SYSTEM)
     shortcuts = models.BooleanField(default=True, help_text="Single-key shortcuts while judging.")
 
+    reaches_only: int | None = None
+    """The one project that the token of this request reaches; None: all of the user's."""
+
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
     objects = UserManager()  # type: ignore[assignment,misc]

@@ -1,0 +1,23 @@
+"""What a token may be used for."""
+
+from __future__ import annotations
+
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from annotator.errors import Forbidden
+from annotator.models import ApiToken
+
+
+class HasScope(BasePermission):
+    """The token has the view's ``required_scope``; where it names none, ``read`` to look and ``write`` for the rest."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if not isinstance(request.auth, ApiToken):
+            return False  # leads to 401
+        usual = ApiToken.Scope.READ if request.method in SAFE_METHODS else ApiToken.Scope.WRITE
+        required = getattr(view, "required_scope", usual)
+        if required not in request.auth.scopes:
+            raise Forbidden(f"This needs a token with the scope “{required}”; yours has {', '.join(request.auth.scopes)}.")
+        return True
