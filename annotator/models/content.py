@@ -34,6 +34,8 @@ class Prompt(models.Model):
             models.UniqueConstraint(fields=["project", "ref"], name="prompt_ref_once_per_project"),
             models.CheckConstraint(condition=~Q(text=""), name="prompt_not_empty"),
         ]
+        # Files may name a prompt by what it says; see annotator.imports.texts.
+        indexes = [models.Index(fields=["project", "digest"], name="prompt_by_digest")]
 
     def __str__(self) -> str:
         return self.text[:80]

@@ -1,0 +1,147 @@
+"""Adding what is judged: prompts, responses to them, pairs of responses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from annotator.errors import Conflict, Invalid
+from annotator.models import Pair, Project, Prompt, Response
+from annotator.models.content import MAX_TEXT
+from annotator.services.texts import text_problem
+from attune.data import content_digest, flatten_prompt
+
+MAX_REF = 200
+"""Code points of an id, a topic, a source."""
+SHORT_REF = 16
+"""Hex digits of a digest that stand for a text without an id."""
+ROLES = ("system", "user", "assistant")
+
+Message = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class NewResponse:
+    """An answer to be added; without ``ref`` it is known by what it says."""
+
+    text: str
+    ref: str = ""
+    source: str = ""
+    about: Mapping[str, object] = field(default_factory=dict)
+
+
+def as_messages(prompt: str | Sequence[Mapping[str, str]]) -> list[Message]:
+    """A prompt as a conversation; a plain text is one turn of the person."""
+    if isinstance(prompt, str):
+        return [{"role": "user", "content": prompt}]
+    return [{"role": message["role"], "content": message["content"]} for message in prompt]
+
+
+def prompt_digest(text: str) -> str:
+    """What two prompts that read the same share."""
+    return content_digest(text, "")
+
+
+def short_ref(digest: str) -> str:
+    """The id of a text that came without one."""
+    return digest[:SHORT_REF]
+
+
+def pair_order(responses: int, limit: int | None = None) -> list[tuple[int, int]]:
+    """Which of ``responses`` answers to compare, by index: all pairs, or the first ``limit`` of a round robin.
+
+    In each round of it every response plays once, so that any ``limit`` spreads evenly over the responses.
+    """
+    places = list(range(responses + responses % 2))  # an odd one out rests against a place nobody has
+    pairs: list[tuple[int, int]] = []
+    for _ in range(len(places) - 1):
+        half = len(places) // 2
+        opposite = zip(places[:half], reversed(places[half:]), strict=True)
+        pairs += [(min(one, two), max(one, two)) for one, two in opposite if max(one, two) < responses]
+        places[1:] = [places[-1], *places[1:-1]]
+    return pairs if limit is None else pairs[:limit]
+
+
+def add_prompt(
+    *,
+    project: Project,
+    prompt: str | Sequence[Mapping[str, str]],
+    responses: Sequence[NewResponse] = (),
+    ref: str = "",
+    topic: str = "",
+    about: Mapping[str, object] | None = None,
+    pairs: int | None = None,
+) -> Prompt:
+    """Add a prompt with its responses and ``pairs`` of them (all, unless a number is given).
+
+    Raises ``Invalid`` for a text that can't be stored, ``Conflict`` where the id is taken.
+    """
+    messages = as_messages(prompt)
+    text = flatten_prompt(messages)
+    _check(prompt=text, ref=ref, topic=topic)
+    digest = prompt_digest(text)
+    ref = ref or short_ref(digest)
+    with transaction.atomic():
+        if Prompt.objects.filter(project=project, ref=ref).exists():
+            raise Conflict(f"There is a prompt with the id “{ref}” already.")
+        row = Prompt.objects.create(
+            project=project,
+            ref=ref,
+            messages=messages,
+            text=text,
+            digest=digest,
+            topic=topic,
+            about=dict(about or {}),
+        )
+        add_pairs(prompt=row, responses=add_responses(prompt=row, responses=responses), limit=pairs)
+    return row
+
+
+def add_responses(*, prompt: Prompt, responses: Sequence[NewResponse]) -> list[Response]:
+    """Add answers to a prompt, in order. Raises ``Invalid`` for a text that can't be stored, ``Conflict`` for a taken id."""
+    rows = []
+    for each in responses:
+        _check(response=each.text, ref=each.ref, source=each.source)
+        digest = content_digest(prompt.text, each.text)
+        rows.append(
+            Response(
+                prompt=prompt,
+                ref=each.ref or short_ref(digest),
+                text=each.text,
+                digest=digest,
+                source=each.source,
+                about=dict(each.about),
+            )
+        )
+    refs = [row.ref for row in rows]
+    taken = {ref for ref in refs if refs.count(ref) > 1}
+    taken |= set(Response.objects.filter(prompt=prompt, ref__in=refs).values_list("ref", flat=True))
+    if taken:
+        raise Conflict(f"The prompt has a response “{min(taken)}” already; give each response an id of its own.")
+    return Response.objects.bulk_create(rows)
+
+
+def add_pairs(*, prompt: Prompt, responses: Sequence[Response], limit: int | None = None) -> list[Pair]:
+    """Pair a prompt's responses, the older first; pairs that are there already are left as they are."""
+    ordered = sorted(responses, key=lambda response: response.pk)
+    project = prompt.project
+    pairs = [
+        Pair(project=project, prompt=prompt, response_a=ordered[a], response_b=ordered[b], cap=project.overlap)
+        for a, b in pair_order(len(ordered), limit)
+    ]
+    return Pair.objects.bulk_create(pairs, ignore_conflicts=True)
+
+
+def _check(**texts: str) -> None:
+    fields = {}
+    for name, text in texts.items():
+        long = name in ("prompt", "response")
+        problem = text_problem(text, limit=MAX_TEXT if long else MAX_REF)
+        if long and not problem and not text.strip():
+            problem = "This is empty."
+        if problem:
+            fields[name] = problem
+    if fields:
+        raise Invalid(" ".join(f"{name}: {problem}" for name, problem in fields.items()), fields=fields)
