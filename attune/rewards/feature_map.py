@@ -81,9 +81,9 @@ def _within(vectors: Array, groups: Ints) -> Array:
     np.add.at(sums, groups, vectors)
     several = counts[groups] > 1
     if not several.any():
-        return vectors - vectors.mean(axis=0, dtype=np.float32)
+        return np.asarray(vectors - vectors.mean(axis=0), np.float32)
     centred = vectors - (sums / counts[:, None])[groups]
-    return centred[several].astype(np.float32)
+    return np.asarray(centred[several], np.float32)
 
 
 def _principal(within: Array, dense: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Array:
