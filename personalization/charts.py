@@ -11,6 +11,7 @@ Z80 = 1.2816
 
 WIDTH, HEIGHT = 420, 200
 LEFT, RIGHT, TOP, BOTTOM = 40, 76, 14, 28
+LABEL = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +27,13 @@ class Whisk:
         return self.start + self.width
 
 
-def whisk(mean: float, std: float, low: float, high: float) -> Whisk:
-    """``mean`` with its 80 % interval, on a rail from ``low`` to ``high``; what lies outside is drawn at the end."""
-    span = (high - low) or 1.0
+def whisk(at: float, start: float, end: float, low: float, high: float) -> Whisk:
+    """``at`` with its interval, on a rail from ``low`` to ``high``; what lies outside is drawn at the end."""
 
     def place(value: float) -> float:
-        return round(min(100.0, max(0.0, 100 * (value - low) / span)), 1)
+        return round(min(100.0, max(0.0, 100 * (value - low) / (high - low))), 1)
 
-    start, end = place(mean - Z80 * std), place(mean + Z80 * std)
-    return Whisk(place(mean), start, round(end - start, 1))
+    return Whisk(place(at), place(start), round(place(end) - place(start), 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,8 @@ class ShareChart:
     own: str
     band: str
     pooled: str
-    own_end: float
-    pooled_end: float
+    own_label: float
+    pooled_label: float
     ticks: list[Tick]
     counts: list[Tick]
     end: float = WIDTH - RIGHT
@@ -73,7 +72,7 @@ class SharePoint:
 
 
 def share_chart(points: Sequence[SharePoint]) -> ShareChart:
-    """The lines of at least two points. The share's axis holds all values, in steps of ten per cent."""
+    """The lines of one point or more. The share's axis holds all values, in steps of ten per cent."""
     floor = min(0.4, *(10 * min(p.low, p.pooled) // 1 / 10 for p in points))
     first, last = points[0].count, points[-1].count
 
@@ -86,15 +85,22 @@ def share_chart(points: Sequence[SharePoint]) -> ShareChart:
     steps = [each / 10 for each in range(round(10 * floor), 11, 2 if floor <= 0.4 else 1)]
     middle = points[len(points) // 2].count
     upper, lower = [(x(p.count), y(p.high)) for p in points], [(x(p.count), y(p.low)) for p in reversed(points)]
+    own_label, pooled_label = _apart(y(points[-1].own), y(points[-1].pooled))
     return ShareChart(
         own=line([(x(p.count), y(p.own)) for p in points]),
         band=line([*upper, *lower]) + "Z",
         pooled=line([(x(p.count), y(p.pooled)) for p in points]),
-        own_end=round(y(points[-1].own), 1),
-        pooled_end=round(y(points[-1].pooled), 1),
+        own_label=own_label,
+        pooled_label=pooled_label,
         ticks=[Tick(round(y(step), 1), f"{round(100 * step)} %") for step in steps],
         counts=[Tick(round(x(count), 1), str(count)) for count in dict.fromkeys((first, middle, last))],
     )
+
+
+def _apart(own: float, pooled: float) -> tuple[float, float]:
+    """Heights of two labels that would otherwise lie on each other."""
+    middle, half = (own + pooled) / 2, max(abs(own - pooled), LABEL) / 2
+    return (middle - half, middle + half) if own <= pooled else (middle + half, middle - half)
 
 
 def line(points: Sequence[tuple[float, float]]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
+from django.db.models import OuterRef, Subquery
 from numpy.typing import NDArray
 
 from annotator.models import Response
@@ -15,6 +16,7 @@ from personalization.errors import ModelUnusable
 from personalization.scorer.client import vectors_for
 from personalization.scorer.wire import Text
 from training.errors import StoreError
+from training.models import TextVector
 from training.serving import ServedVersion, load_model
 from training.vectors import PostgresVectorStore
 
@@ -39,7 +41,7 @@ def load(served: ServedVersion) -> RewardModel:
 def items_of_responses(*, model: RewardModel, served: ServedVersion, ids: Collection[int]) -> dict[int, Array]:
     """Items, each (K,), of a project's responses: the model's own, else from stored vectors. The others are left out.
 
-    No query where the model knows all of them, else two. Encodes nothing.
+    No query where the model knows all of them, else one. Encodes nothing.
     """
     wanted = list(ids)
     keys = [str(each) for each in wanted]
@@ -53,9 +55,9 @@ def items_of_responses(*, model: RewardModel, served: ServedVersion, ids: Collec
 
 
 def _items_from_vectors(model: RewardModel, ids: Sequence[int]) -> dict[int, Array]:
-    digests = dict(Response.objects.filter(pk__in=ids).values_list("pk", "digest"))
-    vectors = PostgresVectorStore().get_many(model.encoder, list(digests.values()))
-    features = {str(pk): vectors[digest] for pk, digest in digests.items() if digest in vectors}
+    stored = TextVector.objects.filter(encoder=model.encoder, digest=OuterRef("digest")).values("vector")
+    rows = Response.objects.filter(pk__in=ids).annotate(vector=Subquery(stored)).values_list("pk", "vector")
+    features = {str(pk): np.frombuffer(vector, "<f4") for pk, vector in rows if vector is not None}
     return {int(key): row for key, row in zip(features, model.items(list(features), features), strict=True)}
 
 

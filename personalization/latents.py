@@ -8,17 +8,15 @@ what went into it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
-from django.db.models import CharField, Count, FilteredRelation, OuterRef, Q, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Cast, Concat
+from django.db import connection
 from django.utils import timezone
 
-from annotator.models import Annotator, Judgment
 from annotator.selectors import evidence
 from attune.rewards.base import Comparison, Latent, RewardModel
 from personalization import models
@@ -26,6 +24,19 @@ from personalization.items import items_of_responses, load, usable
 from training.serving import ServedVersion
 
 _FLOAT = np.dtype("<f4")
+
+# By hand, as it is part of every request that scores or chooses. The signature sums the ids rather than taking the
+# highest: ids are given before a transaction commits, so a lower one can appear later.
+_ROW = """
+SELECT a.id, a.ref, a.user_id, a.simulated, said.signature,
+       l.signature, l.mean, l.cov, l.extra, l.n_judgments, l.updated_at
+FROM annotator_annotator a
+CROSS JOIN LATERAL (
+    SELECT count(*) || ':' || sum(j.id) AS signature FROM annotator_judgment j
+    WHERE j.annotator_id = a.id AND j.current
+) said
+LEFT JOIN personalization_latent l ON l.annotator_id = a.id AND l.version_id = %s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,7 @@ class _Row:
     stored_signature: str | None
     mean: memoryview | None
     cov: memoryview | None
-    extra: dict[str, float] | None
+    extra: str | None
     n_judgments: int | None
     updated_at: datetime | None
 
@@ -66,10 +77,16 @@ def latent_for(*, annotator_id: int | None, served: ServedVersion) -> Latent:
     return person.latent if person else load(served).prior()
 
 
-def find_person(*, served: ServedVersion, **which: Any) -> Person | None:
-    """The annotator that the lookups ``which`` name, with their latent; None if there is none."""
-    row = _rows(served).filter(**which).first()
-    return _person(_Row(*row), served) if row else None
+def find_person(*, served: ServedVersion, pk: int) -> Person | None:
+    """The annotator with their latent; None if there is none."""
+    row = _row("a.id = %s", [served.id, pk])
+    return _person(row, served) if row else None
+
+
+def find_person_by_ref(*, served: ServedVersion, project_id: int, ref: str) -> Person | None:
+    """The annotator of a project whom its owner calls ``ref``, with their latent; None if there is none."""
+    row = _row("a.project_id = %s AND a.ref = %s", [served.id, project_id, ref])
+    return _person(row, served) if row else None
 
 
 def adapt_with(*, annotator_id: int | None, served: ServedVersion, inline: Sequence[Comparison]) -> Latent:
@@ -80,41 +97,17 @@ def adapt_with(*, annotator_id: int | None, served: ServedVersion, inline: Seque
         return model.adapt([*own, *inline])
 
 
-def refresh(*, annotator_id: int, served: ServedVersion) -> Latent:
-    """Adapt and store, whatever is stored."""
-    row = _rows(served).get(pk=annotator_id)
-    return _adapted(_Row(*row), served, load(served))[0]
+def refresh(*, annotator_id: int, served: ServedVersion) -> Latent | None:
+    """Adapt and store, whatever is stored; None if there is no such annotator."""
+    row = _row("a.id = %s", [served.id, annotator_id])
+    return _adapted(row, served, load(served))[0] if row else None
 
 
-def _rows(served: ServedVersion) -> Any:
-    """One row per annotator, as ``_Row`` takes it."""
-    return Annotator.objects.annotate(
-        stored=FilteredRelation("latents", condition=Q(latents__version=served.id)),
-        signature=Subquery(_signature()),
-    ).values_list(
-        "pk",
-        "ref",
-        "user_id",
-        "simulated",
-        "signature",
-        "stored__signature",
-        "stored__mean",
-        "stored__cov",
-        "stored__extra",
-        "stored__n_judgments",
-        "stored__updated_at",
-    )
-
-
-def _signature() -> QuerySet[Judgment, Any]:
-    """Changes with every judgment, revision, undo and withdrawal of the annotator; null where there is none.
-
-    The sum of the ids, not the highest: ids are given before a transaction commits, so a lower one can appear later.
-    """
-    current = Judgment.objects.filter(annotator=OuterRef("pk"), current=True).order_by().values("annotator")
-    text = CharField()
-    made_of = Concat(Cast(Count("pk"), text), Value(":"), Cast(Sum("pk"), text), output_field=text)
-    return current.annotate(signature=made_of).values("signature")
+def _row(where: str, values: list[object]) -> _Row | None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_ROW} WHERE {where}", values)
+        row = cursor.fetchone()
+    return _Row(*row) if row else None
 
 
 def _person(row: _Row, served: ServedVersion) -> Person:
@@ -134,7 +127,7 @@ def _unpacked(row: _Row, model: RewardModel) -> Latent | None:
     mean, cov = np.frombuffer(row.mean or b"", _FLOAT), np.frombuffer(row.cov or b"", _FLOAT)
     if mean.shape != shape or cov.size != mean.size**2:
         return None
-    return Latent(mean, cov.reshape(mean.size, mean.size), row.n_judgments or 0, row.extra or {})
+    return Latent(mean, cov.reshape(mean.size, mean.size), row.n_judgments or 0, json.loads(row.extra or "{}"))
 
 
 def _adapted(row: _Row, served: ServedVersion, model: RewardModel) -> tuple[Latent, datetime]:

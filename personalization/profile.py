@@ -232,5 +232,3 @@ def _latents(annotator: Annotator) -> list[dict[str, Any]]:
         }
         for latent in annotator.latents.select_related("version").order_by("version_id")
     ]
-
-

@@ -17,7 +17,7 @@ from attune.data import Choice, content_digest
 from attune.rewards.base import Comparison, Latent, RewardModel, Scores
 from personalization.errors import ModelUnusable, NoModel
 from personalization.items import items_of_texts, load, usable
-from personalization.latents import Person, adapt_with, find_person
+from personalization.latents import Person, adapt_with, find_person_by_ref
 from personalization.scorer.wire import Text
 from training.serving import ServedVersion, live_version, version_by_label
 
@@ -158,7 +158,7 @@ def _person(access: Access, user_id: int, request: ScoreRequest, served: ServedV
     """Whose rewards; None is everybody's, or those of somebody new with a context of their own."""
     if request.user is None:
         return None
-    person = find_person(served=served, project=access.project, ref=request.user)
+    person = find_person_by_ref(served=served, project_id=access.project.pk, ref=request.user)
     if not access.reads and (person is None or person.user_id != user_id):
         raise Forbidden("Annotators can ask for their own rewards and for everybody’s, not for those of others.")
     if person is None and not request.context:

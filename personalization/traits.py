@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from attune.rewards.base import Latent
+from personalization.charts import Whisk, whisk
 from personalization.items import load
 from training.serving import ServedVersion
+
+RAIL = 1.5
+"""A bar ends half as far out again as a strong taste."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,11 @@ class Trait:
     @property
     def strong(self) -> bool:
         return abs(self.estimate) >= 0.5
+
+    @property
+    def whisk(self) -> Whisk:
+        """Where the bar shows it."""
+        return whisk(self.estimate, self.low, self.high, -RAIL, RAIL)
 
 
 def traits_of(served: ServedVersion, latent: Latent) -> list[Trait]:

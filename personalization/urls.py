@@ -2,9 +2,28 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from personalization.api.annotators import AnnotatorsView, AnnotatorView
+from personalization.api.score import ScoreView
 from personalization.views import playground, profile
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/me/", profile.me, name="me"),
+    path("projects/<slug:slug>/me/data.json", profile.my_data, name="my_data"),
+    path(
+        "projects/<slug:slug>/me/judgments/<int:pk>/withdraw/",
+        profile.my_judgment,
+        {"act": "withdraw"},
+        name="judgment_withdraw",
+    ),
+    path(
+        "projects/<slug:slug>/me/judgments/<int:pk>/restore/",
+        profile.my_judgment,
+        {"act": "restore"},
+        name="judgment_restore",
+    ),
+    path("projects/<slug:slug>/annotators/<path:ref>/", profile.annotator_profile, name="annotator_profile"),
     path("projects/<slug:slug>/playground/", playground.playground, name="playground"),
+    path("api/v1/score", ScoreView.as_view(), name="api_score"),
+    path("api/v1/projects/<slug:slug>/annotators", AnnotatorsView.as_view(), name="api_annotators"),
+    path("api/v1/projects/<slug:slug>/annotators/<path:ref>", AnnotatorView.as_view(), name="api_annotator"),
 ]

@@ -48,10 +48,7 @@ class AnnotatorsView(APIView):
         pages = Pages()
         page = pages.paginate_queryset(_annotators(access), request, view=self) or []
         return pages.get_paginated_response(
-            [
-                {"ref": row.ref, "name": row.name, "simulated": row.simulated, "judgments": row.judgments}
-                for row in page
-            ]
+            [{"ref": row.ref, "name": row.name, "simulated": row.simulated, "judgments": row.judgments} for row in page]
         )
 
 

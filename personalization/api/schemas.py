@@ -16,7 +16,13 @@ Schema = dict[str, Any]
 
 def _object(properties: dict[str, Schema], required: list[str], description: str = "") -> Schema:
     described = {"description": description} if description else {}
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False, **described}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+        **described,
+    }
 
 
 def _messages(roles: tuple[str, ...], most: int) -> Schema:
@@ -76,7 +82,9 @@ SCORE_RESPONSE = _object(
         "model": {"type": "string"},
         "user": REF,
         "data": {"type": "array", "items": _SCORE},
-        "usage": _object({"completions": {"type": "integer"}, "encoded": {"type": "integer"}}, ["completions", "encoded"]),
+        "usage": _object(
+            {"completions": {"type": "integer"}, "encoded": {"type": "integer"}}, ["completions", "encoded"]
+        ),
         "personalization": _object(
             {"n_judgments": {"type": "integer"}, "fallback": {"type": "boolean"}}, ["n_judgments", "fallback"]
         ),

@@ -31,7 +31,7 @@ class ScoreView(APIView):
     )
     def post(self, request: Request) -> HttpResponse:
         """See ``docs/api.md``."""
-        slug, asked = parse_score_request(request._request.body)
+        slug, asked = parse_score_request(request.body)
         access = project_for(request.user, slug)
         rewards = score(access=access, user_id=request.user.pk, request=asked)
         return HttpResponse(orjson.dumps(answer(asked, rewards)), content_type="application/json")

@@ -14,7 +14,7 @@ from annotator.models import Annotator, Pair
 from attune.rewards.base import Comparison
 from attune.rewards.base import Latent as Posterior
 from personalization.errors import ModelUnusable
-from personalization.latents import adapt_with, find_person, latent_for, refresh
+from personalization.latents import adapt_with, find_person_by_ref, latent_for, refresh
 from personalization.models import Latent
 from tests.factories import make_annotator, make_pair, make_project
 from tests.personalization.worlds import item_of, judge, make_pairs, make_version, responses_of, take_back
@@ -167,10 +167,10 @@ def test_inline_judgments_add_to_the_stored_ones_and_are_not_stored(
 
 def test_people_are_found_within_their_project(version: ServedVersion, annotator: Annotator) -> None:
     elsewhere = make_annotator(make_project(), ref=annotator.ref)
-    found = find_person(served=version, project=annotator.project, ref=annotator.ref)
+    found = find_person_by_ref(served=version, project_id=annotator.project_id, ref=annotator.ref)
     assert found is not None
     assert found.id == annotator.pk != elsewhere.pk
-    assert find_person(served=version, project=annotator.project, ref="somebody else") is None
+    assert find_person_by_ref(served=version, project_id=annotator.project_id, ref="somebody else") is None
 
 
 def test_a_model_whose_files_are_gone_says_so(pairs: list[Pair], annotator: Annotator) -> None:
