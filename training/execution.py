@@ -10,6 +10,7 @@ import errno
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
+from math import isfinite
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
@@ -22,6 +23,7 @@ from attune.encoders import encode_cached
 from attune.errors import AttuneError
 from attune.rewards.base import FitReport, RewardModel
 from training import store
+from training.errors import TrainingError
 from training.models import ModelVersion, Run, Snapshot
 from training.promotion import promote_if_due
 from training.reporting import Reporter
@@ -83,6 +85,7 @@ def _carry_out(run: Run, report: Reporter) -> None:
     report.phase("fitting")
     model = rewards.create(run.model_name, **run.options)
     fitted = model.fit(snapshot, features, encoder=run.encoder, seed=run.seed, progress=report)
+    _check_finite(fitted.metrics)
     report.phase("storing")
     path, digest = _keep(run, row, snapshot, model, fitted)
     _register(run, path, digest, fitted.metrics)
@@ -94,6 +97,13 @@ def _freeze(run: Run) -> Snapshot:
         run.snapshot = take_snapshot(project=run.project, by=run.by)
         run.save(update_fields=["snapshot"])
     return run.snapshot
+
+
+def _check_finite(metrics: Mapping[str, float]) -> None:
+    if diverged := [name for name, value in metrics.items() if not isfinite(value)]:
+        raise TrainingError(
+            f"The fit diverged: {diverged[0]} is {metrics[diverged[0]]}, expected a finite number. Try other options."
+        )
 
 
 def _keep(run: Run, row: Snapshot, snapshot: data.Snapshot, model: RewardModel, fitted: FitReport) -> tuple[str, str]:

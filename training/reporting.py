@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import timedelta
+from math import isfinite
 
 from annotator.services import jobs
 from training.models import Run, RunEvent
@@ -58,10 +59,15 @@ class Reporter:
 
     def _keep(self, report: Mapping[str, float | int | str]) -> None:
         """Figures become events, thinned to ``POINTS`` over the phase; the last step is always kept."""
-        figures = {name: value for name, value in report.items() if name not in _NOT_FIGURES}
+        figures = {name: _finite(value) for name, value in report.items() if name not in _NOT_FIGURES}
         step, steps = int(report.get("step", 0)), int(report.get("steps", 0))
         point = step * POINTS // steps if steps > POINTS else step
         if figures and point != self._last_point:
             self._last_point = point
             data = {"phase": self._phase, "attempt": self.run.attempt, **figures}
             self._events.append(RunEvent(run=self.run, step=step, data=data))
+
+
+def _finite(value: float | int | str) -> float | int | str | None:
+    """JSON has no infinity and no NaN; a figure that is neither number nor text is not there."""
+    return None if isinstance(value, float) and not isfinite(value) else value

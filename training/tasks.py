@@ -9,7 +9,6 @@ RUN_HOURS = 6
 
 @shared_task(
     name="training.tasks.fit",
-    queue="train",
     soft_time_limit=RUN_HOURS * 3_600,
     time_limit=RUN_HOURS * 3_600 + 300,
 )
@@ -20,7 +19,7 @@ def fit(run_id: int) -> None:
     execute_run(run_id)
 
 
-@shared_task(name="training.tasks.sweep", queue="default", expires=30)
+@shared_task(name="training.tasks.sweep", expires=30)
 def sweep() -> None:
     """Send what has no message, take back what has no worker, start what is due."""
     from training.sweeping import sweep_runs

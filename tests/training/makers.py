@@ -21,7 +21,7 @@ START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 
 def make_tasteful_project(
-    *, annotators: int = 12, prompts: int = 20, each: int = 15, seed: int = 0, **fields: object
+    *, annotators: int = 12, prompts: int = 20, each: int = 15, seed: int = 0, ties: float = 0.05, **fields: object
 ) -> Project:
     """Three of four annotators like short answers, the others long ones, with a tenth of their judgments at random."""
     project = make_project(encoder="style", simulated=True, **fields)
@@ -29,15 +29,15 @@ def make_tasteful_project(
     draw = random.Random(seed)
     for number in range(annotators):
         annotator = Annotator.objects.create(project=project, ref=f"sim-{number}", simulated=True)
-        judge_some(annotator, draw.sample(pairs, min(each, len(pairs))), likes_short=number % 4 != 3, draw=draw)
+        judge_some(annotator, draw.sample(pairs, min(each, len(pairs))), likes_short=number % 4 != 3, draw=draw, ties=ties)
     return project
 
 
 def judge_some(
-    annotator: Annotator, pairs: list[Pair], *, likes_short: bool = True, draw: random.Random | None = None
+    annotator: Annotator, pairs: list[Pair], *, likes_short: bool = True, draw: random.Random | None = None, ties: float = 0.05
 ) -> None:
     """One judgment of each pair by the annotator's taste."""
-    draw = draw or random.Random(0)
+    draw = draw or random.Random(annotator.pk)
     rows = []
     for number, pair in enumerate(pairs):
         a_is_short = len(pair.response_a.text) < len(pair.response_b.text)
@@ -47,9 +47,9 @@ def judge_some(
                 project=annotator.project,
                 annotator=annotator,
                 pair=pair,
-                choice="tie" if draw.random() < 0.05 else "a" if prefers_a else "b",
+                choice="tie" if draw.random() < ties else "a" if prefers_a else "b",
                 swapped=draw.random() < 0.5,
-                client_key=uuid.UUID(int=draw.getrandbits(128)),
+                client_key=uuid.uuid4(),
                 source=Judgment.Source.SIMULATION,
                 judged_at=START + timedelta(minutes=number),
             )

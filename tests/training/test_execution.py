@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 
 import pytest
@@ -154,8 +155,7 @@ def test_what_went_wrong_is_on_the_row(
     assert run
     assert run.state == JobState.FAILED
     assert run.error == explain(error)
-    with pytest.raises(AssertionError, match=said):
-        raise AssertionError(run.error)
+    assert re.search(said, run.error)
     assert not ModelVersion.objects.exists()
 
 
