@@ -11,4 +11,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/judge/", judge.judge, name="judge"),
     path("projects/<slug:slug>/judge/undo/", judge.undo, name="judge_undo"),
     path("", include("annotator.owner_urls")),
+    path("api/v1/", include("annotator.api.urls")),
 ]

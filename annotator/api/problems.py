@@ -16,7 +16,7 @@ from annotator.errors import AnnotatorError
 CONTENT_TYPE = "application/problem+json"
 
 
-def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
+def problem_response(error: Exception, _context: dict[str, Any]) -> Response | None:
     """The answer to an error; None for one that nobody foresaw, which stays a 500 with its trace in the log."""
     set_rollback()
     if isinstance(error, AnnotatorError):
@@ -67,7 +67,8 @@ def _flat(detail: Any, path: str = "") -> dict[str, str]:
     if isinstance(detail, dict):
         found: dict[str, str] = {}
         for name, inner in detail.items():
-            found |= _flat(inner, f"{path}.{name}" if path else str(name))
+            own = name == "non_field_errors"
+            found |= _flat(inner, path if own else f"{path}.{name}" if path else str(name))
         return found
     if isinstance(detail, list) and any(isinstance(inner, dict | list) for inner in detail):
         return {key: text for i, inner in enumerate(detail) for key, text in _flat(inner, f"{path}.{i}").items()}

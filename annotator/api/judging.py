@@ -1,0 +1,249 @@
+"""Judging through the API, for people who bring their own page: the next pair, judgments, taking them back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.exceptions import ParseError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotator.access import Access, project_for
+from annotator.api.fields import StrictSerializer
+from annotator.api.openapi import IDEMPOTENCY_KEY, problems
+from annotator.api.pagination import PARAMETERS, Pages
+from annotator.api.permissions import caller
+from annotator.api.serializers import (
+    JudgmentInSerializer,
+    JudgmentSerializer,
+    JudgmentStoredSerializer,
+    NextSerializer,
+    as_side,
+)
+from annotator.errors import NotFound
+from annotator.models import Annotator, ApiToken, Assignment, Judgment, Role, User
+from annotator.services.answers import as_shown
+from annotator.services.dealing import Dealt, deal
+from annotator.services.idempotency import MAX_KEY, Outcome, once
+from annotator.services.judging import record, withdraw
+from annotator.services.people import annotator_by_ref, annotator_of
+
+_ANNOTATOR = OpenApiParameter("annotator", str, description="Reference of an annotator.")
+
+
+class NextView(APIView):
+    """The pair to judge next."""
+
+    required_scope = ApiToken.Scope.WRITE  # it lends a pair
+
+    @extend_schema(
+        operation_id="next_pair",
+        summary="Get the next pair to judge",
+        parameters=[
+            OpenApiParameter(
+                "annotator",
+                str,
+                description="Whom to ask, by your own reference; made on first use. Owners only; without it the"
+                " token's user is asked.",
+            )
+        ],
+        responses={
+            200: NextSerializer,
+            204: OpenApiResponse(description="Nothing is left for this annotator."),
+            **problems(422),
+        },
+        tags=["judging"],
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """Lends the pair to the annotator until `lease_until`. Until it is judged, the same pair comes again."""
+        access = project_for(caller(request), slug, Role.OWNER, Role.ANNOTATOR)
+        annotator = _asked(access, caller(request), request.query_params.get("annotator"))
+        dealt = deal(annotator=annotator)
+        return Response(_next(dealt, annotator)) if dealt else Response(status=204)
+
+
+class JudgmentsView(APIView):
+    """Judgments of a project."""
+
+    @extend_schema(
+        operation_id="judgments",
+        summary="List judgments",
+        parameters=[*PARAMETERS, _ANNOTATOR],
+        responses={200: JudgmentSerializer(many=True), **problems()},
+        tags=["judging"],
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """Judgments that stand (no earlier revisions, nothing withdrawn), oldest first. For owners and viewers."""
+        access = project_for(caller(request), slug, Role.OWNER, Role.VIEWER)
+        pages = Pages()
+        rows = _standing(access, request.query_params.get("annotator"))
+        page = pages.paginate_queryset(rows, request, view=self)
+        return pages.get_paginated_response(JudgmentSerializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="judge",
+        summary="Send a judgment",
+        parameters=[IDEMPOTENCY_KEY],
+        request=JudgmentInSerializer,
+        responses={201: JudgmentStoredSerializer, **problems(400, 409, 413, 422)},
+        tags=["judging"],
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Stores what was said of a pair that was lent through `next`. 409 `lease_lost`: others have it by now."""
+        access = project_for(caller(request), slug, Role.OWNER, Role.ANNOTATOR)
+        key = _key(request)
+        body = JudgmentInSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        answer, assignment_key = body.answer(), body.validated_data["assignment"]
+
+        def write() -> Outcome:
+            recorded = record(
+                annotator=_holder(access, caller(request), assignment_key),
+                assignment_key=assignment_key,
+                client_key=_client_key(request, key),
+                answer=answer,
+                source=Judgment.Source.API,
+            )
+            return Outcome(201, _stored(recorded.judgment, assignment_key))
+
+        return _once(request, key, write)
+
+
+class WithdrawView(APIView):
+    """Taking a judgment back."""
+
+    @extend_schema(
+        operation_id="withdraw_judgment",
+        summary="Take a judgment back",
+        parameters=[IDEMPOTENCY_KEY],
+        request=None,
+        responses={200: JudgmentStoredSerializer, **problems(400, 409, 422)},
+        tags=["judging"],
+    )
+    def post(self, request: Request, slug: str, pk: int) -> Response:
+        """It counts no more and its slot is free for others; its history stays. `id` may be any revision of it."""
+        access = project_for(caller(request), slug, Role.OWNER, Role.ANNOTATOR)
+        key = _key(request)
+        StrictSerializer(data=request.data).is_valid(raise_exception=True)  # nothing belongs in the body
+
+        def write() -> Outcome:
+            judgment = _own_judgment(access, caller(request), pk)
+            client_key = _client_key(request, key)
+            taken_back = withdraw(annotator=judgment.annotator, judgment_id=pk, client_key=client_key).judgment
+            return Outcome(200, _stored(taken_back, taken_back.assignment.key if taken_back.assignment else None))
+
+        return _once(request, key, write)
+
+
+# --- who ------------------------------------------------------------------------------------------------------------
+
+
+def _asked(access: Access, user: User, ref: str | None) -> Annotator:
+    """Owners ask anybody by reference; everybody asks themselves."""
+    if ref is None:
+        return annotator_of(project=access.project, user=user)
+    if access.owns:
+        return annotator_by_ref(project=access.project, ref=ref)
+    own = annotator_of(project=access.project, user=user)
+    if own.ref != ref:
+        raise NotFound("There is no such annotator, or it is not you.")
+    return own
+
+
+def _may_speak_for(access: Access, user: User, annotator: Annotator) -> bool:
+    return access.owns or annotator.user_id == user.pk
+
+
+def _holder(access: Access, user: User, assignment_key: UUID) -> Annotator:
+    held = Assignment.objects.filter(key=assignment_key, project=access.project).select_related("annotator").first()
+    if held is None or not _may_speak_for(access, user, held.annotator):
+        raise NotFound("There is no such assignment, or it is not yours.")
+    held.annotator.project = access.project
+    return held.annotator
+
+
+def _own_judgment(access: Access, user: User, pk: int) -> Judgment:
+    judgment = Judgment.objects.filter(pk=pk, project=access.project).select_related("annotator").first()
+    if judgment is None or not _may_speak_for(access, user, judgment.annotator):
+        raise NotFound(f"There is no judgment {pk}, or it is not yours.")
+    judgment.annotator.project = access.project
+    return judgment
+
+
+# --- what -----------------------------------------------------------------------------------------------------------
+
+
+def _next(dealt: Dealt, annotator: Annotator) -> dict[str, Any]:
+    return {
+        "assignment": dealt.key,
+        "annotator": annotator.ref,
+        "prompt": {"ref": dealt.prompt_ref, "messages": dealt.messages},
+        "a": {"text": dealt.left.text},
+        "b": {"text": dealt.right.text},
+        "reason_tags": annotator.project.reason_tags,
+        "rationales": annotator.project.rationales,
+        "lease_until": dealt.lease_until,
+    }
+
+
+def _stored(judgment: Judgment, assignment_key: UUID | None) -> dict[str, Any]:
+    """JSON-ready: it is kept for retries. The guess is told after the judgment, where the project tells it at all."""
+    guess = judgment.guess if judgment.annotator.project.show_guess else None
+    return {
+        "id": judgment.pk,
+        "assignment": str(assignment_key) if assignment_key else None,
+        "annotator": judgment.annotator.ref,
+        "choice": as_side(as_shown(judgment.choice, swapped=judgment.swapped)),
+        "strength": judgment.strength,
+        "revision": judgment.revision,
+        "withdrawn": judgment.withdrawn,
+        "judged_at": judgment.judged_at.isoformat().replace("+00:00", "Z"),
+        "guess": 1 - guess if guess is not None and judgment.swapped else guess,
+    }
+
+
+def _standing(access: Access, ref: str | None) -> QuerySet[Judgment]:
+    rows = Judgment.objects.filter(project=access.project, current=True, withdrawn=False)
+    rows = rows.select_related("annotator", "pair__prompt", "pair__response_a", "pair__response_b", "rationale")
+    rows = rows.defer(
+        "pair__response_a__text", "pair__response_b__text", "pair__prompt__text", "pair__prompt__messages"
+    )
+    return (
+        rows
+        if ref is None
+        else rows.filter(annotator__in=Annotator.objects.filter(project=access.project, ref=_clean(ref)))
+    )
+
+
+def _clean(ref: str) -> str:
+    """NUL can be part of an address but of no reference."""
+    return ref.replace("\x00", "\ufffd")
+
+
+# --- once -----------------------------------------------------------------------------------------------------------
+
+
+def _key(request: Request) -> str:
+    key: str = request.headers.get("Idempotency-Key", "").strip()
+    if not key:
+        raise ParseError("The header Idempotency-Key is missing: a text of your choice, new for every write.")
+    if len(key) > MAX_KEY:
+        raise ParseError(f"The Idempotency-Key has {len(key)} characters; at most {MAX_KEY} are allowed.")
+    return key
+
+
+def _client_key(request: Request, key: str) -> UUID:
+    return uuid5(NAMESPACE_URL, f"attune:{caller(request).pk}:{key}")
+
+
+def _once(request: Request, key: str, write: Callable[[], Outcome]) -> Response:
+    payload = json.dumps(request.data, sort_keys=True).encode()
+    outcome = once(user=caller(request), key=key, route=f"POST {request.path}", payload=payload, write=write)
+    headers = {"Idempotent-Replayed": "true"} if outcome.replayed else None
+    return Response(outcome.body, status=outcome.status, headers=headers)

@@ -1,0 +1,187 @@
+"""What the annotator app's API takes and gives. Everywhere sides are ``a`` (left) and ``b`` (right), as shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+
+from annotator.api import examples
+from annotator.api.fields import Number, StrictSerializer, Text, Truth, Whole
+from annotator.models import Judgment, Project, Role
+from annotator.services.answers import MAX_COMMENT, MAX_RATIONALE, MAX_SKIP_REASON, Answer, Choice, Mark, Side, Tag
+
+SIDES = ["a", "b"]
+CHOICES = Judgment.Choice.values
+_ON_SCREEN: dict[str, Side] = {"a": "left", "b": "right"}
+_CHOICE_ON_SCREEN: dict[str, Choice] = {**_ON_SCREEN, "tie": "tie", "both_bad": "both_bad", "skip": "skip"}
+
+
+def as_side(choice: str) -> str:
+    """``left`` is side a of the API."""
+    return {"left": "a", "right": "b"}.get(choice, choice)
+
+
+# --- projects -------------------------------------------------------------------------------------------------------
+
+
+class ReasonTagSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+
+
+@extend_schema_serializer(component_name="Project")
+class ProjectSerializer(serializers.Serializer[Any]):
+    slug = serializers.CharField(source="project.slug")
+    name = serializers.CharField(source="project.name")
+    description = serializers.CharField(source="project.description")
+    role = serializers.ChoiceField(Role.choices, help_text="What the caller is in it.")
+    archived = serializers.SerializerMethodField()
+
+    def get_archived(self, row: Any) -> bool:
+        return row.project.archived_at is not None
+
+
+@extend_schema_serializer(component_name="ProjectDetail", examples=examples.PROJECT)
+class ProjectDetailSerializer(ProjectSerializer):
+    instructions = serializers.CharField(source="project.instructions", help_text="Markdown, for the annotators.")
+    reason_tags = ReasonTagSerializer(source="project.reason_tags", many=True)
+    rationales = serializers.ChoiceField(
+        Project.Rationales.choices, source="project.rationales", help_text="Whether a reason is asked for."
+    )
+    overlap = serializers.IntegerField(source="project.overlap", help_text="At most so many people judge a new pair.")
+    lease_minutes = serializers.IntegerField(source="project.lease_minutes")
+    counts = serializers.SerializerMethodField()
+
+    def get_counts(self, _row: Any) -> dict[str, int]:
+        """Pairs that are not withdrawn, judgments that stand, annotators."""
+        counts: dict[str, int] = self.context["counts"]
+        return counts
+
+
+# --- the pair to judge ----------------------------------------------------------------------------------------------
+
+
+class MessageSerializer(serializers.Serializer[Any]):
+    role = serializers.CharField()
+    content = serializers.CharField()
+
+
+class NextPromptSerializer(serializers.Serializer[Any]):
+    ref = serializers.CharField()
+    messages = MessageSerializer(many=True)
+
+
+class NextResponseSerializer(serializers.Serializer[Any]):
+    text = serializers.CharField()
+
+
+@extend_schema_serializer(component_name="NextPair", examples=examples.NEXT)
+class NextSerializer(serializers.Serializer[Any]):
+    assignment = serializers.UUIDField(help_text="Goes back with the judgment.")
+    annotator = serializers.CharField()
+    prompt = NextPromptSerializer()
+    a = NextResponseSerializer(help_text="The response to show on the left.")
+    b = NextResponseSerializer(help_text="The response to show on the right.")
+    reason_tags = ReasonTagSerializer(many=True)
+    rationales = serializers.ChoiceField(Project.Rationales.choices)
+    lease_until = serializers.DateTimeField(help_text="Until then the pair is kept for this annotator.")
+
+
+# --- judgments ------------------------------------------------------------------------------------------------------
+
+
+@extend_schema_serializer(component_name="TagIn")
+class TagSerializer(StrictSerializer):
+    tag = Text(max_length=40, allow_blank=False, help_text="Key of one of the project's reason tags.")
+    side = serializers.ChoiceField(SIDES)
+    good = Truth()
+
+
+@extend_schema_serializer(component_name="SpanIn")
+class SpanSerializer(StrictSerializer):
+    side = serializers.ChoiceField(SIDES)
+    start = Whole(min_value=0, help_text="First code point of the response's source text.")
+    end = Whole(min_value=1, help_text="One past the last code point.")
+    quote = Text(max_length=200_000, help_text="What stands there.")
+    good = Truth()
+    tag = Text(max_length=40, default="")
+    comment = Text(max_length=MAX_COMMENT, default="")
+
+
+@extend_schema_serializer(component_name="JudgmentIn", examples=examples.JUDGMENT_IN)
+class JudgmentInSerializer(StrictSerializer):
+    """What was said of a pair. Tags, spans and a rationale are optional unless the project requires a reason."""
+
+    assignment = serializers.UUIDField()
+    choice = serializers.ChoiceField(CHOICES, help_text="Sides as shown: `a` was on the left.")
+    strength = Whole(
+        min_value=1, max_value=3, allow_null=True, default=None, help_text="1 slightly, 2 clearly, 3 much."
+    )
+    skip_reason = Text(max_length=MAX_SKIP_REASON, default="")
+    tags = TagSerializer(many=True, default=[])
+    rationale = Text(max_length=MAX_RATIONALE, default="")
+    spans = SpanSerializer(many=True, default=[])
+    seconds = Number(min_value=0, max_value=86_400, allow_null=True, default=None, help_text="Time taken.")
+
+    def answer(self) -> Answer:
+        """The validated body in terms of the screen."""
+        said = self.validated_data
+        return Answer(
+            choice=_CHOICE_ON_SCREEN[said["choice"]],
+            strength=said["strength"],
+            skip_reason=said["skip_reason"],
+            tags=tuple(Tag(t["tag"], _ON_SCREEN[t["side"]], t["good"]) for t in said["tags"]),
+            text=said["rationale"],
+            marks=tuple(Mark(**{**span, "side": _ON_SCREEN[span["side"]]}) for span in said["spans"]),
+            seconds=said["seconds"],
+        )
+
+
+@extend_schema_serializer(component_name="JudgmentStored", examples=examples.JUDGMENT_STORED)
+class JudgmentStoredSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    assignment = serializers.UUIDField(allow_null=True)
+    annotator = serializers.CharField()
+    choice = serializers.ChoiceField(CHOICES, help_text="Sides as shown.")
+    strength = serializers.IntegerField(allow_null=True)
+    revision = serializers.IntegerField()
+    withdrawn = serializers.BooleanField()
+    judged_at = serializers.DateTimeField()
+    guess = serializers.FloatField(
+        allow_null=True, help_text="What the model had thought before: the chance that `a`, as shown, is preferred."
+    )
+
+
+@extend_schema_serializer(component_name="Judgment", examples=examples.JUDGMENT)
+class JudgmentSerializer(serializers.Serializer[Any]):
+    """A judgment in the pair's own terms: `response_a` and `response_b` are the same for everybody."""
+
+    id = serializers.IntegerField()
+    annotator = serializers.CharField(source="annotator.ref")
+    prompt = serializers.CharField(source="pair.prompt.ref")
+    response_a = serializers.CharField(source="pair.response_a.ref")
+    response_b = serializers.CharField(source="pair.response_b.ref")
+    choice = serializers.ChoiceField(CHOICES)
+    strength = serializers.IntegerField(allow_null=True)
+    skip_reason = serializers.CharField()
+    swapped = serializers.BooleanField(help_text="`response_b` was shown on the left.")
+    repeat = serializers.SerializerMethodField(help_text="A hidden second look.")
+    rationale = serializers.SerializerMethodField()
+    tags = serializers.SerializerMethodField()
+    seconds = serializers.FloatField(allow_null=True)
+    revision = serializers.IntegerField()
+    source = serializers.ChoiceField(Judgment.Source.choices)  # type: ignore[assignment]
+    judged_at = serializers.DateTimeField()
+
+    def get_repeat(self, judgment: Judgment) -> bool:
+        return judgment.occasion > 0
+
+    def get_rationale(self, judgment: Judgment) -> str:
+        rationale = getattr(judgment, "rationale", None)
+        return rationale.text if rationale else ""
+
+    def get_tags(self, judgment: Judgment) -> list[dict[str, Any]]:
+        rationale = getattr(judgment, "rationale", None)
+        return rationale.tags if rationale else []

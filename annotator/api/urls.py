@@ -1,0 +1,15 @@
+"""Addresses of the annotator app's API, below ``api/v1/``."""
+
+from django.urls import URLPattern, path
+
+from annotator.api import openapi  # noqa: F401 (tells drf-spectacular how callers authenticate)
+from annotator.api.judging import JudgmentsView, NextView, WithdrawView
+from annotator.api.projects import ProjectsView, ProjectView
+
+urlpatterns: list[URLPattern] = [
+    path("projects", ProjectsView.as_view(), name="api_projects"),
+    path("projects/<slug:slug>", ProjectView.as_view(), name="api_project"),
+    path("projects/<slug:slug>/next", NextView.as_view(), name="api_next"),
+    path("projects/<slug:slug>/judgments", JudgmentsView.as_view(), name="api_judgments"),
+    path("projects/<slug:slug>/judgments/<int:pk>/withdraw", WithdrawView.as_view(), name="api_withdraw"),
+]
