@@ -75,5 +75,5 @@ def _celery() -> tuple[str, ...]:
 
 
 def _worker(queue: str, *options: str) -> tuple[str, ...]:
-    quiet = ("--without-gossip", "--without-mingle")
+    quiet = ("--loglevel", "INFO", "--without-gossip", "--without-mingle")
     return (*_celery(), "worker", "--queues", queue, "--hostname", f"{queue}@%h", "--pool", "prefork", *options, *quiet)
