@@ -163,7 +163,7 @@ def _consistent(judgments: Iterable[Judgment], known: set[str]) -> Iterator[dict
         row: dict[str, object] = {name: getattr(judgment, name) for name in JUDGMENT_FIELDS}
         try:
             _known_judgment(row, known)
-        except _Wrong as wrong:
+        except _FieldError as wrong:
             raise BadData(f"judgment {number}, {wrong}") from None
         yield {name: value for name, value in row.items() if value not in ((), "", None, False)}
 
@@ -226,7 +226,7 @@ def _known_judgment(row: Mapping[str, object], known: Container[str]) -> Judgmen
     judgment = _judgment(row)
     for name in ("a", "b"):
         if row[name] not in known:
-            raise _Wrong(name, row[name], "the id of a response in the snapshot")
+            raise _FieldError(name, row[name], "the id of a response in the snapshot")
     return judgment
 
 
@@ -234,7 +234,7 @@ def _judgment(row: Mapping[str, object], **names: str) -> Judgment:
     """A judgment from a row; ``names`` maps fields to other column names."""
     a, b = _text(row, names.get("a", "a")), _text(row, names.get("b", "b"))
     if a == b:
-        raise _Wrong("b", b, "another response than a")
+        raise _FieldError("b", b, "another response than a")
     return Judgment(
         annotator=_text(row, "annotator"),
         a=a,
@@ -277,7 +277,7 @@ def _flat_judgment(row: dict[str, object], responses: dict[str, Response]) -> Ju
         response = Response(given or content_digest(prompt, text), prompt, text, topic)
         known = responses.setdefault(response.id, response)
         if (known.prompt, known.text) != (prompt, text):
-            raise _Wrong(f"response_{side}_id", given, "an id that always goes with the same prompt and text")
+            raise _FieldError(f"response_{side}_id", given, "an id that always goes with the same prompt and text")
         row[f"response_{side}_id"] = known.id
     if "scores_a" in row:
         row["strength"] = None  # the gap of two ratings, on the source's own scale
@@ -287,7 +287,7 @@ def _flat_judgment(row: dict[str, object], responses: dict[str, Response]) -> Ju
 # Reading one line, one field at a time
 
 
-class _Wrong(Exception):
+class _FieldError(Exception):
     """A field's value is not what was expected; the caller adds file and line."""
 
     def __init__(self, name: str, value: object, expected: str) -> None:
@@ -312,14 +312,14 @@ def _parsed(path: Path, number: int, line: bytes, parse: Callable[[dict[str, obj
         return parse(row)
     except orjson.JSONDecodeError as error:
         raise BadData(f"{path.name} line {number} is not JSON: {error}") from None
-    except _Wrong as wrong:
+    except _FieldError as wrong:
         raise BadData(f"{path.name} line {number}, {wrong}") from None
 
 
 def _text(row: Mapping[str, object], name: str, *, empty: bool = False, absent: str | None = None) -> str:
     value = row.get(name, absent)
     if not isinstance(value, str) or not (value or empty):
-        raise _Wrong(name, value, "a text" if empty else "a text that is not empty")
+        raise _FieldError(name, value, "a text" if empty else "a text that is not empty")
     return value
 
 
@@ -330,28 +330,28 @@ def _prompt(row: Mapping[str, object]) -> str:
     if not isinstance(value, list) or not all(
         isinstance(m, dict) and isinstance(m.get("role"), str) and isinstance(m.get("content"), str) for m in value
     ):
-        raise _Wrong("prompt", value, "a text or a list of messages with role and content")
+        raise _FieldError("prompt", value, "a text or a list of messages with role and content")
     return flatten_prompt(value)
 
 
 def _texts(row: Mapping[str, object], name: str) -> tuple[str, ...]:
     value = row.get(name, ())
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
-        raise _Wrong(name, value, "a list of texts")
+        raise _FieldError(name, value, "a list of texts")
     return tuple(value)
 
 
 def _flag(row: Mapping[str, object], name: str) -> bool:
     value = row.get(name, False)
     if not isinstance(value, bool):
-        raise _Wrong(name, value, "true or false")
+        raise _FieldError(name, value, "true or false")
     return value
 
 
 def _strength(row: Mapping[str, object]) -> int | None:
     value = row.get("strength")
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 3):
-        raise _Wrong("strength", value, "1, 2, 3 or null")
+        raise _FieldError("strength", value, "1, 2, 3 or null")
     return value
 
 
@@ -360,4 +360,4 @@ def _one_of(row: Mapping[str, object], name: str, allowed: tuple[Literal_, ...],
     for each in allowed:
         if value == each:
             return each
-    raise _Wrong(name, value, " or ".join(repr(each) for each in allowed))
+    raise _FieldError(name, value, " or ".join(repr(each) for each in allowed))

@@ -184,7 +184,7 @@ class FileStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".aside", delete=False) as aside:
                 np.savez(aside, digests=np.array(list(kept)), vectors=np.stack(list(kept.values())))
-            os.replace(aside.name, path)
+            Path(aside.name).replace(path)
 
     def _path(self, encoder: str, shard: str) -> Path:
         return self.folder / encoder / f"{shard}.npz"

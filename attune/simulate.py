@@ -159,10 +159,18 @@ def styled_prompt(line: str, where: str) -> StyledPrompt:
     return prompt
 
 
-def simulate(prompts: Sequence[StyledPrompt], *, annotators: int = 48, judgments: int = 4000, seed: int) -> Simulation:
+def simulate(
+    prompts: Sequence[StyledPrompt],
+    *,
+    annotators: int = 48,
+    judgments: int = 4000,
+    seed: int,
+    quality: Mapping[str, float] | None = None,
+) -> Simulation:
     """Judgments of simulated annotators, spread evenly over annotators and pairs. Nobody judges a pair twice.
 
-    A pair is judged by judgments / pairs people, give or take one. Raises ``BadData`` where there are too few pairs.
+    A pair is judged by judgments / pairs people, give or take one. ``quality`` of an earlier simulation puts new people in
+    the same world. Raises ``BadData`` where there are too few pairs.
     """
     rng = np.random.default_rng(seed)
     responses = {
@@ -172,7 +180,8 @@ def simulate(prompts: Sequence[StyledPrompt], *, annotators: int = 48, judgments
     }
     people = {person.name: person for person in _people(annotators, rng)}
     styles = {each.id: each.style for prompt in prompts for each in prompt.responses}
-    quality = {key: float(value) for key, value in zip(styles, rng.normal(0, QUALITY_SPREAD, len(styles)), strict=True)}
+    drawn = rng.normal(0, QUALITY_SPREAD, len(styles))
+    quality = quality or dict(zip(styles, map(float, drawn), strict=True))
     world = Simulation(responses, (), (), people, styles, quality)
     pairs = [pair for prompt in prompts for pair in combinations([each.id for each in prompt.responses], 2)]
     average = {name: float(np.mean([world.true_reward(name, key) for key in styles])) for name in people}

@@ -46,7 +46,7 @@ class BradleyTerry(LinearReward):
         metrics, scale = self._rehearse(data, np.random.default_rng(seed))
         report({"stage": "everybody", "step": 1, "steps": 2, **metrics})
         fitted = fit_pooled(data.comparisons, data.mapped, self.penalties)
-        self._install(replace(pooled_parts(fitted, data), calibration_scale=scale), encoder)
+        self.install(replace(pooled_parts(fitted, data), calibration_scale=scale), encoder)
         report({"stage": "done", "step": 2, "steps": 2, **metrics})
         return FitReport(metrics, time.perf_counter() - started)
 
@@ -54,7 +54,7 @@ class BradleyTerry(LinearReward):
         """Metrics and temperature from annotators that a first fit has not seen."""
         held = hold_out(data.comparisons, rng)
         of_held = data.comparisons.take(held)
-        self._install(
+        self.install(
             pooled_parts(fit_pooled(data.comparisons.take(~held), data.mapped, self.penalties), data), data.encoder
         )
         newcomers = split_newcomers(of_held, data.groups, rng)
@@ -65,7 +65,7 @@ class BradleyTerry(LinearReward):
 def pooled_model(fitted: PooledFit, data: Prepared) -> BradleyTerry:
     """A pooled fit as a model."""
     model = BradleyTerry()
-    model._install(pooled_parts(fitted, data), data.encoder)
+    model.install(pooled_parts(fitted, data), data.encoder)
     return model
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ class Hybrid(LinearReward):
     def __init__(self, **options: Any) -> None:
         super().__init__()
         self.config = MetaConfig(**options)
-        self._traits: Traits | None = None
+        self.style_traits: Traits | None = None
 
     def fit(
         self,
@@ -66,7 +66,7 @@ class Hybrid(LinearReward):
         trainer = MetaTrainer(data.mapped, pooled, self.config, seed)
         trainer.run(data.comparisons.take(~held), self.config.steps, self.config.learning_rate, report)
         parts = hybrid_parts(trainer.result(), data)
-        self._install(parts, encoder)
+        self.install(parts, encoder)
         if held.any():
             metrics, scale = self._judge(data, held, rng, pooled_model(pooled, data))
             parts = replace(parts, calibration_scale=scale)
@@ -77,8 +77,8 @@ class Hybrid(LinearReward):
                 lambda step, loss: report(self.config.steps + step, loss),
             )
             parts = replace(hybrid_parts(trainer.result(), data), calibration_scale=scale)
-        self._traits = fit_traits(data, parts.table)
-        self._install(parts, encoder)
+        self.style_traits = fit_traits(data, parts.table)
+        self.install(parts, encoder)
         return FitReport(metrics, time.perf_counter() - started)
 
     def _judge(
@@ -101,23 +101,22 @@ class Hybrid(LinearReward):
         the encoder has no style features.
         """
         prior = self.prior()
-        return self._traits.of(latent, prior) if self._traits is not None else []
+        return self.style_traits.of(latent, prior) if self.style_traits is not None else []
 
     def state(self) -> tuple[dict[str, NDArray[np.generic]], dict[str, object]]:
         """See ``RewardModel.state``."""
         tensors, config = super().state()
         width = self.parts.table.shape[1]
-        slopes = self._traits.slopes if self._traits is not None else np.zeros((0, width), np.float32)
+        slopes = self.style_traits.slopes if self.style_traits is not None else np.zeros((0, width), np.float32)
         return tensors | {"trait_slopes": slopes}, config
 
     @classmethod
-    def from_state(cls, tensors: Mapping[str, NDArray[np.generic]], config: Mapping[str, object]) -> Hybrid:
+    def from_state(cls, tensors: Mapping[str, NDArray[np.generic]], config: Mapping[str, object]) -> Self:
         """See ``RewardModel.from_state``."""
         model = super().from_state(tensors, config)
-        assert isinstance(model, Hybrid)
         if "trait_slopes" not in tensors:
             raise ArtifactError("the hybrid artifact lacks 'trait_slopes'")
-        model._traits = Traits(np.asarray(tensors["trait_slopes"], np.float32))
+        model.style_traits = Traits(np.asarray(tensors["trait_slopes"], np.float32))
         return model
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,8 @@ class LinearReward(RewardModel):
             raise NotFitted(f"this {self.name} model has not been fitted or loaded")
         return self._parts
 
-    def _install(self, parts: LinearParts, encoder: str) -> None:
+    def install(self, parts: LinearParts, encoder: str) -> None:
+        """Take on fitted parts; the end of ``fit`` and ``from_state``."""
         self.encoder = encoder
         self._row_of = {key: row for row, key in enumerate(parts.ids)}
         self._factor = _factor(parts.prior_cov)
@@ -184,7 +185,7 @@ class LinearReward(RewardModel):
         return tensors, {"encoder": self.encoder, "ids": list(parts.ids)}
 
     @classmethod
-    def from_state(cls, tensors: Mapping[str, NDArray[np.generic]], config: Mapping[str, object]) -> LinearReward:
+    def from_state(cls, tensors: Mapping[str, NDArray[np.generic]], config: Mapping[str, object]) -> Self:
         """See ``RewardModel.from_state``. Raises ``ArtifactError`` where the parts do not fit together."""
         model = cls()
         try:
@@ -212,7 +213,7 @@ class LinearReward(RewardModel):
                 f"the {cls.name} artifact does not fit together: {len(parts.ids)} ids, table {parts.table.shape}, "
                 f"prior {parts.prior_mean.shape} and {parts.prior_cov.shape}"
             )
-        model._install(parts, str(config["encoder"]))
+        model.install(parts, str(config["encoder"]))
         return model
 
 
