@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.local.errors import LocalError
-from config.local.process import wait_or_kill
+from config.local.process import last_line, wait_or_kill
 from config.local.watchdog import end_marked
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
@@ -62,7 +62,7 @@ class Children:
     def _bury(self, child: Child, *, code: int) -> None:
         child.plan_restart()
         end_marked(self._token, child.name)  # what it had started may outlive it
-        self._say(f"{child.name} ended with code {code}, again in {child.pause:.1f} s; see {child.log}")
+        self._say(f"{child.name} ended with code {code}, again in {child.pause:.1f} s: {last_line(child.log)}")
 
     def _revive(self, child: Child) -> None:
         try:

@@ -109,6 +109,12 @@ def wait_or_kill(child: subprocess.Popen[bytes], *, patience: float) -> None:
         child.wait()
 
 
+def last_line(log: Path) -> str:
+    """The last thing a program said, at most 200 characters of it."""
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1][:200] if lines else "without a word"
+
+
 def kill_group(pid: int) -> None:
     """Kill what is left of the process group that `pid` led."""
     with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies

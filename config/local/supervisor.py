@@ -23,7 +23,7 @@ from config.local.children import Child, Children
 from config.local.embedded import EmbeddedServer
 from config.local.errors import LocalError
 from config.local.ports import check_port, serves_http
-from config.local.process import LOOPBACK, spawn
+from config.local.process import LOOPBACK, last_line, spawn
 from config.local.table import Program
 from config.local.watchdog import CHILD_MARK, MARK, end_marked
 
@@ -103,7 +103,7 @@ class Supervisor:
         log = self._log(name)
         child = self._spawn(name, argv)
         if child.wait() != 0:
-            raise LocalError(f"{name} failed: {_last_line(log)}", mend=f"read {log}")
+            raise LocalError(f"{name} failed: {last_line(log)}", mend=f"read {log}")
 
     def _start_programs(self) -> None:
         for program in self._table:
@@ -184,6 +184,8 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         """Programs first, then the servers they use; a second Ctrl-C kills at once."""
+        for number in (signal.SIGTERM, signal.SIGHUP):  # whoever sent one may send the other
+            signal.signal(number, signal.SIG_IGN)
         try:
             self._programs.stop()
             for server in reversed(self._servers):
@@ -207,11 +209,6 @@ def running_url(folder: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError, psutil.NoSuchProcess):
         return None
     return str(state["url"]) if alive else None
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "without a word"
 
 
 def _raise_stopped(_number: int, _frame: FrameType | None) -> None:
