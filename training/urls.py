@@ -2,8 +2,18 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from training.views import listing
+from training.views import listing, run, version
+
+PREFIX = "projects/<slug:slug>/models/"
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("projects/<slug:slug>/models/", listing.models, name="models"),
+    path(PREFIX, listing.models, name="models"),
+    path(PREFIX + "train/", listing.train, name="train"),
+    path(PREFIX + "roll-back/", listing.roll_back, name="roll_back"),
+    path(PREFIX + "runs/<int:number>/", run.run, name="run"),
+    path(PREFIX + "runs/<int:number>/live/", run.run_live, name="run_live"),
+    path(PREFIX + "runs/<int:number>/cancel/", run.run_cancel, name="run_cancel"),
+    path(PREFIX + "<int:number>/", version.version, name="version"),
+    path(PREFIX + "<int:number>/promote/", version.version_promote, name="version_promote"),
+    path(PREFIX + "<int:number>/retire/", version.version_retire, name="version_retire"),
 ]

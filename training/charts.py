@@ -1,0 +1,141 @@
+"""Geometry of the drawings on our pages. The template writes the SVG; here are only numbers and paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
+
+from training.figures import Figure
+
+WIDTH, HEIGHT = 460, 220
+LEFT, RIGHT, TOP, BOTTOM = 46, 84, 14, 30
+LABEL_GAP = 15.0
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A named line; ``kind`` is its CSS class. ``band`` holds low and high of the interval at each point."""
+
+    name: str
+    kind: str
+    points: Sequence[Point]
+    band: Sequence[Point] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A mark on an axis, in drawing units, with its label."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnLine:
+    """A line as SVG paths, with where it ends and where its label stands."""
+
+    name: str
+    kind: str
+    path: str
+    band: str
+    end: Point
+    label_y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A drawing: lines, ticks of both axes, and the frame."""
+
+    lines: list[DrawnLine]
+    rows: list[Tick]
+    columns: list[Tick]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: float = LEFT
+    right: float = WIDTH - RIGHT
+    base: float = HEIGHT - BOTTOM
+
+
+def accuracy_chart(personal: Mapping[int, Figure], pooled: Figure | None) -> Chart | None:
+    """Share predicted after so many judgments of a newcomer, beside the pooled model's. Columns are evenly spaced."""
+    if len(personal) < 2:
+        return None
+    shots = list(personal)
+    own = Line(
+        "personal",
+        "model",
+        [(place, 100 * figure.accuracy) for place, figure in enumerate(personal.values())],
+        [(100 * figure.low, 100 * figure.high) for figure in personal.values()],
+    )
+    lines = [own]
+    if pooled:
+        lines.insert(0, Line("pooled", "pool", [(place, 100 * pooled.accuracy) for place in range(len(shots))]))
+    return draw(lines, {place: str(n) for place, n in enumerate(shots)}, lambda value: f"{value:g} %")
+
+
+def loss_chart(points: Sequence[Point]) -> Chart | None:
+    """A fit's loss by step."""
+    if len(points) < 2:
+        return None
+    first, last = points[0][0], points[-1][0]
+    middle = round((first + last) / 2)
+    columns = {step: f"{step:g}" for step in (first, middle, last)}
+    return draw([Line("loss", "", points)], columns, lambda value: f"{value:g}")
+
+
+def draw(lines: Sequence[Line], columns: Mapping[float, str], label: Callable[[float], str]) -> Chart:
+    """Lay lines out on axes that hold all of them. ``columns`` are the marks of the horizontal axis."""
+    values = [y for line in lines for _, y in line.points] + [y for line in lines for pair in line.band for y in pair]
+    steps = _round_steps(min(values), max(values))
+    left, right = min(columns), max(columns)
+
+    def x(value: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * (value - left) / ((right - left) or 1)
+
+    def y(value: float) -> float:
+        return TOP + (HEIGHT - TOP - BOTTOM) * (steps[-1] - value) / (steps[-1] - steps[0])
+
+    drawn = []
+    for line in lines:
+        upper = (
+            [(x(at), y(high)) for (at, _), (_, high) in zip(line.points, line.band, strict=bool(line.band))]
+            if line.band
+            else []
+        )
+        lower = [(x(at), y(low)) for (at, _), (low, _) in zip(line.points, line.band, strict=True)] if line.band else []
+        points = [(x(at), y(value)) for at, value in line.points]
+        band = _path([*upper, *reversed(lower)]) + "Z" if line.band else ""
+        end = (round(points[-1][0], 1), round(points[-1][1], 1))
+        drawn.append(DrawnLine(line.name, line.kind, _path(points), band, end, end[1]))
+    return Chart(
+        lines=_spread_labels(drawn),
+        rows=[Tick(round(y(step), 1), label(step)) for step in steps],
+        columns=[Tick(round(x(at), 1), text) for at, text in columns.items()],
+    )
+
+
+def _round_steps(low: float, high: float, about: int = 4) -> list[float]:
+    """Round numbers from below ``low`` to above ``high``."""
+    span = (high - low) or abs(high) or 1.0
+    size = 10.0 ** floor(log10(span / about))
+    size *= next(factor for factor in (1, 2, 5, 10) if span / (size * factor) <= about)
+    first, last = floor(low / size), ceil(high / size)
+    return [round(each * size, 10) for each in range(first, max(last, first + 1) + 1)]
+
+
+def _spread_labels(lines: list[DrawnLine]) -> list[DrawnLine]:
+    """Labels at the lines' ends, pushed down where they would cover each other."""
+    lowest = float("-inf")
+    places: dict[str, float] = {}
+    for line in sorted(lines, key=lambda each: each.end[1]):
+        lowest = places[line.name] = max(line.end[1], lowest + LABEL_GAP)
+    return [
+        DrawnLine(line.name, line.kind, line.path, line.band, line.end, round(places[line.name], 1)) for line in lines
+    ]
+
+
+def _path(points: Sequence[Point]) -> str:
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)

@@ -1,0 +1,44 @@
+"""Filters for the figures of models and runs."""
+
+from __future__ import annotations
+
+from django import template
+
+from training.figures import Difference
+from training.models import ModelVersion, Run
+from training.reports import percent
+
+register = template.Library()
+
+_RUN_PILLS = {"running": "model", "done": "pos", "failed": "neg"}
+_VERSION_PILLS = {"live": "pos", "retired": "neg"}
+
+
+@register.filter
+def share(value: float | None) -> str:
+    """0.7312 as ``73.1 %``; an em dash where there is nothing to say."""
+    return "—" if value is None else percent(value)
+
+
+@register.filter
+def points(value: float | None) -> str:
+    """0.083 as ``+8.3``: percentage points with their sign."""
+    return "—" if value is None else f"{100 * value:+.1f}".replace("-", "−")
+
+
+@register.filter
+def interval(gain: Difference | None) -> str:
+    """A difference's 95 % interval in points: ``−0.4 to +2.4``."""
+    return "—" if gain is None else f"{points(gain.value - gain.margin)} to {points(gain.value + gain.margin)}"
+
+
+@register.filter
+def figure(value: object) -> str:
+    """A figure of a run's log, short."""
+    return "—" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+@register.filter
+def pill(thing: Run | ModelVersion) -> str:
+    """The colour class of a run's or a version's state."""
+    return (_RUN_PILLS if isinstance(thing, Run) else _VERSION_PILLS).get(thing.state, "")
