@@ -13,6 +13,4 @@ app.conf.task_queues = [
     Queue("default", Exchange("default"), routing_key="default"),
     Queue("train", Exchange("train"), routing_key="train"),
 ]
-app.conf.task_default_exchange = "default"
-app.conf.task_default_routing_key = "default"
 app.autodiscover_tasks()

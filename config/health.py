@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from kombu import Connection
 from kombu.exceptions import OperationalError
+
+from config.celery import app
 
 
 @require_safe
 @never_cache
-def livez(request: HttpRequest) -> HttpResponse:
+def livez(_request: HttpRequest) -> HttpResponse:
     """200 while the process answers at all; touches nothing else."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @require_safe
 @never_cache
-def readyz(request: HttpRequest) -> JsonResponse:
+def readyz(_request: HttpRequest) -> JsonResponse:
     """200 when the database answers. A broker that is away is said but costs nothing: work waits in its row."""
     checks = {"database": _database(), "broker": _broker()}
     return JsonResponse(checks, status=200 if checks["database"] == "ok" else 503)
@@ -37,7 +37,7 @@ def _database() -> str:
 
 def _broker() -> str:
     try:
-        with Connection(settings.CELERY_BROKER_URL, connect_timeout=1) as broker:
+        with app.connection_for_write(connect_timeout=1) as broker:
             broker.ensure_connection(max_retries=1, timeout=1)
     except (OperationalError, OSError):
         return "away"

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 
-class Project(models.Model):
+class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is untyped
     """One collection of prompts, the people who judge them, and how they are asked to."""
 
     class Choosing(models.TextChoices):

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.middleware import HtmxDetails
 
 from annotator.access import Access, project_for
 from annotator.errors import AnnotatorError, Conflict, Invalid, LeaseLost
@@ -23,9 +24,15 @@ from annotator.services.people import annotator_of
 from annotator.views.judge_page import JudgePage, Task, Told, answer_from, submitted_values, told_of, values_of
 
 
+class HtmxRequest(HttpRequest):
+    """A request behind django-htmx's middleware."""
+
+    htmx: HtmxDetails
+
+
 @require_http_methods(["GET", "POST"])
 @login_required
-def judge(request: HttpRequest, slug: str) -> HttpResponse:
+def judge(request: HtmxRequest, slug: str) -> HttpResponse:
     """GET shows the pair lent to the caller (a new one if there is none); POST stores the answer to it."""
     access, annotator = _judging(request, slug)
     if request.method == "GET":
@@ -48,7 +55,7 @@ def judge(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 @login_required
-def undo(request: HttpRequest, slug: str) -> HttpResponse:
+def undo(request: HtmxRequest, slug: str) -> HttpResponse:
     """Take back the caller's latest judgment of today and show it again with its values."""
     access, annotator = _judging(request, slug)
     dealt = undo_last(annotator=annotator, client_key=_uuid(request, "client_key"))
@@ -58,13 +65,13 @@ def undo(request: HttpRequest, slug: str) -> HttpResponse:
     return _show(request, access, annotator, dealt or deal(annotator=annotator), note=note)
 
 
-def _judging(request: HttpRequest, slug: str) -> tuple[Access, Annotator]:
+def _judging(request: HtmxRequest, slug: str) -> tuple[Access, Annotator]:
     access = project_for(request.user, slug, Role.OWNER, Role.ANNOTATOR)
     assert isinstance(request.user, User)
     return access, annotator_of(project=access.project, user=request.user)
 
 
-def _uuid(request: HttpRequest, name: str) -> UUID:
+def _uuid(request: HtmxRequest, name: str) -> UUID:
     text = request.POST.get(name, "")
     try:
         return UUID(text)
@@ -73,7 +80,7 @@ def _uuid(request: HttpRequest, name: str) -> UUID:
         raise Invalid(problem, fields={name: problem}) from None
 
 
-def _next(request: HttpRequest, access: Access, annotator: Annotator, told: Told | None) -> HttpResponse:
+def _next(request: HtmxRequest, access: Access, annotator: Annotator, told: Told | None) -> HttpResponse:
     if request.htmx:
         return _show(request, access, annotator, deal(annotator=annotator), told=told)
     if told:
@@ -81,7 +88,7 @@ def _next(request: HttpRequest, access: Access, annotator: Annotator, told: Told
     return redirect("judge", access.project.slug)
 
 
-def _again(request: HttpRequest, access: Access, annotator: Annotator, error: AnnotatorError) -> HttpResponse:
+def _again(request: HtmxRequest, access: Access, annotator: Annotator, error: AnnotatorError) -> HttpResponse:
     """The same pair with what was entered; htmx keeps the form as it is and gets the note alone."""
     if request.htmx:
         context = {"title": _("Not submitted"), "error": str(error)}
@@ -92,7 +99,7 @@ def _again(request: HttpRequest, access: Access, annotator: Annotator, error: An
 
 
 def _show(
-    request: HttpRequest,
+    request: HtmxRequest,
     access: Access,
     annotator: Annotator,
     dealt: Dealt | None,
