@@ -12,12 +12,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 import numpy as np
 from django.db import connection
 from django.utils import timezone
 
 from annotator.selectors import evidence
+from attune.data import Choice
 from attune.rewards.base import Comparison, Latent, RewardModel
 from personalization import models
 from personalization.items import items_of_responses, load, usable
@@ -103,7 +105,7 @@ def refresh(*, annotator_id: int, served: ServedVersion) -> Latent | None:
     return _adapted(row, served, load(served))[0] if row else None
 
 
-def _row(where: str, values: list[object]) -> _Row | None:
+def _row(where: str, values: list[int | str]) -> _Row | None:
     with connection.cursor() as cursor:
         cursor.execute(f"{_ROW} WHERE {where}", values)
         row = cursor.fetchone()
@@ -144,7 +146,9 @@ def _context(model: RewardModel, served: ServedVersion, annotator_id: int) -> tu
     ids = {pk for each in judged for pk in (each.response_a_id, each.response_b_id)}
     items = items_of_responses(model=model, served=served, ids=ids)
     context = [
-        Comparison(items[each.response_a_id], items[each.response_b_id], each.choice, each.strength, each.swapped)
+        Comparison(
+            items[each.response_a_id], items[each.response_b_id], cast(Choice, each.choice), each.strength, each.swapped
+        )
         for each in judged
         if each.response_a_id in items and each.response_b_id in items
     ]

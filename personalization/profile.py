@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from django.core.paginator import Page, Paginator
 
-from annotator.models import Annotator, Judgment
+from annotator.models import Annotator, Judgment, Project
 from annotator.services.answers import as_shown
 from personalization.charts import SharePoint, wilson
 from personalization.items import items_of_responses, load, usable
@@ -70,6 +70,11 @@ class Profile:
         return [each for each in self.traits if not each.known]
 
 
+def annotator_called(*, project: Project, ref: str) -> Annotator | None:
+    """The project's annotator of that reference. An address may hold a NUL, the database can't."""
+    return None if "\0" in ref else Annotator.objects.filter(project=project, ref=ref).first()
+
+
 def profile_of(annotator: Annotator) -> Profile:
     """Everything above the list of judgments. Raises ``ModelUnusable``."""
     standing = annotator.judgments.filter(current=True, withdrawn=False).exclude(choice=Judgment.Choice.SKIP).count()
@@ -92,7 +97,7 @@ def guess_record(annotator_id: int, served: ServedVersion) -> Record | None:
         choice__in=[Judgment.Choice.A, Judgment.Choice.B],
     ).order_by("-pk")
     columns = guessed.values_list("guess", "choice", "pair__response_a_id", "pair__response_b_id")
-    rows = list(columns[:LONGEST_RECORD])[::-1]
+    rows: list[Any] = list(columns[:LONGEST_RECORD])[::-1]
     model = load(served)
     items = items_of_responses(model=model, served=served, ids={pk for row in rows for pk in row[2:]})
     rows = [row for row in rows if row[2] in items and row[3] in items]

@@ -119,8 +119,8 @@ def scaled(*, served: ServedVersion, latent: Latent, items: Array, normalize: No
     if not (np.isfinite(scores.mean).all() and np.isfinite(scores.std).all()):
         raise ModelUnusable(f"The model {served.label} gave a reward that is not a finite number.")
     if normalize == "sigmoid":
-        squashed = 1 / (1 + np.exp(-scores.mean.astype(np.float64)))
-        return Scores(squashed.astype(np.float32), (squashed * (1 - squashed) * scores.std).astype(np.float32))
+        squashed = np.asarray((1 + np.tanh(scores.mean / 2)) / 2, np.float32)
+        return Scores(squashed, np.asarray(squashed * (1 - squashed) * scores.std, np.float32))
     if normalize == "percentile":
         reference = np.sort(model.score(latent, _reference_items(served)).mean)
         low, mean, high = (_share_below(reference, scores.mean + step * scores.std) for step in (-1, 0, 1))

@@ -50,8 +50,5 @@ class Trait:
 def traits_of(served: ServedVersion, latent: Latent) -> list[Trait]:
     """The person's traits, in the model's order; none where the model or its encoder knows no traits."""
     describe = getattr(load(served), "traits", None)
-    return [Trait(*map(_plain, each)) for each in describe(latent)] if describe else []
-
-
-def _plain(value: str | float) -> str | float:
-    return value if isinstance(value, str) else round(value, 4)
+    rows: list[tuple[str, float, float, float]] = describe(latent) if describe else []
+    return [Trait(name, round(estimate, 4), round(low, 4), round(high, 4)) for name, estimate, low, high in rows]

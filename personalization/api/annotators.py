@@ -5,28 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.pagination import CursorPagination
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotator.access import Access, project_for
+from annotator.api.pagination import PARAMETERS, Pages
+from annotator.api.permissions import caller
 from annotator.errors import NotFound
 from annotator.models import Annotator, Role
 from personalization.api import schemas
 from personalization.latents import find_person
+from personalization.profile import annotator_called
 from personalization.traits import traits_of
 from training.serving import live_version
-
-
-class Pages(CursorPagination):
-    """In the order of their rows, so that newcomers never shift a page."""
-
-    ordering = "pk"
-    page_size = 100
-    page_size_query_param = "limit"
-    max_page_size = 1000
 
 
 class AnnotatorsView(APIView):
@@ -35,26 +28,23 @@ class AnnotatorsView(APIView):
     @extend_schema(
         operation_id="annotators",
         summary="List a project's annotators",
-        parameters=[
-            OpenApiParameter("cursor", str, description="From the last answer's next or previous."),
-            OpenApiParameter("limit", int, description="Rows a page, up to 1,000."),
-        ],
-        responses={200: schemas.ANNOTATOR_PAGE, **schemas.PROBLEMS},
+        parameters=PARAMETERS,
+        responses={200: schemas.ANNOTATOR_PAGE, **schemas.problems()},
         tags=["annotators"],
     )
     def get(self, request: Request, slug: str) -> Response:
         """A page, with links to the next and the previous one."""
-        access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
+        access = project_for(caller(request), slug, Role.OWNER, Role.VIEWER)
         pages = Pages()
         page = pages.paginate_queryset(_annotators(access), request, view=self) or []
         return pages.get_paginated_response(
-            [{"ref": row.ref, "name": row.name, "simulated": row.simulated, "judgments": row.judgments} for row in page]
+            [{"ref": row.ref, "name": row.name, "simulated": row.simulated, "judgments": row.standing} for row in page]
         )
 
 
 def _annotators(access: Access) -> QuerySet[Any]:
-    standing = Q(judgments__current=True, judgments__withdrawn=False) & ~Q(judgments__choice="skip")
-    return Annotator.objects.filter(project=access.project).annotate(judgments=Count("judgments", filter=standing))
+    stands = Q(judgments__current=True, judgments__withdrawn=False) & ~Q(judgments__choice="skip")
+    return Annotator.objects.filter(project=access.project).annotate(standing=Count("judgments", filter=stands))
 
 
 class AnnotatorView(APIView):
@@ -63,14 +53,14 @@ class AnnotatorView(APIView):
     @extend_schema(
         operation_id="annotator",
         summary="What has been learnt of an annotator",
-        responses={200: schemas.ANNOTATOR, **schemas.PROBLEMS},
+        responses={200: schemas.ANNOTATOR, **schemas.problems(503)},
         tags=["annotators"],
     )
     def get(self, request: Request, slug: str, ref: str) -> Response:
         """Their latent in summary, under the live version."""
-        access = project_for(request.user, slug)
-        annotator = Annotator.objects.filter(project=access.project, ref=ref).first()
-        if annotator is None or not (access.reads or annotator.user_id == request.user.pk):
+        access = project_for(caller(request), slug)
+        annotator = annotator_called(project=access.project, ref=ref)
+        if annotator is None or not (access.reads or annotator.user_id == caller(request).pk):
             raise NotFound(f"There is no annotator “{ref}” in this project.")
         return Response(summary(annotator))
 

@@ -5,12 +5,9 @@ Nested serializers cost more than the scoring itself here, and this route is cal
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
-
-import orjson
 
 from annotator.errors import Invalid
 from annotator.models.content import MAX_TEXT
@@ -42,7 +39,7 @@ class Fields:
     def refuse_others(self, known: tuple[str, ...]) -> None:
         for name in self.given:
             if name not in known:
-                self.faults[self.path + name] = f"unknown field; known are {', '.join(known)}"
+                self.faults[self.path + name] = f"is unknown; known are {', '.join(known)}"
 
     def read(self, name: str, parse: Callable[[Any], Value], default: Value) -> Value:
         """The parsed value, ``default`` where the field is absent, or (with a fault noted) wrong."""
@@ -55,13 +52,15 @@ class Fields:
     def require(self, *names: str) -> None:
         for name in names:
             if name not in self.given:
-                self.faults.setdefault(self.path + name, "missing")
+                self.faults.setdefault(self.path + name, "is missing")
 
 
-def parse_score_request(body: bytes) -> tuple[str, ScoreRequest]:
-    """The project's slug and the request. Raises ``Invalid`` with one reason per wrong field."""
+def parse_score_request(body: object) -> tuple[str, ScoreRequest]:
+    """The project's slug and the request, from parsed JSON. Raises ``Invalid`` with one reason per wrong field."""
+    if not isinstance(body, dict):
+        raise Invalid(f"The body is {_kind(body)}; expected an object.")
     faults: dict[str, str] = {}
-    fields = Fields(parse_object(body), faults)
+    fields = Fields(body, faults)
     fields.refuse_others(FIELDS)
     fields.require("project", "prompt", "completions")
     project = fields.read("project", _name, "")
@@ -76,34 +75,15 @@ def parse_score_request(body: bytes) -> tuple[str, ScoreRequest]:
         aggregate=fields.read("aggregate", lambda value: _one_of(value, get_args(Aggregate)), "mean"),
     )
     if faults:
-        raise Invalid(f"The request has {len(faults)} wrong field{'s' * (len(faults) > 1)}.", fields=faults)
+        listed = "; ".join(f"{name} {fault}" for name, fault in list(faults.items())[:3])
+        raise Invalid(f"{listed}{' …' if len(faults) > 3 else ''}.", fields=faults)
     return project, request
-
-
-def parse_object(body: bytes) -> dict[str, Any]:
-    """A JSON object in UTF-8 in which no field is given twice. Raises ``Invalid``."""
-    try:
-        parsed = orjson.loads(body)  # the strict reader: no NaN, no lone surrogates, no invalid UTF-8
-        if isinstance(parsed, dict):
-            json.loads(body, object_pairs_hook=_refuse_duplicates)
-            return parsed
-    except (orjson.JSONDecodeError, RecursionError) as error:
-        raise Invalid(f"The body is not JSON: {error}.") from None
-    raise Invalid("The body must be a JSON object.")
-
-
-def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
-    seen: set[str] = set()
-    for name, _ in pairs:
-        if name in seen:
-            raise Invalid("The request has 1 wrong field.", fields={name: "given twice"})
-        seen.add(name)
 
 
 def _completions(fields: Fields) -> tuple[str, ...]:
     given = fields.given.get("completions", ())
     if not isinstance(given, list) or not 1 <= len(given) <= MAX_COMPLETIONS:
-        fields.faults.setdefault("completions", f"expected a list of 1 to {MAX_COMPLETIONS} texts or messages")
+        fields.faults.setdefault("completions", f"must be a list of 1 to {MAX_COMPLETIONS} texts or messages")
         return ()
     texts = []
     for index, each in enumerate(given):
@@ -119,7 +99,7 @@ def _context(fields: Fields, prompt: str) -> tuple[InlineJudgment, ...]:
     if given is None:
         return ()
     if not isinstance(given, list) or len(given) > MAX_CONTEXT:
-        fields.faults["context"] = f"expected a list of at most {MAX_CONTEXT} judgments"
+        fields.faults["context"] = f"must be a list of at most {MAX_CONTEXT} judgments"
         return ()
     return tuple(
         _inline_judgment(each, f"context[{index}].", fields.faults, prompt) for index, each in enumerate(given)
@@ -128,7 +108,7 @@ def _context(fields: Fields, prompt: str) -> tuple[InlineJudgment, ...]:
 
 def _inline_judgment(given: object, path: str, faults: dict[str, str], prompt: str) -> InlineJudgment:
     if not isinstance(given, dict):
-        faults[path.rstrip(".")] = "expected an object"
+        faults[path.rstrip(".")] = "must be an object"
         return InlineJudgment("", "", "", "tie")
     fields = Fields(given, faults, path)
     fields.refuse_others(CONTEXT_FIELDS)
@@ -151,16 +131,30 @@ def _inline_judgment(given: object, path: str, faults: dict[str, str], prompt: s
 # One value at a time
 
 
+def _kind(value: object) -> str:
+    return "null" if value is None else f"of the type {type(value).__name__}"
+
+
+def _storable(value: str) -> str:
+    """A text that UTF-8 and the database take."""
+    if "\0" in value:
+        raise Wrong("holds a NUL character")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise Wrong(f"holds half of a surrogate pair at character {error.start}") from None
+    return value
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise Wrong(f"is {type(value).__name__}; expected a text")
+        raise Wrong(f"is {_kind(value)}; expected a text")
     if not value.strip():
         raise Wrong("is empty")
     if len(value) > MAX_TEXT:
-        raise Wrong(f"has {len(value)} characters; expected at most {MAX_TEXT}")
-    if "\0" in value:
-        raise Wrong("holds a NUL character")
-    return value
+        raise Wrong(f"has {len(value):,} characters; expected at most {MAX_TEXT:,}")
+    return _storable(value)
 
 
 def _prompt(value: object) -> str:
@@ -189,15 +183,15 @@ def _messages(value: list[object], roles: tuple[str, ...]) -> list[dict[str, str
         if role not in roles:
             raise Wrong(f"message {index} has the role {role!r}; expected {' or '.join(roles)}")
         if not isinstance(content, str):
-            raise Wrong(f"message {index} has content of the type {type(content).__name__}; expected a text")
+            raise Wrong(f"message {index} has content that is {_kind(content)}; expected a text")
         messages.append({"role": role, "content": content})
     return messages
 
 
 def _name(value: object) -> str:
-    if not isinstance(value, str) or not value or len(value) > 200 or "\0" in value:
-        raise Wrong("expected a text of 1 to 200 characters")
-    return value
+    if not isinstance(value, str) or not 1 <= len(value) <= 200:
+        raise Wrong("must be a text of 1 to 200 characters")
+    return _storable(value)
 
 
 def _name_or_null(value: object) -> str | None:
@@ -214,10 +208,10 @@ def _one_of(value: object, allowed: tuple[Value, ...]) -> Value:
 def _strength(value: object) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 3):
         return value
-    raise Wrong("expected 1, 2, 3 or null")
+    raise Wrong("must be 1, 2, 3 or null")
 
 
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise Wrong("expected true or false")
+        raise Wrong("must be true or false")
     return value

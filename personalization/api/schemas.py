@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from drf_spectacular.utils import OpenApiExample
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 
+from annotator.api import openapi
 from annotator.models.content import MAX_TEXT
 from attune.data import CHOICES
 from personalization.api.parsing import MAX_COMPLETIONS, MAX_CONTEXT, ROLES
@@ -26,7 +27,7 @@ def _object(properties: dict[str, Schema], required: list[str], description: str
 
 
 def _messages(roles: tuple[str, ...], most: int) -> Schema:
-    content = {"role": {"type": "string", "enum": list(roles)}, "content": {"type": "string"}}
+    content: dict[str, Schema] = {"role": {"type": "string", "enum": list(roles)}, "content": {"type": "string"}}
     return {"type": "array", "minItems": 1, "maxItems": most, "items": _object(content, ["role", "content"])}
 
 
@@ -138,16 +139,14 @@ SCORE_EXAMPLES = [
         request_only=True,
     )
 ]
-_PROBLEM = {
-    "type": "object",
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string"},
-        "fields": {"type": "object", "additionalProperties": {"type": "string"}},
-    },
-    "description": "RFC 9457 problem details.",
-}
-PROBLEMS: dict[Any, Any] = {(status, "application/problem+json"): _PROBLEM for status in (401, 403, 404, 409, 422)}
+
+
+def problems(*statuses: int) -> dict[Any, OpenApiResponse]:
+    """Error answers as the annotator app describes them, with the two that only scoring has."""
+    own = {429: "The scorer has too much to do; see Retry-After.", 503: "No scorer, or a model that can't be used."}
+    shared = openapi.problems(*(status for status in statuses if status not in own))
+    return shared | {
+        (status, "application/problem+json"): OpenApiResponse(openapi.PROBLEM, description=own[status])
+        for status in statuses
+        if status in own
+    }

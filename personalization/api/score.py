@@ -13,6 +13,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from annotator.access import project_for
+from annotator.api.permissions import caller
+from annotator.models import ApiToken
 from personalization.api import schemas
 from personalization.api.parsing import parse_score_request
 from personalization.scoring import Rewards, ScoreRequest, score
@@ -21,19 +23,21 @@ from personalization.scoring import Rewards, ScoreRequest, score
 class ScoreView(APIView):
     """Rewards of 1 to 1,024 completions of one prompt for one person, or for everybody."""
 
+    required_scope = ApiToken.Scope.SCORE
+
     @extend_schema(
         operation_id="score",
         summary="Score completions for a person",
         request={"application/json": schemas.SCORE_REQUEST},
-        responses={200: schemas.SCORE_RESPONSE, **schemas.PROBLEMS},
+        responses={200: schemas.SCORE_RESPONSE, **schemas.problems(400, 409, 413, 422, 429, 503)},
         examples=schemas.SCORE_EXAMPLES,
         tags=["rewards"],
     )
     def post(self, request: Request) -> HttpResponse:
         """See ``docs/api.md``."""
-        slug, asked = parse_score_request(request.body)
-        access = project_for(request.user, slug)
-        rewards = score(access=access, user_id=request.user.pk, request=asked)
+        slug, asked = parse_score_request(request.data)
+        user = caller(request)
+        rewards = score(access=project_for(user, slug), user_id=user.pk, request=asked)
         return HttpResponse(orjson.dumps(answer(asked, rewards)), content_type="application/json")
 
 

@@ -15,7 +15,7 @@ from annotator.models import Annotator, Judgment, Role
 from annotator.services.answers import answer_of
 from annotator.services.judging import revise, withdraw
 from personalization.charts import share_chart
-from personalization.profile import judgments_page, personal_data, profile_of
+from personalization.profile import annotator_called, judgments_page, personal_data, profile_of
 
 
 @require_GET
@@ -32,7 +32,7 @@ def me(request: HttpRequest, slug: str) -> HttpResponse:
 def annotator_profile(request: HttpRequest, slug: str, ref: str) -> HttpResponse:
     """An annotator's profile as the project's owners and viewers see it."""
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
-    annotator = Annotator.objects.filter(project=access.project, ref=ref).first()
+    annotator = annotator_called(project=access.project, ref=ref)
     if annotator is None:
         raise NotFound(f"There is no annotator “{ref}” in this project.")
     return _page(request, access, annotator, mine=False)

@@ -96,10 +96,15 @@ def judge(annotator: Annotator, pair: Pair, choice: str, **fields: Any) -> Judgm
     )
 
 
+def say_again(judgment: Judgment, choice: str, **fields: Any) -> Judgment:
+    """A new revision of it."""
+    Judgment.objects.filter(pk=judgment.pk).update(current=False)
+    return judge(judgment.annotator, judgment.pair, choice, revision=judgment.revision + 1, **fields)  # type: ignore[arg-type]
+
+
 def take_back(judgment: Judgment) -> Judgment:
     """A new revision that withdraws it."""
-    Judgment.objects.filter(pk=judgment.pk).update(current=False)
-    return judge(judgment.annotator, judgment.pair, judgment.choice, revision=judgment.revision + 1, withdrawn=True)
+    return say_again(judgment, judgment.choice, withdrawn=True)
 
 
 def item_of(version: ServedVersion, response: Response) -> np.ndarray[Any, Any]:
