@@ -1,0 +1,79 @@
+"""What can be wrong with a file, and with a row of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from annotator.errors import AnnotatorError
+
+SHOWN = 80
+"""Characters of a value that a message repeats."""
+
+
+class BadFile(AnnotatorError):
+    """The file as a whole can't be read, so nothing of it is written: cut off, not text, another format."""
+
+    code = "bad_file"
+    status = 422
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one row. ``reason`` is stable for programs; ``line`` counts from 1."""
+
+    line: int
+    field: str
+    value: str
+    reason: str
+    expected: str
+
+    def __str__(self) -> str:
+        where = f"line {self.line}, {self.field}" if self.field else f"line {self.line}"
+        value = f" {self.value}" if self.value else ""
+        return f"{where}: {REASONS[self.reason]}{value}; expected {self.expected}"
+
+    def as_dict(self) -> dict[str, object]:
+        return {**asdict(self), "message": str(self)}
+
+
+class BadRow(Exception):
+    """Raised while a row is checked; the reader knows its line."""
+
+    def __init__(self, reason: str, field: str, value: object, expected: str) -> None:
+        super().__init__(reason, field, expected)
+        self.reason, self.field, self.expected = reason, field, expected
+        self.value = shortened(value)
+
+    def on(self, line: int) -> Problem:
+        return Problem(line, self.field, self.value, self.reason, self.expected)
+
+
+REASONS = {
+    "not_json": "not JSON,",
+    "not_an_object": "not a JSON object,",
+    "not_utf8": "not UTF-8,",
+    "line_too_long": "too long a line,",
+    "bad_csv": "not a CSV row,",
+    "duplicate_field": "the same field twice,",
+    "unknown_field": "an unknown field,",
+    "missing": "missing",
+    "wrong_type": "a value of the wrong type,",
+    "wrong_value": "a wrong value,",
+    "empty": "an empty text",
+    "too_long": "too long a text,",
+    "nul": "a NUL character in",
+    "same_responses": "both responses are the same,",
+    "id_reused": "the id already stands for another text,",
+    "second_judgment": "a second judgment of this pair by the same annotator,",
+    "key_reused": "the client key is another judgment's,",
+    "simulated_differs": "simulated and real judgments under one name,",
+}
+"""Every reason, in words that stand before the value."""
+
+
+def shortened(value: object) -> str:
+    """A value as it may stand in a message or a log: one line, no more than ``SHOWN`` characters."""
+    if value is None:
+        return ""
+    shown = repr(value[: SHOWN + 1]) if isinstance(value, str) else repr(value)
+    return shown if len(shown) <= SHOWN else f"{shown[: SHOWN - 1]}…"

@@ -1,0 +1,222 @@
+"""Write a batch of judgments whose annotators and pairs are known: leave out what is stored, refuse what contradicts it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from annotator.errors import Conflict
+from annotator.imports.errors import BadRow
+from annotator.imports.rows import JudgmentRow
+from annotator.imports.staging import Stage, fetch, packed, run
+from annotator.models import Project
+
+KEYS = uuid.UUID("6f0d3a52-7a1b-5c9e-9a42-3f1f0c7de1a5")
+"""Namespace of the client keys of imported judgments."""
+_FLIPPED = {"a": "b", "b": "a"}
+
+_STAGE = Stage(
+    "import_judgment",
+    "n int, annotator_id bigint, pair_id bigint, occasion int, revision int, current bool, withdrawn bool,"
+    " client_key uuid, choice text, strength int, skip_reason text, swapped bool, seconds float8, page_version text,"
+    " source text, about jsonb, judged_at timestamptz, rationale text, tags jsonb",
+)
+_STORED = """
+SELECT s.n, j.* FROM import_judgment s CROSS JOIN LATERAL (
+    SELECT j.id, j.revision, j.current, j.choice, j.strength, j.withdrawn, coalesce(r.text, ''), coalesce(r.tags::text, '[]')
+      FROM annotator_judgment j LEFT JOIN annotator_rationale r ON r.judgment_id = j.id
+     WHERE j.annotator_id = s.annotator_id AND j.pair_id = s.pair_id AND j.occasion = s.occasion OFFSET 0) j
+"""
+_KEYS_TAKEN = """
+SELECT s.n FROM import_judgment s CROSS JOIN LATERAL (
+    SELECT * FROM annotator_judgment WHERE client_key = s.client_key OFFSET 0) j
+ WHERE (j.annotator_id, j.pair_id, j.occasion, j.revision) IS DISTINCT FROM (s.annotator_id, s.pair_id, s.occasion, s.revision)
+"""
+_ADD = """
+WITH added AS (
+    INSERT INTO annotator_judgment (project_id, kind, annotator_id, pair_id, occasion, revision, current, withdrawn,
+        client_key, choice, strength, skip_reason, swapped, seconds, page_version, source, about, judged_at, created_at)
+    SELECT %(project)s, 'pair', annotator_id, pair_id, occasion, revision, current, withdrawn, client_key, choice, strength,
+        skip_reason, swapped, seconds, page_version, source, about, coalesce(judged_at, now()), now()
+      FROM import_judgment ORDER BY n ON CONFLICT DO NOTHING RETURNING id, client_key
+), reasons AS (
+    INSERT INTO annotator_rationale (judgment_id, text, tags)
+    SELECT added.id, s.rationale, s.tags FROM added JOIN import_judgment s USING (client_key)
+     WHERE s.rationale <> '' OR s.tags <> '[]'
+)
+SELECT count(*) FROM added
+"""
+
+
+@dataclass(slots=True)
+class Placed:
+    """A row with what it names: its annotator, its pair, and whether the file's a is the pair's b."""
+
+    row: JudgmentRow
+    annotator: int
+    simulated: bool
+    pair: int
+    flipped: bool
+    topic: str
+    sources: tuple[str, str]
+    """Topic and sources as stored with the texts; the file's go into ``about`` where they differ."""
+    current: bool = True
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        return (self.annotator, self.pair, self.row.occasion)
+
+    @property
+    def choice(self) -> str:
+        return _FLIPPED.get(self.row.preference, self.row.preference) if self.flipped else self.row.preference
+
+    @property
+    def tags(self) -> list[dict[str, object]]:
+        if not self.flipped:
+            return self.row.tags
+        return [{**tag, "side": _FLIPPED[str(tag["side"])]} for tag in self.row.tags]
+
+    @property
+    def said(self) -> tuple[object, ...]:
+        """What makes two judgments of one pair by one annotator the same."""
+        return (self.choice, self.row.strength, self.row.withdrawn, self.row.rationale, self.tags)
+
+    def client_key(self, project: int) -> uuid.UUID:
+        """The same row makes the same key; another project's key stays its own."""
+        row, prompt = self.row, self.row.prompt
+        if row.client_key:
+            return uuid.uuid5(KEYS, f"{project} {row.client_key}")
+        texts = sorted(response.ref or response.digest for response in row.responses)
+        named = [project, row.annotator, prompt.ref or prompt.digest, *texts, row.occasion, row.revision]
+        return uuid.uuid5(KEYS, packed(named))
+
+    def about(self) -> dict[str, object]:
+        about = dict(self.row.about)
+        if self.row.prompt.topic not in ("", self.topic):
+            about["topic"] = self.row.prompt.topic
+        for side, response, stored in zip(
+            "ba" if self.flipped else "ab", self.row.responses, self.sources, strict=True
+        ):
+            if response.source not in ("", stored):
+                about[f"source_{side}"] = response.source
+        if self.row.client_key:
+            about["client_key"] = str(self.row.client_key)
+        return about
+
+
+@dataclass(slots=True)
+class Written:
+    """What came of a batch: added, already there, and refused with the reason."""
+
+    added: int
+    duplicates: int
+    refused: list[tuple[JudgmentRow, BadRow]]
+
+
+def write_judgments(project: Project, batch: Sequence[Placed]) -> Written:
+    """Add a batch's judgments. Raises ``Conflict`` where somebody else wrote one of them at the same moment."""
+    settled = _Settled(batch)
+    rows = settled.rows
+    if rows:
+        _STAGE.fill(_cells(n, each, project.pk) for n, each in enumerate(rows))
+        _settle_with_stored(settled)
+        if settled.out:
+            run("DELETE FROM import_judgment WHERE n = ANY(%(out)s)", out=list(settled.out))
+    expected = len(rows) - len(settled.out)
+    added = fetch(_ADD, project=project.pk)[0][0] if expected else 0
+    if added != expected:
+        raise Conflict("Somebody else wrote the same judgments at the same moment. Nothing was written; run it again.")
+    return Written(added, settled.duplicates, settled.refused)
+
+
+class _Settled:
+    """Which rows of a batch stand: the first of each judgment; a later revision takes ``current`` over."""
+
+    def __init__(self, batch: Iterable[Placed]) -> None:
+        self.rows: list[Placed] = []
+        self.out: set[int] = set()
+        self.duplicates = 0
+        self.refused: list[tuple[JudgmentRow, BadRow]] = []
+        last: dict[tuple[int, int, int], Placed] = {}
+        seen: dict[tuple[int, int, int, int], Placed] = {}
+        keys: set[uuid.UUID | None] = set()
+        for each in batch:
+            first = seen.setdefault((*each.place, each.row.revision), each)
+            if first is not each:
+                self._second(each, first.said, first.choice)
+            elif (key := each.row.client_key) in keys:
+                self.refused.append((each.row, _key_taken(each)))
+            else:
+                keys |= {key} if key else set()
+                _settle_current(each, last)
+                self.rows.append(each)
+
+    def leave_out(self, n: int, said: tuple[object, ...], choice: str) -> None:
+        """The row's judgment is stored."""
+        if n not in self.out:
+            self.out.add(n)
+            self._second(self.rows[n], said, choice)
+
+    def refuse_key(self, n: int) -> None:
+        if n not in self.out:
+            self.out.add(n)
+            self.refused.append((self.rows[n].row, _key_taken(self.rows[n])))
+
+    def _second(self, each: Placed, said: tuple[object, ...], choice: str) -> None:
+        if each.said == said:
+            self.duplicates += 1
+            return
+        there = _FLIPPED.get(choice, choice) if each.flipped else choice
+        expected = (
+            f"the same as before ({there!r}, the same strength, reasons), or a revision above {each.row.revision}"
+        )
+        self.refused.append((each.row, BadRow("second_judgment", "preference", each.row.preference, expected)))
+
+
+def _settle_current(each: Placed, last: dict[tuple[int, int, int], Placed]) -> None:
+    other = last.get(each.place)
+    if other and other.row.revision > each.row.revision:
+        each.current = False
+        return
+    if other:
+        other.current = False
+    last[each.place] = each
+
+
+def _settle_with_stored(settled: _Settled) -> None:
+    """Compare with the database: the same revision is a duplicate or a contradiction, a lower one is no longer current."""
+    outdated: set[int] = set()
+    older: set[int] = set()
+    for n, pk, revision, current, choice, strength, withdrawn, text, tags in fetch(_STORED):
+        each = settled.rows[n]
+        if revision == each.row.revision:
+            settled.leave_out(n, (choice, strength, withdrawn, text, orjson.loads(tags)), choice)
+        elif revision > each.row.revision:
+            older.add(n)
+        elif current:
+            outdated.add(pk)
+    if any(each.row.client_key for each in settled.rows):
+        for (n,) in fetch(_KEYS_TAKEN):
+            settled.refuse_key(n)
+    if older:
+        run("UPDATE import_judgment SET current = false WHERE n = ANY(%(older)s)", older=list(older))
+    if outdated:
+        run("UPDATE annotator_judgment SET current = false WHERE id = ANY(%(outdated)s)", outdated=list(outdated))
+
+
+def _key_taken(each: Placed) -> BadRow:
+    return BadRow("key_reused", "client_key", str(each.row.client_key), "a client key of its own for each judgment")
+
+
+def _cells(n: int, each: Placed, project: int) -> tuple[Any, ...]:
+    row = each.row
+    return (
+        *(n, each.annotator, each.pair, row.occasion, row.revision, each.current, row.withdrawn),
+        *(str(each.client_key(project)), each.choice, row.strength, row.skip_reason, row.swapped != each.flipped),
+        *(row.seconds, row.page_version, "simulation" if each.simulated else "import", packed(each.about())),
+        *(row.judged_at.isoformat() if row.judged_at else None, row.rationale, packed(each.tags)),
+    )

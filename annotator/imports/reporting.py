@@ -1,0 +1,104 @@
+"""What an import is asked to do, and what it did or would do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from annotator.imports.errors import Problem
+
+MAX_PROBLEMS = 50
+"""Problems that a report spells out; all are counted."""
+FIRST_ROWS = 5
+
+Shape = Literal["judgments", "prompts"]
+KINDS = ("prompts", "responses", "pairs", "annotators", "judgments")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How a file is taken.
+
+    ``skip_bad`` writes the good rows and puts the others into ``rejected``; without it one bad row stops all.
+    ``pairs_per_prompt`` is how many pairs a prompt's responses make (None: all). ``max_rows`` looks at the first rows only.
+    """
+
+    dry_run: bool = False
+    skip_bad: bool = False
+    keep_extra: bool = False
+    pairs_per_prompt: int | None = None
+    rejected: Path | None = None
+    max_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an import is: rows read, bytes of the file read, of ``size`` (None: not known)."""
+
+    rows: int
+    position: int
+    size: int | None
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What came of a file. ``new`` counts what was added, or would be where ``written`` is false."""
+
+    source: str
+    shape: Shape = "judgments"
+    format: str = ""
+    dry_run: bool = False
+    written: bool = False
+    complete: bool = True
+    """Whether the file was read to its end."""
+    rows: int = 0
+    new: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    duplicates: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    problems: list[Problem] = field(default_factory=list)
+    rejected_file: str = ""
+    seconds: float = 0.0
+
+    @property
+    def bad_rows(self) -> int:
+        return self.rejected.total()
+
+    def reject(self, problem: Problem) -> None:
+        self.rejected[problem.reason] += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
+
+    def as_dict(self) -> dict[str, object]:
+        problems = [problem.as_dict() for problem in sorted(self.problems, key=lambda each: each.line)]
+        found = {**asdict(self), "rejected": self.bad_rows, "rejected_by_reason": dict(self.rejected)}
+        return {**found, "problems": problems, "summary": self.summary()}
+
+    def summary(self) -> str:
+        """One sentence or two for a person."""
+        if self.bad_rows and not self.written and not self.dry_run:
+            return f"Nothing was written: {self.bad_rows:,} of {self.rows:,} rows are wrong."
+        added = [f"{count:,} {kind}" for kind, count in self.new.items() if count]
+        verb = "Added" if self.written else "Would add"
+        parts = [f"{verb} {', '.join(added)}." if added else f"Nothing new in {self.rows:,} rows."]
+        if self.duplicates:
+            parts.append(f"{self.duplicates:,} were there already.")
+        if self.bad_rows:
+            parts.append(f"{self.bad_rows:,} rows {'were' if self.written else 'are'} rejected.")
+        return " ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPreview:
+    """A file looked at before it is taken: the report of a dry run, and how its first rows read."""
+
+    report: ImportReport
+    first_rows: list[dict[str, object]]
+
+    def as_dict(self) -> dict[str, object]:
+        return {**self.report.as_dict(), "first_rows": self.first_rows}

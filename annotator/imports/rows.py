@@ -1,0 +1,310 @@
+"""The two shapes of a row, checked by themselves: a judgment, or a prompt with responses."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+import orjson
+
+from annotator.imports import fields
+from annotator.imports.errors import BadRow
+from annotator.models.content import MAX_TEXT
+from annotator.services.content import ROLES, Message, as_messages, prompt_digest
+from attune.data import PARTS, content_digest, flatten_prompt
+
+PREFERENCES = ("a", "b", "tie", "both_bad", "skip")
+MAX_EXTRA = 200_000
+"""Bytes of JSON beside the known fields of one row."""
+MAX_MESSAGES = 500
+MAX_RESPONSES = 64
+MAX_TAGS = 100
+MAX_TAG = 40
+_PROMPT = frozenset({"prompt", "topic"})
+JUDGMENT_FIELDS = _PROMPT | {
+    *("annotator", "simulated", "prompt_id", "response_a", "response_a_id", "model_a"),
+    *("response_b", "response_b_id", "model_b", "preference", "strength", "swapped", "occasion", "revision"),
+    *("withdrawn", "skip_reason", "rationale", "tags", "part", "slices", "source", "judged_at", "seconds"),
+    *("page_version", "client_key", "extra"),
+}
+PROMPT_FIELDS = _PROMPT | {"id", "responses", "style", "extra"}
+RESPONSE_FIELDS = frozenset({"id", "text", "source", "style", "extra"})
+_TAG_FIELDS = frozenset({"tag", "side", "good"})
+
+
+@dataclass(slots=True)
+class PromptText:
+    """A prompt as the file has it; ``ref`` is empty where the file gives no id, ``turns`` where it gives a plain text."""
+
+    ref: str
+    turns: list[Message]
+    text: str
+    digest: str
+    topic: str
+    about: Mapping[str, object] | None = None
+
+    @property
+    def messages(self) -> list[Message]:
+        return self.turns or as_messages(self.text)
+
+
+@dataclass(slots=True)
+class ResponseText:
+    """A response as the file has it; ``ref`` is empty where the file gives no id."""
+
+    ref: str
+    text: str
+    digest: str
+    source: str
+    about: Mapping[str, object] | None = None
+
+
+@dataclass(slots=True)
+class JudgmentRow:
+    """A judgment in the file's terms: ``a`` and ``b`` as the file names them, ``swapped`` if b was shown on the left."""
+
+    line: int
+    raw: bytes | Mapping[str, object]
+    annotator: str
+    simulated: bool | None
+    prompt: PromptText
+    responses: tuple[ResponseText, ResponseText]
+    preference: str
+    strength: int | None
+    swapped: bool
+    occasion: int
+    revision: int
+    withdrawn: bool
+    skip_reason: str
+    rationale: str
+    tags: list[dict[str, object]]
+    judged_at: datetime | None
+    seconds: float | None
+    page_version: str
+    client_key: uuid.UUID | None
+    about: dict[str, object]
+
+
+@dataclass(slots=True)
+class PromptRow:
+    """A prompt with its responses, in the file's order."""
+
+    line: int
+    raw: bytes | Mapping[str, object]
+    prompt: PromptText
+    responses: list[ResponseText]
+
+
+def judgment_row(line: int, raw: bytes | Mapping[str, object], row: Mapping[str, object], *, keep: bool) -> JudgmentRow:
+    """A checked judgment; ``keep`` puts unknown fields aside instead of refusing them. Raises ``BadRow``."""
+    extra = _extra(row, JUDGMENT_FIELDS, keep=keep)
+    prompt = _prompt(row, "prompt_id")
+    preference = fields.one_of(row, "preference", PREFERENCES)
+    return JudgmentRow(
+        line=line,
+        raw=raw,
+        annotator=fields.text(row, "annotator"),
+        simulated=fields.flag(row, "simulated"),
+        prompt=prompt,
+        responses=_two_responses(row, prompt),
+        preference=preference,
+        strength=_strength(row, preference),
+        swapped=bool(fields.flag(row, "swapped")),
+        occasion=fields.whole(row, "occasion", least=0, most=100) or 0,
+        revision=fields.whole(row, "revision", least=1, most=10_000) or 1,
+        withdrawn=bool(fields.flag(row, "withdrawn")),
+        skip_reason=_skip_reason(row, preference),
+        rationale=fields.text(row, "rationale", limit=MAX_TEXT, blank=True),
+        tags=_tags(row, preference),
+        judged_at=fields.moment(row, "judged_at"),
+        seconds=fields.seconds(row, "seconds"),
+        page_version=fields.text(row, "page_version", limit=20, blank=True),
+        client_key=_client_key(row),
+        about=_judgment_about(row, extra),
+    )
+
+
+def prompt_row(line: int, raw: bytes | Mapping[str, object], row: Mapping[str, object], *, keep: bool) -> PromptRow:
+    """A checked prompt with responses. Raises ``BadRow``."""
+    prompt = _prompt(row, "id")
+    prompt.about = _about(row, _extra(row, PROMPT_FIELDS, keep=keep))
+    listed = row.get("responses")
+    if listed is None:
+        raise BadRow("missing", "responses", None, "a list of responses")
+    if not isinstance(listed, list):
+        raise BadRow("wrong_type", "responses", listed, "a list of responses")
+    if not 1 <= len(listed) <= MAX_RESPONSES:
+        raise BadRow("wrong_value", "responses", f"{len(listed)} responses", f"1 to {MAX_RESPONSES}")
+    responses = [_listed_response(each, number, prompt, keep=keep) for number, each in enumerate(listed)]
+    _refuse_same(responses)
+    return PromptRow(line, raw, prompt, responses)
+
+
+def _extra(row: Mapping[str, object], known: frozenset[str], *, keep: bool, within: str = "") -> dict[str, object]:
+    """What else the row holds: the object ``extra``, and with ``keep`` every unknown field."""
+    extra = dict(fields.mapping(row, "extra", shown=f"{within}extra"))
+    if keep:
+        extra.update((name, value) for name, value in row.items() if name not in known)
+    else:
+        fields.refuse_unknown(row, known, within=within)
+    if extra:
+        packed = orjson.dumps(extra)
+        if len(packed) > MAX_EXTRA:
+            raise BadRow("too_long", f"{within}extra", f"{len(packed):,} bytes", f"at most {MAX_EXTRA:,} bytes of JSON")
+        if b"\\u0000" in packed:
+            raise BadRow("nul", f"{within}extra", None, "no U+0000")
+    return extra
+
+
+def _about(row: Mapping[str, object], extra: dict[str, object], *, within: str = "") -> dict[str, object]:
+    style = fields.mapping(row, "style", shown=f"{within}style")
+    about: dict[str, object] = {"style": style} if style else {}
+    return {**about, "extra": extra} if extra else about
+
+
+def _prompt(row: Mapping[str, object], id_field: str) -> PromptText:
+    value = row.get("prompt")
+    if isinstance(value, list):
+        turns = _messages(value)
+        text = flatten_prompt(turns)
+        if len(text) > MAX_TEXT:
+            raise BadRow("too_long", "prompt", text, f"at most {MAX_TEXT:,} characters (it has {len(text):,})")
+    else:
+        turns, text = [], fields.text(row, "prompt", limit=MAX_TEXT)
+    topic = fields.text(row, "topic", blank=True)
+    return PromptText(fields.text(row, id_field, blank=True), turns, text, prompt_digest(text), topic)
+
+
+def _messages(value: list[object]) -> list[Message]:
+    if not 1 <= len(value) <= MAX_MESSAGES:
+        raise BadRow("wrong_value", "prompt", f"{len(value)} messages", f"1 to {MAX_MESSAGES} messages")
+    for number, each in enumerate(value):
+        shown = f"prompt[{number}]"
+        if not isinstance(each, dict) or each.keys() != {"role", "content"}:
+            raise BadRow("wrong_type", shown, each, "a message with role and content")
+        if each["role"] not in ROLES:
+            raise BadRow("wrong_value", f"{shown}.role", each["role"], " or ".join(ROLES))
+        fields.text(each, "content", limit=MAX_TEXT, shown=f"{shown}.content")
+    messages = cast("list[Message]", value)
+    if messages[-1]["role"] != "user":
+        raise BadRow("wrong_value", "prompt", messages[-1]["role"], "a conversation whose last turn is the user's")
+    return as_messages(messages)
+
+
+def _two_responses(row: Mapping[str, object], prompt: PromptText) -> tuple[ResponseText, ResponseText]:
+    a, b = _response(row, "a", prompt), _response(row, "b", prompt)
+    if a.digest == b.digest and not (a.ref and b.ref and a.ref != b.ref):
+        raise BadRow("same_responses", "response_b", b.text, "another text than response_a, or ids that differ")
+    if a.ref and a.ref == b.ref:
+        raise BadRow("same_responses", "response_b_id", b.ref, "another id than response_a_id")
+    return a, b
+
+
+def _response(row: Mapping[str, object], side: str, prompt: PromptText) -> ResponseText:
+    text = fields.text(row, f"response_{side}", limit=MAX_TEXT)
+    return ResponseText(
+        fields.text(row, f"response_{side}_id", blank=True),
+        text,
+        content_digest(prompt.text, text),
+        fields.text(row, f"model_{side}", blank=True),
+    )
+
+
+def _listed_response(value: object, number: int, prompt: PromptText, *, keep: bool) -> ResponseText:
+    shown = f"responses[{number}]"
+    if isinstance(value, str):
+        value = {"text": value}
+    if not isinstance(value, dict):
+        raise BadRow("wrong_type", shown, value, "a text, or an object with text")
+    about = _about(value, _extra(value, RESPONSE_FIELDS, keep=keep, within=f"{shown}."), within=f"{shown}.")
+    text = fields.text(value, "text", limit=MAX_TEXT, shown=f"{shown}.text")
+    return ResponseText(
+        fields.text(value, "id", blank=True, shown=f"{shown}.id"),
+        text,
+        content_digest(prompt.text, text),
+        fields.text(value, "source", blank=True, shown=f"{shown}.source"),
+        about,
+    )
+
+
+def _refuse_same(responses: list[ResponseText]) -> None:
+    """Equal ids never; equal texts only where each has an id."""
+    ids: set[str] = set()
+    texts: dict[str, str] = {}
+    for number, each in enumerate(responses):
+        if each.ref in ids:
+            raise BadRow("same_responses", f"responses[{number}].id", each.ref, "an id of its own for each response")
+        if each.digest in texts and not (each.ref and texts[each.digest]):
+            raise BadRow("same_responses", f"responses[{number}].text", each.text, "another text, or an id for each")
+        texts[each.digest] = each.ref
+        ids |= {each.ref} - {""}
+
+
+def _strength(row: Mapping[str, object], preference: str) -> int | None:
+    strength = fields.whole(row, "strength", least=1, most=3)
+    if strength is not None and preference not in ("a", "b"):
+        raise BadRow("wrong_value", "strength", strength, f"none, because the preference is {preference!r}")
+    return strength
+
+
+def _skip_reason(row: Mapping[str, object], preference: str) -> str:
+    reason = fields.text(row, "skip_reason", blank=True)
+    if reason and preference != "skip":
+        raise BadRow("wrong_value", "skip_reason", reason, f"none, because the preference is {preference!r}")
+    return reason
+
+
+def _tags(row: Mapping[str, object], preference: str) -> list[dict[str, object]]:
+    """Reason tags with side and sign. A bare name praises the preferred side; where none is preferred it goes to both."""
+    value = row.get("tags")
+    if value is None or value == []:
+        return []
+    if not isinstance(value, list):
+        raise BadRow("wrong_type", "tags", value, "a list of tags")
+    if len(value) > MAX_TAGS:
+        raise BadRow("too_long", "tags", f"{len(value)} tags", f"at most {MAX_TAGS}")
+    return [tag for number, each in enumerate(value) for tag in _tag(each, f"tags[{number}]", preference)]
+
+
+def _tag(value: object, shown: str, preference: str) -> list[dict[str, object]]:
+    if isinstance(value, str):
+        name = fields.text({shown: value}, shown, limit=MAX_TAG)
+        sides = preference if preference in ("a", "b") else "ab"
+        return [{"tag": name, "side": side, "good": preference != "both_bad"} for side in sides]
+    if not isinstance(value, dict) or value.keys() != _TAG_FIELDS:
+        raise BadRow("wrong_type", shown, value, 'a text, or {"tag", "side", "good"}')
+    if value["side"] not in ("a", "b") or not isinstance(value["good"], bool):
+        raise BadRow("wrong_value", shown, value, "side a or b, good true or false")
+    return [
+        {
+            "tag": fields.text(value, "tag", limit=MAX_TAG, shown=f"{shown}.tag"),
+            "side": value["side"],
+            "good": value["good"],
+        }
+    ]
+
+
+def _client_key(row: Mapping[str, object]) -> uuid.UUID | None:
+    value = row.get("client_key")
+    if value is None:
+        return None
+    try:
+        return uuid.UUID(value)  # type: ignore[arg-type]
+    except (ValueError, AttributeError, TypeError):
+        raise BadRow("wrong_value", "client_key", value, "a UUID") from None
+
+
+def _judgment_about(row: Mapping[str, object], extra: dict[str, object]) -> dict[str, object]:
+    about: dict[str, object] = {}
+    if part := fields.one_of(row, "part", PARTS, absent=""):
+        about["part"] = part
+    if slices := fields.texts(row, "slices", most=50, limit=100):
+        about["slices"] = slices
+    if source := fields.text(row, "source", blank=True):
+        about["source"] = source
+    if extra:
+        about["extra"] = extra
+    return about

@@ -1,0 +1,178 @@
+"""One file into one project, in one transaction: all of it or nothing, or with ``skip_bad`` its good rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from django.db import connection, transaction
+
+from annotator.imports.detecting import detected
+from annotator.imports.errors import BadRow
+from annotator.imports.reading import Opened, RawRow, Source, opened
+from annotator.imports.rejected import RejectedFile
+from annotator.imports.reporting import FIRST_ROWS, ImportOptions, ImportPreview, ImportReport, OnProgress, Progress
+from annotator.imports.rows import JudgmentRow, PromptRow, judgment_row, prompt_row
+from annotator.imports.writing import Outcome, Writer
+from annotator.models import Annotator, Project
+
+BATCH_ROWS = 5_000
+BATCH_BYTES = 8_000_000
+"""A batch ends at whichever comes first, so that rows of any length fit into the same memory."""
+_LOCK = 0x417474  # "Att": the class of the advisory locks that imports take, one for each project
+
+Row = TypeVar("Row", JudgmentRow, PromptRow)
+Row_co = TypeVar("Row_co", JudgmentRow, PromptRow, covariant=True)
+Raw = bytes | Mapping[str, object]
+
+
+class _Check(Protocol[Row_co]):
+    def __call__(self, line: int, raw: Raw, row: Mapping[str, object], *, keep: bool) -> Row_co: ...
+
+
+def run_import(
+    source: Source, *, project: Project, options: ImportOptions | None = None, on_progress: OnProgress | None = None
+) -> ImportReport:
+    """Read a file of judgments, or of prompts with responses, into a project.
+
+    One bad row and nothing is written (the report says which), unless ``options.skip_bad``. A dry run does everything
+    and takes it back. Raises ``BadFile`` for a file that can't be read to its end, ``CannotReject`` where the rejected
+    rows find no room; nothing is written then.
+    """
+    return _Import(project, options or ImportOptions(), on_progress).run(source)
+
+
+def preview_import(
+    source: Source, *, project: Project, options: ImportOptions | None = None, on_progress: OnProgress | None = None
+) -> ImportPreview:
+    """What ``run_import`` would do, and how the first rows read. Writes nothing. Raises ``BadFile``."""
+    work = _Import(project, replace(options or ImportOptions(), dry_run=True), on_progress)
+    report = work.run(source)
+    return ImportPreview(report, [_shown(row) for row in work.first_rows])
+
+
+class _Import:
+    def __init__(self, project: Project, options: ImportOptions, on_progress: OnProgress | None) -> None:
+        self._project = project
+        self._options = options
+        self._on_progress = on_progress
+        self._writer = Writer(project, pairs_per_prompt=options.pairs_per_prompt)
+        self._rejected: RejectedFile | None = None
+        self._report = ImportReport(source="", dry_run=options.dry_run)
+        self.first_rows: list[JudgmentRow | PromptRow] = []
+
+    def run(self, source: Source) -> ImportReport:
+        started = time.monotonic()
+        with opened(source) as file:
+            self._report.source = file.name
+            if self._options.skip_bad and not self._options.dry_run:
+                self._rejected = RejectedFile(self._options.rejected or _beside(source))
+            try:
+                with transaction.atomic():
+                    self._lock()
+                    self._read(file)
+                    self._end()
+            except BaseException:
+                if self._rejected:
+                    self._rejected.discard()
+                raise
+        self._report.seconds = round(time.monotonic() - started, 3)
+        return self._report
+
+    def _lock(self) -> None:
+        """One import at a time into a project, so that each sees what the other wrote."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, self._project.pk % 2**31])
+
+    def _read(self, file: Opened) -> None:
+        found, report = detected(file, keep_extra=self._options.keep_extra), self._report
+        report.format, report.shape = found.format, found.shape
+        for batch in _batches(islice(found.rows, self._options.max_rows)):
+            report.rows += len(batch)
+            self._add_up(self._write(batch))
+            if self._on_progress:
+                self._on_progress(Progress(report.rows, file.position, file.size))
+        report.complete = report.rows != self._options.max_rows
+
+    def _write(self, batch: Sequence[RawRow]) -> Outcome:
+        if self._report.shape == "judgments":
+            return self._writer.write_judgments(self._checked(batch, judgment_row))
+        return self._writer.write_prompts(self._checked(batch, prompt_row))
+
+    def _checked(self, batch: Sequence[RawRow], check: _Check[Row]) -> list[Row]:
+        good = []
+        for raw in batch:
+            try:
+                if isinstance(raw.data, BadRow):
+                    raise raw.data
+                good.append(check(raw.line, raw.raw, raw.data, keep=self._options.keep_extra))
+            except BadRow as bad:
+                self._reject(raw.line, raw.raw, bad)
+        self.first_rows += good[: FIRST_ROWS - len(self.first_rows)]
+        return good
+
+    def _add_up(self, outcome: Outcome) -> None:
+        for kind, count in outcome.new.items():
+            self._report.new[kind] += count
+        self._report.duplicates += outcome.duplicates
+        for row, bad in outcome.refused:
+            self._reject(row.line, row.raw, bad)
+
+    def _reject(self, line: int, raw: Raw, bad: BadRow) -> None:
+        problem = bad.on(line)
+        self._report.reject(problem)
+        if self._rejected:
+            self._rejected.write(problem, raw)
+
+    def _end(self) -> None:
+        """Keep or take back. The rejected rows are safe on the disk before the good ones are committed."""
+        report, options = self._report, self._options
+        report.written = not options.dry_run and (options.skip_bad or not report.bad_rows)
+        if not report.written:
+            transaction.set_rollback(True)
+            return
+        if Annotator.objects.filter(project=self._project, simulated=True).exists():
+            Project.objects.filter(pk=self._project.pk).update(simulated=True)
+        if self._rejected:
+            report.rejected_file = self._rejected.keep()
+
+
+def _batches(rows: Iterable[RawRow]) -> Iterator[list[RawRow]]:
+    batch: list[RawRow] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(row.raw) if isinstance(row.raw, bytes) else sum(len(str(cell)) for cell in row.raw.values())
+        if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _beside(source: Source) -> Path:
+    if not isinstance(source, str | Path):
+        raise ValueError("skip_bad with an open file needs options.rejected, a path for the rejected rows")
+    return Path("stdin.rejected.jsonl") if str(source) == "-" else Path(f"{source}.rejected.jsonl")
+
+
+def _shown(row: JudgmentRow | PromptRow) -> dict[str, object]:
+    """A row as it was understood, for a person to compare with the file."""
+    shown: dict[str, object] = {"line": row.line, "prompt": row.prompt.text, "topic": row.prompt.topic}
+    texts = [response.text for response in row.responses]
+    if isinstance(row, PromptRow):
+        return {**shown, "responses": texts}
+    return {
+        **shown,
+        "annotator": row.annotator,
+        "response_a": texts[0],
+        "response_b": texts[1],
+        "preference": row.preference,
+        "strength": row.strength,
+        "rationale": row.rationale,
+        "tags": [tag["tag"] for tag in row.tags],
+    }

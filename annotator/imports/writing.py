@@ -1,0 +1,156 @@
+"""A batch of checked rows into the database: find or add what they name, then say what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from annotator.imports import texts
+from annotator.imports.errors import BadRow
+from annotator.imports.judgments import Placed, write_judgments
+from annotator.imports.people import Annotators, Pairs
+from annotator.imports.rows import JudgmentRow, PromptRow, PromptText, ResponseText
+from annotator.imports.texts import Key, Known, key_of
+from annotator.models import Project
+from annotator.services.content import pair_order
+
+Row = TypeVar("Row", JudgmentRow, PromptRow)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a batch added (by kind), how many judgments (or prompts) were there already, which rows are refused and why."""
+
+    new: dict[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+    refused: list[tuple[JudgmentRow | PromptRow, BadRow]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Found(Generic[Row]):
+    """A row with its prompt and responses in the database."""
+
+    row: Row
+    prompt: Known
+    responses: list[Known]
+
+    @property
+    def flipped(self) -> bool:
+        """Whether the first of two responses is the newer, so that it is the pair's b."""
+        return self.responses[0].pk > self.responses[1].pk
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        return _in_order(*self.responses)
+
+
+class Writer:
+    """Writes batches of rows into one project, within the caller's transaction."""
+
+    def __init__(self, project: Project, *, pairs_per_prompt: int | None = None) -> None:
+        self._project = project
+        self._pairs_per_prompt = pairs_per_prompt
+        self._prompts = texts.prompts()
+        self._responses = texts.responses()
+        self._annotators = Annotators(project)
+        self._pairs = Pairs(project)
+
+    def write_judgments(self, rows: Sequence[JudgmentRow]) -> Outcome:
+        """Add the rows' judgments with all that they name."""
+        outcome = Outcome()
+        found = self._with_texts(self._with_annotators(rows, outcome), outcome, "prompt_id")
+        outcome.new["annotators"] = self._annotators.add(each.row.annotator for each in found)
+        outcome.new["pairs"] = self._pairs.find_or_add((each.prompt.pk, *each.pair) for each in found)
+        written = write_judgments(self._project, [self._placed(each) for each in found])
+        outcome.new["judgments"] = written.added
+        outcome.duplicates = written.duplicates
+        outcome.refused += written.refused
+        return outcome
+
+    def write_prompts(self, rows: Sequence[PromptRow]) -> Outcome:
+        """Add the rows' prompts and responses, and pairs of them."""
+        outcome = Outcome()
+        found = self._with_texts(rows, outcome, "id")
+        outcome.duplicates = len(found) - outcome.new["prompts"]
+        outcome.new["pairs"] = self._pairs.find_or_add(
+            (each.prompt.pk, *_in_order(each.responses[a], each.responses[b]))
+            for each in found
+            for a, b in pair_order(len(each.responses), self._pairs_per_prompt)
+        )
+        return outcome
+
+    def _with_annotators(self, rows: Sequence[JudgmentRow], outcome: Outcome) -> list[JudgmentRow]:
+        self._annotators.look_up((row.annotator, bool(row.simulated)) for row in rows)
+        kept = []
+        for row in rows:
+            simulated = self._annotators.is_simulated(row.annotator)
+            if row.simulated in (None, simulated):
+                kept.append(row)
+            else:
+                expected = f"{str(simulated).lower()}, as in this annotator's other rows"
+                outcome.refused.append((row, BadRow("simulated_differs", "simulated", row.simulated, expected)))
+        return kept
+
+    def _with_texts(self, rows: Sequence[Row], outcome: Outcome, id_field: str) -> list[_Found[Row]]:
+        """Prompts first, for responses are known under their prompt. Rows whose ids are wrong are refused."""
+        prompts = self._with_prompts(rows, outcome, id_field)
+        keyed = [(row, prompt, [key_of(prompt.pk, each) for each in row.responses]) for row, prompt in prompts]
+        self._responses.look_up(pair for row, _, keys in keyed for pair in zip(keys, row.responses, strict=True))
+        good = [each for each in keyed if self._is_right(each[0], each[2], outcome)]
+        outcome.new["responses"] = self._responses.add(key for _, _, keys in good for key in keys)
+        found = []
+        for row, prompt, keys in good:
+            try:
+                found.append(_Found(row, prompt, [self._responses.get(key) for key in keys]))
+            except BadRow as bad:
+                outcome.refused.append((row, bad))
+        return found
+
+    def _with_prompts(self, rows: Sequence[Row], outcome: Outcome, id_field: str) -> list[tuple[Row, Known]]:
+        keyed = [(row, key_of(self._project.pk, row.prompt)) for row in rows]
+        self._prompts.look_up((key, row.prompt) for row, key in keyed)
+        good = []
+        for row, key in keyed:
+            if self._prompts.is_as_known(key, row.prompt):
+                good.append((row, key))
+            else:
+                outcome.refused.append((row, _reused(row.prompt, id_field)))
+        outcome.new["prompts"] = self._prompts.add(key for _, key in good)
+        found = []
+        for row, key in good:
+            try:
+                found.append((row, self._prompts.get(key)))
+            except BadRow as bad:
+                outcome.refused.append((row, bad))
+        return found
+
+    def _is_right(self, row: Row, keys: Sequence[Key], outcome: Outcome) -> bool:
+        for number, (key, each) in enumerate(zip(keys, row.responses, strict=True)):
+            if not self._responses.is_as_known(key, each):
+                judged = isinstance(row, JudgmentRow)
+                field_name = f"response_{'ab'[number]}_id" if judged else f"responses[{number}].id"
+                outcome.refused.append((row, _reused(each, field_name)))
+                return False
+        return True
+
+    def _placed(self, found: _Found[JudgmentRow]) -> Placed:
+        annotator = self._annotators.get(found.row.annotator)
+        a, b = found.responses
+        return Placed(
+            row=found.row,
+            annotator=annotator.pk,
+            simulated=annotator.simulated,
+            pair=self._pairs.get(*found.pair),
+            flipped=found.flipped,
+            topic=found.prompt.about,
+            sources=(a.about, b.about),
+        )
+
+
+def _in_order(one: Known, other: Known) -> tuple[int, int]:
+    return min(one.pk, other.pk), max(one.pk, other.pk)
+
+
+def _reused(text: PromptText | ResponseText, field_name: str) -> BadRow:
+    return BadRow("id_reused", field_name, text.ref or text.text, "an id that always goes with the same text")
