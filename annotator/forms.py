@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 from django import forms
@@ -13,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from annotator.errors import AnnotatorError
 from annotator.models import ApiToken, Project, Role
 from annotator.services.invites import MAX_DAYS, MAX_USES
+from annotator.services.projects import TEMPLATES
 
 MAX_TAGS = 8
 TAG_LENGTH = 40
@@ -60,11 +60,11 @@ class ProjectForm(PlainForm):
     )
     template = forms.ChoiceField(label=_("Start from"), widget=forms.RadioSelect)
 
-    def __init__(self, *args: Any, templates: Mapping[str, str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = cast(forms.ChoiceField, self.fields["template"])
-        field.choices = list(templates.items())
-        field.initial = next(iter(templates))
+        choices = cast(forms.ChoiceField, self.fields["template"])
+        choices.choices = [(key, template.label) for key, template in TEMPLATES.items()]
+        choices.initial = next(iter(TEMPLATES))
 
 
 class InviteForm(PlainForm):

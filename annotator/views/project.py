@@ -1,26 +1,187 @@
-"""The project's project page."""
+"""A new project, and the overview of one: will we finish, can we trust it, who needs me?"""
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_GET
+import math
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
 
-from annotator.access import project_for
-from annotator.models import Role
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from annotator.access import Access, project_for
+from annotator.charts import BarChart, bar_chart, on_strip
+from annotator.errors import AnnotatorError
+from annotator.forms import ProjectForm
+from annotator.models import Project, Role
+from annotator.selectors import dashboard
+from annotator.selectors.dashboard import A_WEEK, Day, Habits, People, Progress, kept
+from annotator.selectors.quality import Agreement, agreement
+from annotator.services.projects import TEMPLATES, create_project
+from annotator.views.pages import PAGE_SIZE, is_part, part, project_page, signed_in
+
+MANY_DAYS = 3_650
+LEVELS = (("chance", 0.2), ("taste", 0.4), ("shared", 0.67), ("rule", 2.0))
+"""Stretches of α, by their upper ends."""
+SCALE = 300
+"""Width of the drawn scale of α."""
+STRIP = 60
+"""Width of the strip on which the share of left choices is marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A row of the table of people."""
+
+    habits: Habits
+    mark: int | None
+    """Where their share of left choices stands on the strip."""
+    flag: str
+    """Why somebody should look at their judgments; mostly empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A page of the people, the counts over all of them, and the median time that rows are held against."""
+
+    people: People
+    rows: list[Person]
+    usual: float | None
+    page: Page[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreeing:
+    """Whose agreement it is, and where α and its interval stand on the drawn scale."""
+
+    found: Agreement
+    simulated: bool
+    at: int
+    low: int
+    high: int
+
+    @property
+    def level(self) -> str:
+        """In which of the scale's four stretches α lies."""
+        return next(name for name, end in LEVELS if self.found.alpha < end)
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """When the project will be done at the pace of the last week; no ``day`` where nobody judged."""
+
+    a_day: float
+    day: date | None
 
 
 @require_GET
 @login_required
 def project(request: HttpRequest, slug: str) -> HttpResponse:
-    """The project, for its owners and viewers."""
+    """The overview; as a part only the table of people, which is paged."""
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
-    return render(request, "annotator/project.html", {"access": access, "project": access.project, "section": "overview"})
+    table = _table(access.project, request.GET.get("page", ""))
+    if is_part(request, "people"):
+        return part(request, access, "annotator/_people_table.html", {"table": table}, target="people")
+    return project_page(request, access, "annotator/project.html", _overview(access, table), section="overview")
 
 
-@require_GET
+@require_http_methods(["GET", "POST"])
 @login_required
 def project_new(request: HttpRequest) -> HttpResponse:
-    """The form for a new project."""
-    return render(request, "annotator/project_new.html")
+    """Anybody with an account may start a project, and owns it."""
+    form = ProjectForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = create_project(owner=signed_in(request), **form.cleaned_data)
+            messages.success(request, _("“%(name)s” is ready. Import something to judge next.") % {"name": made.name})
+            return redirect("project", made.slug)
+        except AnnotatorError as error:
+            form.take_error(error)
+    context = {"form": form, "templates": TEMPLATES}
+    return render(request, "annotator/project_new.html", context, status=422 if form.errors else 200)
+
+
+def _overview(access: Access, table: Table) -> dict[str, object]:
+    project = access.project
+    progress, splits = kept(project, "pairs", partial(dashboard.pairs, project))
+    days = kept(project, "days", partial(dashboard.per_day, project))
+    return {
+        "table": table,
+        "alerts": [person for person in table.rows if person.flag and not person.habits.simulated][:3],
+        "progress": progress,
+        "splits": splits,
+        "days": days,
+        "has_simulated": any(day.simulated for day in days),
+        "charts": [_chart(days, width=560, height=200, every=7), _chart(days, width=320, height=180, every=14)],
+        "agreements": _agreements(project),
+        "finish": _finish(progress, table.people),
+        "checks": kept(project, "checks", partial(dashboard.checks, project)),
+        "models_card": _address_if_any("models_card", project.slug),
+    }
+
+
+def _agreements(project: Project) -> list[Agreeing]:
+    """People's agreement, and simulated annotators' where the project has some."""
+    agreeing = []
+    for simulated in (False, True) if project.simulated else (False,):
+        compute = partial(agreement, project, simulated=simulated)
+        if found := kept(project, f"agreement:{simulated}", compute):
+            marks = [on_strip(share, SCALE) for share in (found.alpha, found.low, found.high)]
+            agreeing.append(Agreeing(found, simulated, *marks))
+    return agreeing
+
+
+def _table(project: Project, page: str) -> Table:
+    number = int(page) if page.isdecimal() and len(page) < 6 else 1
+    people = _people(project, number)
+    if not people.rows and number > 1:
+        number, people = 1, _people(project, 1)
+    usual = kept(project, "usual", partial(dashboard.usual_seconds, project))
+    rows = [Person(habits, _mark(habits), _flag(habits, usual)) for habits in people.rows]
+    return Table(people, rows, usual, Paginator(range(people.annotators), PAGE_SIZE).get_page(number))
+
+
+def _people(project: Project, number: int) -> People:
+    count = partial(dashboard.people, project, offset=(max(number, 1) - 1) * PAGE_SIZE, limit=PAGE_SIZE)
+    return kept(project, f"people:{number}", count)
+
+
+def _mark(habits: Habits) -> int | None:
+    return None if habits.left_share is None else on_strip(habits.left_share, STRIP)
+
+
+def _flag(habits: Habits, usual: float | None) -> str:
+    if habits.lopsided:
+        return _("one side")
+    return _("very fast") if habits.too_fast(usual) else ""
+
+
+def _finish(progress: Progress, people: People) -> Finish:
+    a_day = people.this_week / A_WEEK.days
+    if not a_day or not progress.left:
+        return Finish(a_day, None)
+    days_left = math.ceil(progress.left / a_day)
+    return Finish(a_day, timezone.localdate() + timedelta(days=days_left) if days_left < MANY_DAYS else None)
+
+
+def _chart(days: list[Day], *, width: int, height: int, every: int) -> BarChart:
+    labels = [date_format(day.day, "j M") for day in days]
+    people, simulated = [day.people for day in days], [day.simulated for day in days]
+    return bar_chart(people, simulated, labels, width=width, height=height, every=every)
+
+
+def _address_if_any(name: str, slug: str) -> str:
+    """The address of a part that an app above this one may offer."""
+    try:
+        return reverse(name, args=[slug])
+    except NoReverseMatch:
+        return ""

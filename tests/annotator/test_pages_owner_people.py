@@ -186,7 +186,10 @@ def test_roles_change_but_an_owner_stays(people: ThreePeople, owner_client: Clie
     assert owner_client.post(reverse("member_remove", args=[people.project.slug, own.pk])).status_code == 409
 
     other = Membership.objects.get(user=people.annotator)
-    assert owner_client.post(reverse("member_role", args=[people.project.slug, other.pk]), {"role": "owner"}).status_code == 302
+    assert (
+        owner_client.post(reverse("member_role", args=[people.project.slug, other.pk]), {"role": "owner"}).status_code
+        == 302
+    )
     assert owner_client.post(where, {"role": "viewer"})["Location"] == reverse("home")
     own.refresh_from_db()
     assert own.role == Role.VIEWER
@@ -249,7 +252,9 @@ def test_long_lists_are_paged_and_searched(people: ThreePeople, owner_client: Cl
     page = owner_client.get(where).content.decode()
     assert "1–25 of 31" in page
     assert "15 are simulated" in page
-    part = owner_client.get(f"{where}?page=2", headers={"HX-Request": "true", "HX-Target": "annotators"}).content.decode()
+    part = owner_client.get(
+        f"{where}?page=2", headers={"HX-Request": "true", "HX-Target": "annotators"}
+    ).content.decode()
     assert "26–31 of 31" in part and "<html" not in part
     assert "26–31 of 31" in owner_client.get(f"{where}?page=99").content.decode(), "nonsense gets the nearest page"
     found = owner_client.get(f"{where}?q=file-07").content.decode()
@@ -264,7 +269,7 @@ def test_viewers_see_names_but_no_addresses_or_links(people: ThreePeople) -> Non
     assert "Olive Owner" in page
     assert people.owner.email not in page
     assert "secret note" not in page
-    assert "<form method=\"post\" action=\"/projects" not in page
+    assert '<form method="post" action="/projects' not in page
 
 
 def test_login_after_joining_works_with_the_same_password(people: ThreePeople) -> None:
