@@ -25,13 +25,15 @@ from annotator.forms import ProjectForm
 from annotator.models import Project, Role
 from annotator.selectors import dashboard
 from annotator.selectors.dashboard import A_WEEK, Day, Habits, People, Progress, kept
-from annotator.selectors.quality import Agreement, agreement
+from annotator.selectors.quality import Agreement, Interval, agreement
 from annotator.services.projects import TEMPLATES, create_project
 from annotator.views.pages import PAGE_SIZE, is_part, part, project_page, signed_in
 
 MANY_DAYS = 3_650
 LEVELS = (("chance", 0.2), ("taste", 0.4), ("shared", 0.67), ("rule", 2.0))
 """Stretches of α, by their upper ends."""
+ENOUGH_PAIRS = 20
+"""Shared pairs below which nothing is said of agreement."""
 SCALE = 300
 """Width of the drawn scale of α."""
 STRIP = 60
@@ -64,6 +66,7 @@ class Agreeing:
     """Whose agreement it is, and where α and its interval stand on the drawn scale."""
 
     found: Agreement
+    alpha: Interval
     simulated: bool
     at: int
     low: int
@@ -72,7 +75,7 @@ class Agreeing:
     @property
     def level(self) -> str:
         """In which of the scale's four stretches α lies."""
-        return next(name for name, end in LEVELS if self.found.alpha < end)
+        return next(name for name, end in LEVELS if self.alpha.estimate < end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +136,10 @@ def _agreements(project: Project) -> list[Agreeing]:
     """People's agreement, and simulated annotators' where the project has some."""
     agreeing = []
     for simulated in (False, True) if project.simulated else (False,):
-        compute = partial(agreement, project, simulated=simulated)
-        if found := kept(project, f"agreement:{simulated}", compute):
-            marks = [on_strip(share, SCALE) for share in (found.alpha, found.low, found.high)]
-            agreeing.append(Agreeing(found, simulated, *marks))
+        found = kept(project, f"agreement:{simulated}", partial(agreement, project, simulated=simulated))
+        if (alpha := found.alpha) and found.pairs >= ENOUGH_PAIRS:
+            marks = [on_strip(share, SCALE) for share in (alpha.estimate, alpha.low, alpha.high)]
+            agreeing.append(Agreeing(found, alpha, simulated, *marks))
     return agreeing
 
 

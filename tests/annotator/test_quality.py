@@ -1,84 +1,125 @@
-"""Krippendorff's α: by hand, against the reference package, and that its interval covers."""
-
 from __future__ import annotations
 
-import uuid
+import time
+from uuid import uuid4
 
 import krippendorff
 import numpy as np
 import pytest
+from django.db import connection
 
-from annotator.models import Judgment
-from annotator.selectors.quality import ENOUGH, agreement, alpha_of
-from tests.factories import make_annotator, make_pair, make_project
-
-
-def test_by_hand() -> None:
-    # Two pairs, AA and AB. D_o = (0 + 2·4·1·1 / 1) / 4 = 2; D_e = 2·4·3·1 / (4·3) = 2, so α = 0.
-    assert alpha_of(np.array([[2.0, 0, 0], [1, 0, 1]])).alpha == pytest.approx(0)  # type: ignore[union-attr]
-    # AA and BB: D_o = 0, so α = 1 whatever is expected.
-    assert alpha_of(np.array([[2.0, 0, 0], [0, 0, 2]])).alpha == 1  # type: ignore[union-attr]
+from annotator.models import Annotator, Judgment, Pair, Project
+from annotator.selectors.quality import _alpha, _raw, agreement, share_interval
+from tests.factories import make_annotator, make_project, make_prompt, make_response
 
 
-def test_as_the_reference_package_has_it() -> None:
-    random = np.random.default_rng(3)
-    counts = random.multinomial(4, [0.5, 0.2, 0.3], size=60).astype(float)
-    counts[:30, 0] += 2
-    expected = krippendorff.alpha(value_counts=counts, value_domain=[-1, 0, 1], level_of_measurement="interval")
-    found = alpha_of(counts)
-    assert found
-    assert found.alpha == pytest.approx(expected, abs=1e-12)
-    assert (found.pairs, found.judgments) == (60, 300)
+def answers(project: Project, rows: list[str]) -> list[Annotator]:
+    """One pair a row, one annotator a column; ``.`` where they said nothing."""
+    words = {"a": "a", "b": "b", "t": "tie", "x": "both_bad", "s": "skip"}
+    annotators = [make_annotator(project) for _ in range(max(map(len, rows)))]
+    for pair, row in zip(Pair.objects.filter(project=project).order_by("id"), rows, strict=False):
+        for annotator, said in zip(annotators, row, strict=False):
+            if said in words:
+                Judgment.objects.create(
+                    project=project, annotator=annotator, pair=pair, choice=words[said], client_key=uuid4()
+                )
+    return annotators
 
 
-def test_swapping_the_sides_changes_nothing() -> None:
-    counts = np.random.default_rng(1).multinomial(3, [0.6, 0.1, 0.3], size=40).astype(float)
-    assert alpha_of(counts) == alpha_of(counts[:, ::-1])
+@pytest.mark.django_db
+def test_a_hand_worked_example() -> None:
+    # Four pairs, two people: aa, aa, bb, ab. Coincidences: aa 4, bb 2, ab 1, ba 1; n = 8, n_a = 5, n_b = 3.
+    # Observed disagreement 2/8, expected 2·5·3/(8·7) = 30/56, so alpha = 1 − (2/8)/(30/56) = 8/15.
+    project = make_project(pairs=6)
+    answers(project, ["aa", "aa", "bb", "ab", "a.", "s"])
+    found = agreement(project)
+    assert (found.pairs, found.judgments) == (4, 8)
+    assert found.raw
+    assert found.raw.estimate == pytest.approx(0.75)
+    assert found.alpha
+    assert found.alpha.estimate == pytest.approx(8 / 15)
+    assert found.alpha.low < 8 / 15 < found.alpha.high
 
 
-def test_the_interval_covers_what_many_pairs_would_give() -> None:
-    random = np.random.default_rng(0)
-
-    def draw(pairs: int) -> np.ndarray:
-        leaning = random.beta(0.8, 0.8, size=pairs)
-        a = random.binomial(4, leaning)
-        return np.column_stack([a, np.zeros(pairs), 4 - a]).astype(float)
-
-    truth = alpha_of(draw(40_000)).alpha  # type: ignore[union-attr]
-    found = [alpha_of(draw(80)) for _ in range(300)]
-    covered = np.mean([each.low <= truth <= each.high for each in found if each])
-    assert 0.9 < covered < 0.99
-
-
-def test_no_variety_and_few_pairs_say_nothing(db: None) -> None:
-    assert alpha_of(np.array([[3.0, 0, 0], [2, 0, 0]])) is None
-    assert agreement(make_project(pairs=3)) is None
+@pytest.mark.django_db
+def test_perfect_and_nothing_shared() -> None:
+    project = make_project(pairs=4)
+    answers(project, ["aaa", "bbb", "ttt", "xxx"])
+    found = agreement(project)
+    assert found.alpha
+    assert found.raw
+    assert (found.alpha.estimate, found.raw.estimate, found.raw.low) == (1.0, 1.0, 1.0)
+    lonely = make_project(pairs=2)
+    answers(lonely, ["a", "b"])
+    assert agreement(lonely).raw is agreement(lonely).alpha is None
+    alike = make_project(pairs=2)
+    answers(alike, ["aa", "aa"])
+    assert agreement(alike).alpha is None
+    assert agreement(alike).raw is not None
 
 
-def test_people_and_simulated_annotators_are_apart(db: None) -> None:
+@pytest.mark.django_db
+def test_only_what_stands_counts_and_no_repeats() -> None:
+    project = make_project(pairs=3)
+    first, second = answers(project, ["aa", "bb", "a."])
+    pair = Pair.objects.filter(project=project).latest("id")
+    for fields in ({"occasion": 1}, {"withdrawn": True}, {"current": False, "revision": 2}):
+        who = first if fields.get("occasion") else second
+        Judgment.objects.filter(annotator=who, pair=pair, occasion=0).exclude(annotator=first).update(current=False)
+        Judgment.objects.create(
+            project=project, annotator=who, pair=pair, choice="b", client_key=uuid4(), **{"revision": 1} | fields
+        )
+    found = agreement(project)
+    assert (found.pairs, found.raw and found.raw.estimate) == (2, 1.0)
+
+
+def test_our_alpha_is_the_librarys() -> None:
+    rng = np.random.default_rng(7)
+    counts = rng.multinomial(3, [0.5, 0.3, 0.1, 0.1], size=200).astype(float)
+    patterns, times = np.unique(counts, axis=0, return_counts=True)
+    ours = _alpha(patterns, times[None].astype(float))[0]
+    assert ours == pytest.approx(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
+    assert _raw(patterns, times[None].astype(float))[0] == pytest.approx(((counts**2).sum() - 600) / (200 * 6))
+
+
+@pytest.mark.django_db
+def test_ten_thousand_judgments_take_a_moment() -> None:
     project = make_project()
-    people = [make_annotator(project) for _ in range(2)]
-    machines = [make_annotator(project, simulated=True) for _ in range(2)]
-    for number in range(ENOUGH):
-        pair, side = make_pair(project), "ab"[number % 2]
-        for annotator in people:
-            say(pair, annotator, side)
-        say(pair, machines[0], "a")
-        say(pair, machines[1], "b")
-    found, simulated = agreement(project), agreement(project, simulated=True)
+    prompt = make_prompt(project)
+    responses = [make_response(prompt) for _ in range(33)]
+    couples = [(a, b) for i, a in enumerate(responses) for b in responses[i + 1 :]][:500]
+    Pair.objects.bulk_create(Pair(project=project, prompt=prompt, response_a=a, response_b=b) for a, b in couples)
+    for _ in range(20):
+        make_annotator(project)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT setseed(0.5)")
+        cursor.execute(
+            "INSERT INTO annotator_judgment (project_id, annotator_id, pair_id, kind, occasion, revision, current,"
+            " withdrawn, client_key, choice, skip_reason, swapped, page_version, source, about, judged_at, created_at)"
+            " SELECT p.project_id, a.id, p.id, 'pair', 0, 1, true, false, gen_random_uuid(),"
+            " (array['a', 'b', 'tie'])[1 + floor(3 * random())::int], '', false, '', 'import', '{}', now(), now()"
+            " FROM annotator_pair p JOIN annotator_annotator a USING (project_id) WHERE p.project_id = %s",
+            [project.pk],
+        )
+    begin = time.perf_counter()
+    found = agreement(project)
+    took = time.perf_counter() - begin
+    assert found.judgments == 10_000
+    assert found.alpha
+    assert abs(found.alpha.estimate) < 0.03  # answers at random
+    assert found.alpha.low < 0 < found.alpha.high
+    assert took < 2, f"{took:.2f} s"
+
+
+@pytest.mark.parametrize(
+    ("hits", "of", "low", "high"),
+    [(50, 100, 0.4038, 0.5962), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0)],  # R: prop.test(…, correct = FALSE)
+)
+def test_wilson(hits: int, of: int, low: float, high: float) -> None:
+    found = share_interval(hits, of)
     assert found
-    assert simulated
-    assert found.alpha == 1
-    assert simulated.alpha < 0
-    assert found.judgments == 2 * ENOUGH
+    assert (found.estimate, found.low, found.high) == pytest.approx((hits / of, low, high), abs=5e-5)
 
 
-def say(pair: object, annotator: object, choice: str) -> None:
-
-    Judgment.objects.create(
-        project=pair.project,
-        pair=pair,
-        annotator=annotator,
-        choice=choice,
-        client_key=uuid.uuid4(),  # type: ignore[attr-defined]
-    )
+def test_no_share_of_nothing() -> None:
+    assert share_interval(0, 0) is None
