@@ -1,7 +1,9 @@
 """What the web server runs."""
 
 import os
+from importlib import import_module
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from config.celery import app
@@ -9,3 +11,4 @@ from config.celery import app
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 app.set_default()  # so that what a page sends goes to our broker
 application = get_wsgi_application()
+import_module(settings.ROOT_URLCONF)  # before the workers fork: none has to, and no first visitor waits for it

@@ -70,8 +70,9 @@ class Supervisor:
     def run(self, *, before: Callable[[], None], beside: Callable[[], None], ready: Callable[[], None]) -> None:
         """Start everything and stay until told to stop.
 
-        `before` runs between the servers and the programs, `beside` while the programs start, `ready` once the web
-        server answers. Raises LocalError when something cannot start.
+        First the servers, then `before`, then the first program, which is the web server, with `beside` meanwhile;
+        the others once it answers, so that a page is there early, and then `ready`.
+        Raises LocalError when something cannot start.
         """
         home.prepare_home(self.folder)
         self._lock = self._claim_folder()
@@ -82,9 +83,10 @@ class Supervisor:
             check_port(self.port)
             self._start_servers()
             before()
-            self._start_programs()
+            self._start_programs(self._table[:1])
             beside()
             self._wait_until_ready()
+            self._start_programs(self._table[1:])
             ready()
             while True:
                 time.sleep(_TICK)
@@ -105,8 +107,8 @@ class Supervisor:
         if child.wait() != 0:
             raise LocalError(f"{name} failed: {last_line(log)}", mend=f"read {log}")
 
-    def _start_programs(self) -> None:
-        for program in self._table:
+    def _start_programs(self, table: Sequence[Program]) -> None:
+        for program in table:
             child = Child(program.name, self._launcher(program), self._log(program.name), patience=program.patience)
             self._programs.add(child)
             child.start()

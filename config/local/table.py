@@ -12,6 +12,8 @@ from config.local.process import LOOPBACK
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (gunicorn makes its own private file there)
 _LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes, macOS 103
+_UNCHECKED = {"CELERY_SKIP_CHECKS": "1"}  # Django's own checks load every page; the preparation has run them
+_IN_MEMORY = ("--scheduler", "celery.beat:Scheduler", "--pidfile", "")  # the sweeps run within a minute of any start
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,14 @@ def programs(*, port: int, scorer_socket: Path) -> list[Program]:
     return [
         Program("web", _web(port)),
         Program("scorer", _scorer(scorer_socket)),
-        Program("worker-default", _worker("default", "--concurrency", str(min(2, cores())))),
-        Program("worker-train", _worker("train", "--concurrency", "1", "--max-tasks-per-child", "1"), nice=10),
-        Program("beat", (*_celery(), "beat", "--scheduler", "celery.beat:Scheduler", "--pidfile", "")),
+        Program("worker-default", _worker("default", "--concurrency", str(min(2, cores()))), env=_UNCHECKED),
+        Program(
+            "worker-train",
+            _worker("train", "--concurrency", "1", "--max-tasks-per-child", "1"),
+            env=_UNCHECKED,
+            nice=10,
+        ),
+        Program("beat", (*_celery(), "beat", *_IN_MEMORY), env=_UNCHECKED),
     ]
 
 
