@@ -59,7 +59,7 @@ class Opened:
 
     def __init__(self, source: Readable, *, name: str, size: int | None) -> None:
         self.name, self.size = name, size
-        self._counted = _Counted(source)
+        self._counted = _Counted(source, name)
         raw = io.BufferedReader(self._counted, _BUFFER)
         packed = raw.peek(2)[:2] == _GZIP_MAGIC
         self.stream = io.BufferedReader(_Unpacked(raw, self), _BUFFER) if packed else raw
@@ -83,10 +83,7 @@ class Opened:
                 yield number, line
 
     def _readline(self) -> bytes:
-        try:
-            return self.stream.readline(MAX_LINE_BYTES + 1)
-        except OSError as error:
-            raise BadFile(f"{self.name} cannot be read: {error.strerror or error}.") from None
+        return self.stream.readline(MAX_LINE_BYTES + 1)
 
 
 @contextmanager
@@ -161,15 +158,18 @@ def _refuse_duplicates(line: bytes) -> None:
 class _Counted(io.RawIOBase):
     """Counts the bytes that were read of a file."""
 
-    def __init__(self, source: Readable) -> None:
-        self._source = source
+    def __init__(self, source: Readable, name: str) -> None:
+        self._source, self._name = source, name
         self.position = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        data = self._source.read(len(buffer))
+        try:
+            data = self._source.read(len(buffer))
+        except OSError as error:
+            raise BadFile(f"{self._name} cannot be read: {error.strerror or error}.") from None
         buffer[: len(data)] = data
         self.position += len(data)
         return len(data)
