@@ -116,20 +116,35 @@ def wilson(right: float, n: int, z: float = Z80) -> tuple[float, float]:
     return middle - half, middle + half
 
 
+SLOPE_WIDTH, SLOPE_ROW, SLOPE_TOP = 560, 38, 44
+
+
 @dataclass(frozen=True, slots=True)
 class SlopeLine:
-    """One response's places over the columns of a slope chart."""
+    """One response's places over the columns."""
 
     label: str
     path: str
     points: list[tuple[float, float]]
 
 
-def slopes(orders: Sequence[Sequence[int]], labels: Sequence[str], width: int, row: int, top: int) -> list[SlopeLine]:
-    """Lines of a slope chart. ``orders`` holds, for each column, the indices of the labels from first to last."""
-    column = width / len(orders)
+@dataclass(frozen=True, slots=True)
+class SlopeChart:
+    """The places of the same responses in several orders, one column an order, first place on top."""
+
+    columns: list[Tick]
+    lines: list[SlopeLine]
+    height: int
+    width: int = SLOPE_WIDTH
+
+
+def slope_chart(orders: Sequence[tuple[str, str]], labels: str) -> SlopeChart:
+    """``orders`` holds each column's name and its labels from first to last, one letter each."""
+    step = SLOPE_WIDTH / len(orders)
+    columns = [Tick(step * (number + 0.5), name) for number, (name, _) in enumerate(orders)]
     lines = []
-    for index, label in enumerate(labels):
-        points = [(column * (n + 0.5), float(top + row * list(order).index(index))) for n, order in enumerate(orders)]
+    for label in labels:
+        heights = [SLOPE_TOP + SLOPE_ROW * order.index(label) for _, order in orders]
+        points = [(column.at, float(height)) for column, height in zip(columns, heights, strict=True)]
         lines.append(SlopeLine(label, line(points), points))
-    return lines
+    return SlopeChart(columns, lines, SLOPE_TOP + SLOPE_ROW * len(labels))

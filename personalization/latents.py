@@ -30,7 +30,7 @@ _FLOAT = np.dtype("<f4")
 # By hand, as it is part of every request that scores or chooses. The signature sums the ids rather than taking the
 # highest: ids are given before a transaction commits, so a lower one can appear later.
 _ROW = """
-SELECT a.id, a.ref, a.user_id, a.simulated, said.signature,
+SELECT a.id, a.ref, a.name, a.user_id, a.simulated, said.signature,
        l.signature, l.mean, l.cov, l.extra, l.n_judgments, l.updated_at
 FROM annotator_annotator a
 CROSS JOIN LATERAL (
@@ -43,10 +43,14 @@ LEFT JOIN personalization_latent l ON l.annotator_id = a.id AND l.version_id = %
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An annotator with their up-to-date latent under one version. ``updated_at`` is None where nothing is stored."""
+    """An annotator with their up-to-date latent under one version.
+
+    ``name`` is how to show them, and ``updated_at`` None where nothing is stored.
+    """
 
     id: int
     ref: str
+    name: str
     user_id: int | None
     simulated: bool
     latent: Latent
@@ -59,6 +63,7 @@ class _Row:
 
     id: int
     ref: str
+    name: str
     user_id: int | None
     simulated: bool
     signature: str | None
@@ -120,7 +125,7 @@ def _person(row: _Row, served: ServedVersion) -> Person:
         latent, updated_at = stored, row.updated_at
     else:
         latent, updated_at = _adapted(row, served, model)
-    return Person(row.id, row.ref, row.user_id, row.simulated, latent, updated_at)
+    return Person(row.id, row.ref, row.name or row.ref, row.user_id, row.simulated, latent, updated_at)
 
 
 def _unpacked(row: _Row, model: RewardModel) -> Latent | None:

@@ -221,8 +221,8 @@ def test_the_texts_of_another_project_are_not_known(world: World, owner_api: Api
 
 
 def test_1024_completions(world: World, owner_api: Api, scorer: str) -> None:
-    answer = owner_api.score(body(world, completions=["word " * n + "end." for n in range(1024)]))
-    assert len(set(scores(answer))) > 500
+    answer = owner_api.score(body(world, completions=["word " * (n % 40) + f"end {n}." for n in range(1024)]))
+    assert len(set(scores(answer))) >= 40
     assert [row["index"] for row in answer.json()["data"]] == list(range(1024))
 
 
