@@ -73,8 +73,9 @@ def bar_chart(
 
 def nice_ceiling(most: int) -> int:
     """The least of 2, 4, 10, 20, 40, 100 … that is not below ``most``, so that its half is whole."""
-    power = int(10 ** max(0, math.floor(math.log10(max(most, 1)))))
-    return next(value for value in (2 * power, 4 * power, 10 * power) if value >= most)
+    most = max(most, 2)
+    power = int(10 ** math.floor(math.log10(most)))
+    return next(value for value in (power, 2 * power, 4 * power, 10 * power) if value >= most)
 
 
 def on_strip(share: float, width: int) -> int:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from django.core.cache import cache
@@ -285,10 +286,13 @@ def checks(project: Project) -> Checks:
 
 def kept(project: Project, name: str, compute: Callable[[], Figure]) -> Figure:
     """What ``compute`` finds; in a project of ``LARGE`` size it may be up to a minute old."""
-    large = Judgment.objects.filter(project=project, current=True).order_by("id")[LARGE : LARGE + 1]
-    if not large.exists():
+    if not cache.get_or_set(f"dashboard:{project.pk}", partial(_is_large, project), KEPT_SECONDS):
         return compute()
     return cast(Figure, cache.get_or_set(f"dashboard:{project.pk}:{name}", compute, KEPT_SECONDS))
+
+
+def _is_large(project: Project) -> bool:
+    return Judgment.objects.filter(project=project, current=True).order_by("id")[LARGE : LARGE + 1].exists()
 
 
 def two_sided(hits: int, of: int) -> float:

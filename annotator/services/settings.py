@@ -104,7 +104,7 @@ def _set_archived(project: Project, by: User, *, archived: bool) -> None:
 
 def _check(project: Project, changed: list[str]) -> None:
     fields = Project._meta.fields  # noqa: SLF001 — Django's own interface
-    others = [field.name for field in fields if field.name not in changed]
+    others = [field.name for field in fields if field.name not in changed or field.name == "reason_tags"]
     try:
         project.full_clean(exclude=others)
     except ValidationError as error:

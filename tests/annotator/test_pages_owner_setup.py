@@ -123,6 +123,12 @@ def test_a_tag_keeps_its_key_when_its_label_changes(people: ThreePeople, owner_c
     assert people.project.tag_labels == {"clear": "Easy to follow", "warm": "Warm"}
 
 
+def test_a_project_may_have_no_tags(people: ThreePeople, owner_client: Client) -> None:
+    assert owner_client.post(page_of(people.project), as_is(people.project) | {"tag_label": ["", ""]}).status_code == 302
+    people.project.refresh_from_db()
+    assert people.project.reason_tags == []
+
+
 @pytest.mark.parametrize("headers", [{}, {"HX-Request": "true", "HX-Target": "preview"}], ids=["plain", "htmx"])
 def test_the_preview_renders_and_stores_nothing(
     headers: dict[str, str], people: ThreePeople, owner_client: Client
