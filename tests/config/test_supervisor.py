@@ -46,6 +46,11 @@ class Run:
     def wait_until_ready(self) -> None:
         wait_until(lambda: "ready" in self.said() or self.process.poll() is not None, seconds=60)
         assert "ready" in self.said(), self.said()
+        wait_until(self.has_grandchild, seconds=30)
+
+    def has_grandchild(self) -> bool:
+        """Whether the stubborn child has started its own, in a session of its own."""
+        return "sleep" in {process.name() for process in processes_with("ATTUNE_HOME", str(self.home))}
 
     def children(self) -> dict[str, psutil.Process]:
         """The living children by name, without the watchdog, which is not marked."""
