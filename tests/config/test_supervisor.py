@@ -127,7 +127,8 @@ def test_a_dead_child_comes_back_without_what_it_left(run: Run) -> None:
     before["stubborn"].kill()
     before["postgres"].kill()
 
-    wait_until(lambda: set(run.children()) == NAMES and run.children() != before, seconds=30)
+    killed = {before["stubborn"], before["postgres"]}
+    wait_until(lambda: set(now := run.children()) == NAMES and not killed & set(now.values()), seconds=30)
 
     assert not sleeper.is_running()
     assert run.children()["web"] == before["web"]
