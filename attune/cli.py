@@ -26,7 +26,9 @@ class Lazy(NamedTuple):
         return command
 
 
-OWN_COMMANDS: Mapping[str, Lazy] = {}
+OWN_COMMANDS: Mapping[str, Lazy] = {
+    "evaluate": Lazy("attune.commands.evaluate:command", "Measure models on annotators that they were not fitted on."),
+}
 
 
 class LazyGroup(click.Group):

@@ -26,7 +26,7 @@ from training import store
 from training.errors import TrainingError
 from training.models import ModelVersion, Run, Snapshot
 from training.promotion import promote_if_due
-from training.reporting import Reporter
+from training.reporting import Reporter, Watch
 from training.runs import note
 from training.snapshots import load_snapshot, take_snapshot
 from training.vectors import PostgresVectorStore
@@ -36,10 +36,10 @@ log = logging.getLogger(__name__)
 BEATS_PER_LEASE = 6
 
 
-def execute_run(run_id: int, *, lease: timedelta = jobs.LEASE) -> Run | None:
+def execute_run(run_id: int, *, lease: timedelta = jobs.LEASE, watch: Watch | None = None) -> Run | None:
     """Fit the run's model and register the version. None where the run is over or another worker's.
 
-    Every end is on the row: done, cancelled, or failed with a reason fit to show.
+    ``watch`` is told the progress whenever the row is. Every end is on the row: done, cancelled, or failed with a reason fit to show.
     """
     run = jobs.claim(model=Run, job_id=run_id, lease=lease)
     if run is None:
@@ -48,7 +48,7 @@ def execute_run(run_id: int, *, lease: timedelta = jobs.LEASE) -> Run | None:
         note(run, f"Attempt {run.attempt} of {run.max_attempts}: the worker of the last one stopped answering.")
     try:
         with jobs.beating(job=run, every=lease.total_seconds() / BEATS_PER_LEASE, lease=lease) as beat:
-            _carry_out(run, Reporter(run, beat, lease=lease))
+            _carry_out(run, Reporter(run, beat, lease=lease, watch=watch))
     except jobs.Cancelled:
         jobs.mark_cancelled(job=run)
     except jobs.ClaimLost:

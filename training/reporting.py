@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from math import isfinite
 
@@ -13,6 +13,9 @@ from training.models import Run, RunEvent
 EVERY_SECONDS = 1.0
 POINTS = 200
 """At most so many lines of figures a phase: a chart's worth."""
+
+Watch = Callable[[Mapping[str, object]], None]
+"""Called with the progress whenever it is written: ``phase``, ``step``, ``steps``."""
 
 _NOT_FIGURES = frozenset({"step", "steps", "stage"})
 
@@ -24,9 +27,15 @@ class Reporter:
     """
 
     def __init__(
-        self, run: Run, beat: jobs.Beat, *, lease: timedelta = jobs.LEASE, every: float = EVERY_SECONDS
+        self,
+        run: Run,
+        beat: jobs.Beat,
+        *,
+        lease: timedelta = jobs.LEASE,
+        every: float = EVERY_SECONDS,
+        watch: Watch | None = None,
     ) -> None:
-        self.run, self.beat, self.lease, self.every = run, beat, lease, every
+        self.run, self.beat, self.lease, self.every, self.watch = run, beat, lease, every, watch
         self._phase = ""
         self._events: list[RunEvent] = []
         self._last_point = -1
@@ -52,6 +61,8 @@ class Reporter:
         RunEvent.objects.bulk_create(self._events)
         self._events.clear()
         self._spoke_at = time.monotonic()
+        if self.watch:
+            self.watch(self.beat.progress)
 
     def _progress(self, report: Mapping[str, float | int | str]) -> None:
         shown = {name: report[name] for name in _NOT_FIGURES & report.keys()}

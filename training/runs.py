@@ -31,10 +31,11 @@ def start_run(
     promote_when_done: bool = False,
     options: Mapping[str, object] | None = None,
     seed: int = 0,
+    send: bool = True,
 ) -> Run:
     """Write the run's row, then tell a worker; where the broker is away the sweep tells one later.
 
-    Raises ``Invalid`` for an unknown model or option, ``NothingToLearn``, and ``Conflict`` while the same is in work.
+    Without ``send`` no worker is told, for callers that carry it out themselves at once. Raises ``Invalid`` for an unknown model or option, ``NothingToLearn``, and ``Conflict`` while the same is in work.
     """
     run = Run(
         project=project,
@@ -57,7 +58,8 @@ def start_run(
         run.number = (earlier.values_list("number", flat=True).first() or 0) + 1
         run.save()
         audit.record(project=project, by=by, what="run started", run=run.number, model=run.model_name, trigger=trigger)
-        jobs.enqueue_on_commit(send=lambda: queue_run(run.pk), what=str(run))
+        if send:
+            jobs.enqueue_on_commit(send=lambda: queue_run(run.pk), what=str(run))
     return run
 
 

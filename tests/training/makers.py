@@ -29,12 +29,19 @@ def make_tasteful_project(
     draw = random.Random(seed)
     for number in range(annotators):
         annotator = Annotator.objects.create(project=project, ref=f"sim-{number}", simulated=True)
-        judge_some(annotator, draw.sample(pairs, min(each, len(pairs))), likes_short=number % 4 != 3, draw=draw, ties=ties)
+        judge_some(
+            annotator, draw.sample(pairs, min(each, len(pairs))), likes_short=number % 4 != 3, draw=draw, ties=ties
+        )
     return project
 
 
 def judge_some(
-    annotator: Annotator, pairs: list[Pair], *, likes_short: bool = True, draw: random.Random | None = None, ties: float = 0.05
+    annotator: Annotator,
+    pairs: list[Pair],
+    *,
+    likes_short: bool = True,
+    draw: random.Random | None = None,
+    ties: float = 0.05,
 ) -> None:
     """One judgment of each pair by the annotator's taste."""
     draw = draw or random.Random(annotator.pk)

@@ -149,7 +149,10 @@ LIVE = {f"personal_8_{name}": value for name, value in FIGURES.items()}
     [
         ({}, ""),
         ({"personal_8_accuracy": 0.65}, ""),
-        ({"personal_8_accuracy": 0.64}, "right about 64.0% of the rest, and hybrid@3 about 70.0%; chance .* 5.5 points"),
+        (
+            {"personal_8_accuracy": 0.64},
+            "right about 64.0% of the rest, and hybrid@3 about 70.0%; chance .* 5.5 points",
+        ),
         ({"personal_8_log_loss": 0.62}, ""),
         ({"personal_8_log_loss": 0.63}, "log-loss is 0.630, and that of hybrid@3 0.600; chance .* 0.028"),
         ({"personal_8_accuracy": 0.9, "personal_8_log_loss": 0.4}, ""),

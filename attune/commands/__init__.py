@@ -1,0 +1,1 @@
+"""The commands that need nothing of the web parts."""
