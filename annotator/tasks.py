@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from annotator.imports.batches import sweep_imports
+from annotator.imports.tasks import read_batch as read_batch  # registers it with the workers
 from annotator.services.idempotency import forget_old_answers
 from annotator.services.leases import expire_leases
 
 
 @shared_task
 def sweep() -> None:
-    """Free the slots of leases that ran out; forget answers to writes that nobody will repeat any more."""
+    """Free the slots of leases that ran out; forget answers that nobody will ask for again; find lost imports."""
     expire_leases()
     forget_old_answers()
+    sweep_imports()

@@ -87,12 +87,12 @@ def finish(*, job: Job, **fields: object) -> None:
     _update_ours(job, **fields, **_end(JobState.DONE))
 
 
-def fail(*, job: Job, error: str, retry: bool = False) -> None:
+def fail(*, job: Job, error: str, retry: bool = False, **fields: object) -> None:
     """Write why it failed; with ``retry`` and attempts left the job waits again. No error where it is not ours any more."""
     end = _end(JobState.FAILED)
     if retry and job.attempt < job.max_attempts:
         end = {"state": JobState.WAITING, "worker": "", "lease_until": None}
-    _ours(job).update(**end, error=error[:MAX_ERROR])
+    _ours(job).update(**fields, **end, error=error[:MAX_ERROR])
 
 
 def cancel(*, job: Job) -> None:
