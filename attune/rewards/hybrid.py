@@ -1,41 +1,60 @@
 """The default personal model: item vectors from text and from judgments, weights per annotator under a learnt prior.
 
-r_u(x) = w₀ b_x + ⟨w, q_x⟩ with pooled reward b_x = ⟨β, φ(x)⟩ + γ_x and item vector q_x = Vφ(x) + δ_x, where γ and δ are
-zero for unseen responses. The prior has mean w₀ = 1, w = 0: an annotator without judgments gets the pooled reward.
+r_u(x) = w₀ b_x + ⟨w, q_x⟩ with pooled reward b_x = ⟨β, φ(x)⟩ + γ_x and item vector q_x = Vφ(x) + δ_x, where γ and δ are zero
+for unseen responses. The prior has mean w = 0: an annotator without judgments gets the pooled reward.
+
+Vectors of several ranks are fitted side by side (``attune.rewards.factors``). Their scaled concatenation averages the
+kernels q_xᵀq_y, which is steadier than any one of them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from attune.data import Snapshot
 from attune.errors import ArtifactError
 from attune.rewards.base import Array, FitReport, Latent, Progress
 from attune.rewards.bradley_terry import pooled_model
+from attune.rewards.factors import FactorConfig, FactorFit, FactorTrainer
 from attune.rewards.feature_map import Prepared, prepare
-from attune.rewards.linear import LinearParts, LinearReward
-from attune.rewards.meta_config import MetaConfig, MetaFit
-from attune.rewards.newcomers import SHOTS, hold_out, judge, report_metrics, split_newcomers
-from attune.rewards.pooled import fit_pooled
-from attune.rewards.traits import Traits, fit_traits
+from attune.rewards.indexing import Comparisons
+from attune.rewards.linear import LinearParts, LinearReward, davidson
+from attune.rewards.newcomers import SHOTS, Newcomer, hold_out, judge, report_metrics, split_newcomers
+from attune.rewards.pooled import PooledFit, fit_pooled
+from attune.rewards.traits import Trait, Traits, fit_traits
 
-Trait = tuple[str, float, float, float]
+BOLDNESS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+"""Factors on the personal part that are tried on held-out annotators."""
+BOLDNESS_SHOTS = (4, 16, 64)
+
+
+@dataclass(frozen=True, slots=True)
+class HybridConfig:
+    """ranks: widths of item vectors that are averaged. rounds: EM rounds without the held-out annotators, last_rounds:
+    with them. The precisions are those of ``FactorConfig``."""
+
+    ranks: Sequence[int] = (3, 8)
+    rounds: int = 12
+    last_rounds: int = 5
+    vector_precision: float = 1.0
+    text_precision: float = 10.0
 
 
 class Hybrid(LinearReward):
-    """Items (b_x, q_x), fitted by ``attune.rewards.meta``. Options are those of ``MetaConfig``."""
+    """Items (b_x, q_x). Options are those of ``HybridConfig``."""
 
     name: ClassVar[str] = "hybrid"
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
-        self.config = MetaConfig(**options)
+        self.config = HybridConfig(**options)
         self.style_traits: Traits | None = None
 
     def fit(
@@ -47,46 +66,74 @@ class Hybrid(LinearReward):
         seed: int = 0,
         progress: Progress | None = None,
     ) -> FitReport:
-        """See ``RewardModel.fit``. Most steps leave some annotators out, who then serve as newcomers to judge and
-        calibrate the model; the last steps take everybody in."""
-        from attune.rewards.meta import MetaTrainer
-
+        """See ``RewardModel.fit``. A first fit leaves some annotators out, who then serve as newcomers to measure,
+        calibrate and scale the model; a second one starts from the first and takes everybody in."""
         started = time.perf_counter()
-        data = prepare(snapshot, features, encoder)
-        rng = np.random.default_rng(seed)
-        held = hold_out(data.comparisons, rng)
-        metrics: dict[str, float] = {}
-
-        def report(done: int, loss: float) -> None:
-            if progress:
-                steps = self.config.steps + self.config.last_steps
-                progress({"stage": "fitting", "step": done, "steps": steps, "loss": loss, **metrics})
-
-        pooled = fit_pooled(data.comparisons.take(~held), data.mapped)
-        trainer = MetaTrainer(data.mapped, pooled, self.config, seed)
-        trainer.run(data.comparisons.take(~held), self.config.steps, self.config.learning_rate, report)
-        parts = hybrid_parts(trainer.result(), data)
-        self.install(parts, encoder)
-        if held.any():
-            metrics, scale = self._judge(data, held, rng, pooled_model(pooled, data))
-            parts = replace(parts, calibration_scale=scale)
-            trainer.run(
-                data.comparisons,
-                self.config.last_steps,
-                self.config.learning_rate / 4,
-                lambda step, loss: report(self.config.steps + step, loss),
-            )
-            parts = replace(hybrid_parts(trainer.result(), data), calibration_scale=scale)
-        self.style_traits = fit_traits(data, parts.table)
-        self.install(parts, encoder)
+        with threadpool_limits(limits=1):  # the matrices are small: threads would only wait for each other
+            metrics = self._fit(prepare(snapshot, features, encoder), np.random.default_rng(seed), progress)
         return FitReport(metrics, time.perf_counter() - started)
 
+    def _fit(self, data: Prepared, rng: np.random.Generator, progress: Progress | None) -> dict[str, float]:
+        config, everybody = self.config, data.comparisons
+        steps = len(config.ranks) * (config.rounds + config.last_rounds)
+        metrics: dict[str, float] = {}
+
+        def report(step: int, loss: float) -> None:
+            if progress:
+                progress({"stage": "fitting", "step": step, "steps": steps, "loss": loss, **metrics})
+
+        held = hold_out(everybody, rng)
+        pooled = fit_pooled(everybody.take(~held), data.mapped)
+        fits = self._factors(data, pooled, everybody.take(~held), config.rounds, report, 0)
+        parts = hybrid_parts(pooled, fits, data)
+        boldness = 1.0
+        if held.any():
+            newcomers = split_newcomers(everybody.take(held), data.groups, rng)
+            boldness = self._boldness(parts, data, everybody.take(held), newcomers)
+            parts = bolder(parts, boldness)
+            self.install(parts, data.encoder)
+            metrics, scale = self._judge(everybody.take(held), newcomers, pooled_model(pooled, data))
+            pooled = fit_pooled(everybody, data.mapped)
+            done = len(config.ranks) * config.rounds
+            fits = self._factors(data, pooled, everybody, config.last_rounds, report, done, fits)
+            parts = replace(bolder(hybrid_parts(pooled, fits, data), boldness), calibration_scale=scale)
+        self.style_traits = fit_traits(data, parts.table)
+        self.install(parts, data.encoder)
+        return metrics
+
+    def _factors(
+        self,
+        data: Prepared,
+        pooled: PooledFit,
+        comparisons: Comparisons,
+        rounds: int,
+        report: Callable[[int, float], None],
+        done: int,
+        starts: Sequence[FactorFit] = (),
+    ) -> list[FactorFit]:
+        """One fit for each rank, from ``starts`` where there are such."""
+        fits = []
+        for number, rank in enumerate(self.config.ranks):
+            config = FactorConfig(rank, self.config.vector_precision, self.config.text_precision)
+            trainer = FactorTrainer(data.mapped, pooled, config, starts[number] if starts else None)
+            fits.append(trainer.run(comparisons, rounds, _later(report, done + number * rounds)))
+        return fits
+
+    def _boldness(
+        self, parts: LinearParts, data: Prepared, comparisons: Comparisons, newcomers: Sequence[Newcomer]
+    ) -> float:
+        """The factor on the personal part under which newcomers are predicted with the least log-loss."""
+        losses = []
+        for factor in BOLDNESS:
+            self.install(bolder(parts, factor), data.encoder)
+            summaries, _ = judge(self, comparisons, self.parts.table, newcomers, BOLDNESS_SHOTS)
+            losses.append(float(np.mean([each.log_loss for each in summaries.values()])) if summaries else 0.0)
+        return BOLDNESS[int(np.argmin(losses))] if any(losses) else 1.0
+
     def _judge(
-        self, data: Prepared, held: NDArray[np.bool_], rng: np.random.Generator, pooled: LinearReward
+        self, comparisons: Comparisons, newcomers: Sequence[Newcomer], pooled: LinearReward
     ) -> tuple[dict[str, float], Array]:
         """Metrics of this model and of the pooled one on the held-out annotators, and the temperature by shots."""
-        comparisons = data.comparisons.take(held)
-        newcomers = split_newcomers(comparisons, data.groups, rng)
         baseline, _ = judge(pooled, comparisons, pooled.parts.table, newcomers, (0,))
         personal, scale = judge(self, comparisons, self.parts.table, newcomers, SHOTS)
         metrics = report_metrics("pooled", baseline[0]) if baseline else {}
@@ -120,19 +167,50 @@ class Hybrid(LinearReward):
         return model
 
 
-def hybrid_parts(fitted: MetaFit, data: Prepared) -> LinearParts:
-    """A fit as a linear model with items (b_x, q_x) and a diagonal prior."""
-    rank = fitted.vectors.shape[1]
+def _later(report: Callable[[int, float], None], done: int) -> Callable[[int, float], None]:
+    """``report`` with so many steps done before."""
+    return lambda step, loss: report(done + step, loss)
+
+
+def hybrid_parts(pooled: PooledFit, fits: Sequence[FactorFit], data: Prepared) -> LinearParts:
+    """Fits as a linear model with items (b_x, q_x) and a diagonal prior. The kernels of the fits are averaged."""
+    share = 1 / np.sqrt(len(fits))
+    vectors = np.concatenate([share * fit.vectors for fit in fits], axis=1)
+    text_vectors = np.concatenate([share * fit.text_vectors for fit in fits], axis=1)
+    rank = vectors.shape[1]
     mean = np.zeros(rank + 3, np.float32)
-    mean[[0, -2, -1]] = 1.0, fitted.position[0], fitted.log_nu[0]
-    spread = np.concatenate([[fitted.spread_reward], np.ones(rank), [fitted.position[1], fitted.log_nu[1]]])
+    mean[0] = np.mean([fit.reward_scale for fit in fits])
+    mean[-2:] = pooled.position, pooled.log_nu
+    spread = np.ones(rank + 3, np.float32)
+    spread[0] = np.mean([fit.reward_scale * fit.reward_spread for fit in fits])
+    spread[-2:] = np.mean([fit.position_spread for fit in fits]), tie_spread(pooled, data)
     return LinearParts(
         ids=data.ids,
-        table=np.concatenate([fitted.rewards[:, None], fitted.vectors], axis=1),
+        table=np.concatenate([pooled.rewards(data.mapped)[:, None], vectors], axis=1).astype(np.float32),
         feature_map=data.feature_map,
-        text_weights=np.concatenate([fitted.text_reward[:, None], fitted.text_vectors], axis=1),
+        text_weights=np.concatenate([pooled.text[:, None], text_vectors], axis=1).astype(np.float32),
         prior_mean=mean,
-        prior_cov=np.diag(spread**2).astype(np.float32),
+        prior_cov=np.diag(spread**2),
         calibration_shots=np.array(SHOTS, np.float32),
         calibration_scale=np.ones(len(SHOTS), np.float32),
     )
+
+
+def bolder(parts: LinearParts, factor: float) -> LinearParts:
+    """The same model with a prior deviation of the personal weights that is larger by the factor."""
+    scale = np.ones(len(parts.prior_mean), np.float32)
+    scale[:-2] = factor
+    return replace(parts, prior_cov=parts.prior_cov * np.outer(scale, scale))
+
+
+def tie_spread(pooled: PooledFit, data: Prepared) -> float:
+    """The spread of log ν over annotators, by moments: of an annotator's ties, E[(observed − expected)²] = V²s² + V,
+    where V is the variance of their number, which is also how fast the expectation grows with log ν."""
+    said = data.comparisons
+    rewards = pooled.rewards(data.mapped).astype(np.float64)
+    margin = rewards[said.a] - rewards[said.b] + pooled.position * said.side
+    p_tie = davidson(margin, pooled.log_nu)[2]
+    surprise = np.bincount(said.annotator, (said.outcome == 0) - p_tie, said.annotators)
+    variance = np.bincount(said.annotator, p_tie * (1 - p_tie), said.annotators)
+    square = (surprise**2 - variance).sum() / max(float((variance**2).sum()), 1e-12)
+    return float(np.sqrt(np.clip(square, 1e-4, 1.0)))

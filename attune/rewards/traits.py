@@ -19,13 +19,16 @@ SMALLEST_SPREAD = 0.1
 """In units of reward per standard deviation of the trait: tastes that differ less than this are not magnified."""
 
 
+Trait = tuple[str, float, float, float]
+
+
 @dataclass(frozen=True, slots=True)
 class Traits:
     """slopes (T, K): by how much one standard deviation of each trait moves each coordinate of an item."""
 
     slopes: Array
 
-    def of(self, latent: Latent, prior: Latent) -> list[tuple[str, float, float, float]]:
+    def of(self, latent: Latent, prior: Latent) -> list[Trait]:
         """(trait, estimate, low, high) with 80 % intervals, relative to the community; ±1 is a strong taste."""
         width = self.slopes.shape[1]
         away = self.slopes @ (latent.mean[:width] - prior.mean[:width])
