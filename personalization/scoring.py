@@ -124,7 +124,7 @@ def scaled(*, served: ServedVersion, latent: Latent, items: Array, normalize: No
     if normalize == "percentile":
         reference = np.sort(model.score(latent, _reference_items(served)).mean)
         low, mean, high = (_share_below(reference, scores.mean + step * scores.std) for step in (-1, 0, 1))
-        return Scores(mean, (high - low) / 2)
+        return Scores(mean, np.asarray((high - low) / 2, np.float32))
     return scores
 
 

@@ -49,7 +49,8 @@ def playground(request: HttpRequest, slug: str) -> HttpResponse:
     if request.POST.get("act") == "add" or not entered.texts:
         entered.texts = [*entered.texts, "", ""][: max(2, len(entered.texts) + 1)]
     context = _context(request, access, entered, ranking) | {"error": error}
-    return render(request, "personalization/playground.html", context, status=error.status if error else 200)
+    status = error.status if error and request.method == "POST" else 200
+    return render(request, "personalization/playground.html", context, status=status)
 
 
 def _posted(request: HttpRequest) -> Entered:

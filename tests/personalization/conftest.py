@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 from annotator.models import Annotator, Pair, Project, User
 from annotator.services.tokens import issue_token
 from personalization.scorer import client
-from tests.factories import ThreePeople, make_people
+from tests.factories import ThreePeople
 from tests.personalization.scorer_server import running_scorer
 from tests.personalization.worlds import make_pairs, make_version, responses_of
 from training.serving import ServedVersion
@@ -22,7 +22,7 @@ from training.serving import ServedVersion
 
 @dataclass(frozen=True)
 class World:
-    """The three people of a project with six pairs and a live model that knows their responses."""
+    """The three people of a project with six pairs whose responses a live model knows, and five that it does not."""
 
     people: ThreePeople
     pairs: list[Pair]
@@ -38,8 +38,7 @@ class World:
 
 
 @pytest.fixture
-def world(db: None) -> World:
-    people = make_people()
+def world(people: ThreePeople) -> World:
     pairs = make_pairs(people.project, 6)
     return World(people, pairs, make_version(people.project, responses_of(pairs)))
 
