@@ -61,6 +61,14 @@ def run_python(code: str, **env: str) -> str:
     return done.stdout.strip()
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Running, and not a zombie that its adopter has yet to collect."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def processes_with(variable: str, value: str) -> list[psutil.Process]:
     """Every live process whose environment has that value."""
     found = []

@@ -20,7 +20,7 @@ from config.local.children import FIRST_PAUSE, LONGEST_PAUSE, Child
 from config.local.folders import CHECKOUT
 from config.local.ports import free_port
 from config.local.supervisor import running_url
-from tests.config.conftest import processes_with, wait_until
+from tests.config.conftest import is_alive, processes_with, wait_until
 
 NAMES = {"postgres", "valkey", "web", "stubborn"}
 
@@ -91,7 +91,7 @@ def test_ctrl_c_ends_everything_in_order(run: Run) -> None:
     run.process.send_signal(signal.SIGINT)
 
     assert run.process.wait(timeout=40) == 0
-    assert not [process for process in family if process.is_running()]
+    assert not [process for process in family if is_alive(process)]
     assert not processes_with("ATTUNE_HOME", str(run.home))
     assert running_url(run.home) is None
     assert "database system is shut down" in (run.home / "logs" / "postgres.log").read_text()
@@ -107,7 +107,7 @@ def test_a_kill_of_the_supervisor_leaves_no_process(run: Run) -> None:
     run.process.kill()
     run.process.wait()
 
-    wait_until(lambda: not any(process.is_running() for process in {*marked, *family}), seconds=20)
+    wait_until(lambda: not any(is_alive(process) for process in {*marked, *family}), seconds=20)
 
 
 def test_a_successor_waits_for_the_children_of_a_killed_supervisor(run: Run) -> None:
@@ -130,7 +130,7 @@ def test_a_dead_child_comes_back_without_what_it_left(run: Run) -> None:
     killed = {before["stubborn"], before["postgres"]}
     wait_until(lambda: set(now := run.children()) == NAMES and not killed & set(now.values()), seconds=30)
 
-    assert not sleeper.is_running()
+    assert not is_alive(sleeper)
     assert run.children()["web"] == before["web"]
     assert re.search(r"stubborn ended with code -9, again in 0\.5 s: without a word", run.said())
 
