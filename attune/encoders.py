@@ -127,12 +127,14 @@ def get_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
 
 def style_columns(encoder: str) -> slice | None:
     """Where the style features lie in that encoder's vectors, or None."""
+    known = {each.name: each.dim for each in (StyleEncoder, MiniLMEncoder)}
     start = 0
     for part in encoder.split("+"):
-        width = get_encoder(part).dim
         if part == StyleEncoder.name:
-            return slice(start, start + width)
-        start += width
+            return slice(start, start + StyleEncoder.dim)
+        if part not in known:
+            return None
+        start += known[part]
     return None
 
 

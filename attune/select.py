@@ -18,6 +18,12 @@ from attune.rewards.base import Array, Latent
 Policy = Literal["information", "uncertainty", "thompson", "random"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
+PROBIT = float(np.pi / 8)
+"""σ averaged over N(m, v) is close to σ(m / √(1 + πv/8)) (MacKay 1992)."""
+LOGISTIC_TO_PROBIT = 1.702
+BUMP = float(np.pi * np.log(2) / 2)
+"""The entropy of Φ(x) in bits is close to exp(−x² / 2C), C = π ln 2 / 2."""
+
 
 def choose(
     latent: Latent,
@@ -53,34 +59,35 @@ def scores(
 
 
 def information(latent: Latent, items_a: Array, items_b: Array) -> Array:
-    """Expected information about w_u in nats, to second order: ½ log(1 + σ′(m̄) · vᵀΣv), v = x_a − x_b.
+    """Expected information about w_u in nats: ``mutual_information`` in the closed form of Houlsby et al. (2011, eq. 9).
 
-    The quantity under the logarithm is the form of PReF (Shenfeld et al. 2025); the logarithm is the entropy that a
-    Gaussian posterior loses, and keeps the order.
+    The logistic link is read as a probit one, σ(m) ≈ Φ(m/1.702), and the entropy of Φ under N(m, v) as a Gaussian bump.
     """
     mean, variance = _margins(latent, items_a, items_b)
-    p = _sigmoid(mean)
-    gain: Array = 0.5 * np.log1p(p * (1 - p) * variance)
-    return gain
+    m, v = mean / LOGISTIC_TO_PROBIT, variance / LOGISTIC_TO_PROBIT**2
+    expected = np.log(2) * np.sqrt(BUMP / (v + BUMP)) * np.exp(-(m**2) / (2 * (v + BUMP)))
+    total = _entropy(mean / np.sqrt(1 + PROBIT * variance))
+    return np.asarray(np.maximum(total - expected, 0) * (variance > 0), np.float32)
 
 
 def mutual_information(latent: Latent, items_a: Array, items_b: Array) -> Array:
     """Mutual information between the answer and w_u in nats (BALD, Houlsby et al. 2011), by Gauss–Hermite quadrature.
 
-    Exact under the Laplace posterior, and dearer than ``information``: for short lists.
+    Exact under the Laplace posterior, and dearer than ``information``: for short lists and as its yardstick.
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(15)
     weights = weights / weights.sum()
     mean, variance = _margins(latent, items_a, items_b)
-    p = _sigmoid(mean[:, None] + np.sqrt(variance)[:, None] * nodes[None, :])
-    gain = _entropy(p @ weights) - _entropy(p) @ weights
+    margins = mean[:, None] + np.sqrt(variance)[:, None] * nodes[None, :]
+    p = np.clip(_sigmoid(margins) @ weights, 1e-7, 1 - 1e-7)
+    gain = _entropy(np.log(p / (1 - p))) - _entropy(margins) @ weights
     return np.asarray(np.maximum(gain, 0), np.float32)
 
 
 def uncertainty(latent: Latent, items_a: Array, items_b: Array) -> Array:
     """Entropy of the predicted answer in nats, whatever it comes from: ignorance of the person or a real dead heat."""
     mean, variance = _margins(latent, items_a, items_b)
-    return np.asarray(_entropy(_sigmoid(mean / np.sqrt(1 + np.pi / 8 * variance))), np.float32)
+    return _entropy(mean / np.sqrt(1 + PROBIT * variance))
 
 
 def thompson(latent: Latent, items_a: Array, items_b: Array, rng: np.random.Generator) -> Array:
@@ -116,6 +123,8 @@ def _sigmoid(x: NDArray[np.floating]) -> Array:
     return np.asarray(0.5 * (1 + np.tanh(0.5 * x)), np.float32)
 
 
-def _entropy(p: NDArray[np.floating]) -> NDArray[np.float64]:
-    clipped = np.clip(np.asarray(p, np.float64), 1e-12, 1 - 1e-12)
-    return -clipped * np.log(clipped) - (1 - clipped) * np.log1p(-clipped)
+def _entropy(logit: NDArray[np.floating]) -> Array:
+    """Entropy in nats of a coin with that logit; from e^{−|x|}, so that nothing is clipped and one exponential does."""
+    size = np.abs(logit).astype(np.float32)
+    odds = np.exp(-size)
+    return np.log1p(odds) + size * odds / (1 + odds)

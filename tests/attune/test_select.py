@@ -1,0 +1,90 @@
+"""What to ask next, by hand and by behaviour."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from attune.errors import BadData
+from attune.rewards.base import Latent
+from attune.select import POLICIES, choose, information, mutual_information, scores, thompson, uncertainty
+
+RNG = np.random.default_rng(0)
+LATENT = Latent(np.array([1.0, 0.0, 0.3], np.float32), np.diag([0.0, 4.0, 9.0]).astype(np.float32))
+NOTHING = np.zeros((3, 2), np.float32)
+PAIRS = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0]], np.float32)
+"""Against NOTHING: two alike; a clear favourite with no doubt; undecided and unknown."""
+
+
+def test_information_by_hand() -> None:
+    # v = (0, 1): m̄ = 0, vᵀΣv = 4; the answer's entropy is ln 2, of which √(C / (4/1.702² + C)) is expected to stay.
+    c = np.pi * np.log(2) / 2
+    left = np.sqrt(c / (4 / 1.702**2 + c))
+    assert information(LATENT, PAIRS, NOTHING) == pytest.approx([0, 0, np.log(2) * (1 - left)], abs=1e-6)
+
+
+def test_uncertainty_by_hand() -> None:
+    p = 1 / (1 + np.exp(-2))
+    entropy = -p * np.log(p) - (1 - p) * np.log(1 - p)
+    assert uncertainty(LATENT, PAIRS, NOTHING) == pytest.approx([np.log(2), entropy, np.log(2)], abs=1e-6)
+
+
+def test_mutual_information_is_nothing_without_doubt_and_one_bit_at_most() -> None:
+    sure = Latent(LATENT.mean, np.diag([0.0, 1e6, 0.0]).astype(np.float32))
+    assert mutual_information(LATENT, PAIRS, NOTHING)[:2] == pytest.approx([0, 0], abs=1e-6)
+    assert (
+        0.05 < mutual_information(LATENT, PAIRS, NOTHING)[2] < mutual_information(sure, PAIRS, NOTHING)[2] < np.log(2)
+    )
+
+
+def test_the_closed_form_is_close_to_the_exact_one() -> None:
+    cov = np.cov(RNG.standard_normal((6, 20))).astype(np.float32)
+    latent = Latent(RNG.standard_normal(6).astype(np.float32) * 0.5, cov)
+    a, b = (RNG.standard_normal((300, 6)).astype(np.float32) for _ in range(2))
+    cheap, exact = information(latent, a, b), mutual_information(latent, a, b)
+    assert cheap == pytest.approx(exact, abs=0.05)
+    assert np.corrcoef(cheap.argsort().argsort(), exact.argsort().argsort())[0, 1] > 0.99
+
+
+def test_two_draws_agree_where_nothing_is_in_doubt() -> None:
+    values = thompson(LATENT, PAIRS, NOTHING, np.random.default_rng(1))
+    assert values[:2] == pytest.approx([0, 0], abs=1e-6)
+    assert values[2] > 0.01
+
+
+@pytest.mark.parametrize("policy", ["information", "thompson"])
+def test_the_pair_that_teaches_is_chosen(policy: str) -> None:
+    assert choose(LATENT, PAIRS, NOTHING, policy=policy, rng=np.random.default_rng(2)) == 2  # type: ignore[arg-type]
+
+
+def test_a_bonus_can_tip_the_balance() -> None:
+    assert choose(LATENT, PAIRS, NOTHING, rng=RNG, bonus=np.array([0, 1, 0], np.float32)) == 1
+
+
+def test_random_choice_reaches_everything_and_equal_scores_share() -> None:
+    rng = np.random.default_rng(3)
+    assert {choose(LATENT, PAIRS, NOTHING, policy="random", rng=rng) for _ in range(60)} == {0, 1, 2}
+    assert {choose(LATENT, PAIRS[:2], NOTHING[:2], rng=rng) for _ in range(30)} == {0, 1}
+
+
+def test_choices_repeat_with_the_seed() -> None:
+    drawn = [scores(LATENT, PAIRS, NOTHING, policy="thompson", rng=np.random.default_rng(4)) for _ in range(2)]
+    assert np.array_equal(*drawn)
+
+
+def test_no_candidates_and_unknown_policies_are_errors() -> None:
+    with pytest.raises(BadData, match="no candidate pair"):
+        choose(LATENT, PAIRS[:0], NOTHING[:0], rng=RNG)
+    with pytest.raises(BadData, match="policy 'best' is not known"):
+        choose(LATENT, PAIRS, NOTHING, policy="best", rng=RNG)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_hundred_thousand_candidates_are_quick(policy: str) -> None:
+    a, b = (RNG.standard_normal((100_000, 12)).astype(np.float32) for _ in range(2))
+    latent = Latent(np.zeros(14, np.float32), np.eye(14, dtype=np.float32))
+    started = time.process_time()
+    choose(latent, a, b, policy=policy, rng=RNG)  # type: ignore[arg-type]
+    assert time.process_time() - started < 0.2  # bench/attune_select.py measures; this only notices a slip
