@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
+from django.utils.translation import gettext as _
+
 from training.figures import Figure
 
 WIDTH, HEIGHT = 460, 220
@@ -65,14 +67,14 @@ def accuracy_chart(personal: Mapping[int, Figure], pooled: Figure | None) -> Cha
         return None
     shots = list(personal)
     own = Line(
-        "personal",
+        _("personal"),
         "model",
         [(place, 100 * figure.accuracy) for place, figure in enumerate(personal.values())],
         [(100 * figure.low, 100 * figure.high) for figure in personal.values()],
     )
     lines = [own]
     if pooled:
-        lines.insert(0, Line("pooled", "pool", [(place, 100 * pooled.accuracy) for place in range(len(shots))]))
+        lines.insert(0, Line(_("pooled"), "pool", [(place, 100 * pooled.accuracy) for place in range(len(shots))]))
     return draw(lines, {place: str(n) for place, n in enumerate(shots)}, lambda value: f"{value:g} %")
 
 
@@ -83,12 +85,13 @@ def loss_chart(points: Sequence[Point]) -> Chart | None:
     first, last = points[0][0], points[-1][0]
     middle = round((first + last) / 2)
     columns = {step: f"{step:g}" for step in (first, middle, last)}
-    return draw([Line("loss", "", points)], columns, lambda value: f"{value:g}")
+    return draw([Line(_("loss"), "", points)], columns, lambda value: f"{value:g}")
 
 
 def draw(lines: Sequence[Line], columns: Mapping[float, str], label: Callable[[float], str]) -> Chart:
     """Lay lines out on axes that hold all of them. ``columns`` are the marks of the horizontal axis."""
-    values = [y for line in lines for _, y in line.points] + [y for line in lines for pair in line.band for y in pair]
+    values = [point[1] for line in lines for point in line.points]
+    values += [end for line in lines for interval in line.band for end in interval]
     steps = _round_steps(min(values), max(values))
     left, right = min(columns), max(columns)
 
@@ -100,16 +103,12 @@ def draw(lines: Sequence[Line], columns: Mapping[float, str], label: Callable[[f
 
     drawn = []
     for line in lines:
-        upper = (
-            [(x(at), y(high)) for (at, _), (_, high) in zip(line.points, line.band, strict=bool(line.band))]
-            if line.band
-            else []
-        )
-        lower = [(x(at), y(low)) for (at, _), (low, _) in zip(line.points, line.band, strict=True)] if line.band else []
-        points = [(x(at), y(value)) for at, value in line.points]
-        band = _path([*upper, *reversed(lower)]) + "Z" if line.band else ""
-        end = (round(points[-1][0], 1), round(points[-1][1], 1))
-        drawn.append(DrawnLine(line.name, line.kind, _path(points), band, end, end[1]))
+        places = [x(point[0]) for point in line.points]
+        path = [(place, y(point[1])) for place, point in zip(places, line.points, strict=True)]
+        lower = [(place, y(low)) for place, (low, _high) in zip(places, line.band, strict=False)]
+        upper = [(place, y(high)) for place, (_low, high) in zip(places, line.band, strict=False)]
+        end = (round(path[-1][0], 1), round(path[-1][1], 1))
+        drawn.append(DrawnLine(line.name, line.kind, _path(path), _path([*upper, *reversed(lower)], "Z"), end, end[1]))
     return Chart(
         lines=_spread_labels(drawn),
         rows=[Tick(round(y(step), 1), label(step)) for step in steps],
@@ -122,7 +121,7 @@ def _round_steps(low: float, high: float, about: int = 4) -> list[float]:
     span = (high - low) or abs(high) or 1.0
     size = 10.0 ** floor(log10(span / about))
     size *= next(factor for factor in (1, 2, 5, 10) if span / (size * factor) <= about)
-    first, last = floor(low / size), ceil(high / size)
+    first, last = floor(low / size + 1e-9), ceil(high / size - 1e-9)
     return [round(each * size, 10) for each in range(first, max(last, first + 1) + 1)]
 
 
@@ -137,5 +136,6 @@ def _spread_labels(lines: list[DrawnLine]) -> list[DrawnLine]:
     ]
 
 
-def _path(points: Sequence[Point]) -> str:
-    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+def _path(points: Sequence[Point], close: str = "") -> str:
+    """An SVG path through the points; empty where there are none."""
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) + close if points else ""

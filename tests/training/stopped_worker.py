@@ -1,6 +1,6 @@
 """A worker for tests: carries a run out with a lease of two seconds and stops for ever at a given place.
 
-``python stopped_worker.py RUN PLACE`` prints PLACE when it is there and waits to be killed.
+``python stopped_worker.py RUN PLACE`` writes PLACE when it is there and waits to be killed.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 import signal
 import sys
 from datetime import timedelta
+from typing import Any
 
 import django
 
-django.setup()
-
-from annotator.services import jobs
-from training.execution import execute_run
-from training.reporting import Reporter
-
 
 def main(run_id: int, place: str) -> None:
+    django.setup()
+    from annotator.services import jobs
+    from training.execution import execute_run
+    from training.reporting import Reporter
+
     enter, finish = Reporter.phase, jobs.finish
 
     def stop_in_phase(self: Reporter, name: str, steps: int = 0) -> None:
@@ -26,8 +26,8 @@ def main(run_id: int, place: str) -> None:
         if name == place:
             wait_to_be_killed(place)
 
-    def stop_in_transaction(**fields: object) -> None:
-        finish(**fields)  # type: ignore[arg-type]
+    def stop_in_transaction(**fields: Any) -> None:
+        finish(**fields)
         if place == "registering":
             wait_to_be_killed(place)
 
@@ -36,7 +36,8 @@ def main(run_id: int, place: str) -> None:
 
 
 def wait_to_be_killed(place: str) -> None:
-    print(place, flush=True)
+    sys.stdout.write(place + "\n")
+    sys.stdout.flush()
     while True:
         signal.pause()
 

@@ -127,7 +127,6 @@ def test_a_refit_that_is_worse_is_not_promoted_and_says_why(project: Project) ->
 
     assert ModelVersion.objects.get(run=run).state == "candidate"
     assert ModelVersion.objects.get(project=project, state="live").number == 1
-    print(ModelVersion.objects.get(run=run).metrics)
     (why,) = [each for each in _notes(run) if each.startswith("Not promoted: ")]
     assert "and that of bradley_terry@1 0.000; chance alone makes at most" in why
 
