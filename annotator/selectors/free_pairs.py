@@ -1,7 +1,5 @@
 """Which pairs an annotator could be lent now. Written out as SQL: it runs for every next pair."""
 
-# ruff: noqa: S608 (every part is a constant of this module; values are parameters)
-
 from __future__ import annotations
 
 from typing import Any
@@ -20,39 +18,32 @@ FREE = """
 """
 """Pairs that this annotator has not judged, been lent or skipped (imported judgments count), with a slot left."""
 
-_ROWS = f"SELECT NULL::bigint, p.id, p.response_a_id, p.response_b_id, p.taken FROM annotator_pair p WHERE {FREE}"
-_FROM_OFFSET = (
-    f"({_ROWS} {{gold}} AND p.shuffle >= %(offset)s ORDER BY p.shuffle LIMIT %(limit)s)"
-    f" UNION ALL ({_ROWS} {{gold}} AND p.shuffle < %(offset)s ORDER BY p.shuffle LIMIT %(limit)s)"
-)
-_BY_POLICY = {
-    Project.Choosing.INFORMATION: _FROM_OFFSET,
-    Project.Choosing.RANDOM: _FROM_OFFSET,
-    Project.Choosing.COVERAGE: f"{_ROWS} {{gold}} ORDER BY p.taken, p.shuffle LIMIT %(limit)s",
-    Project.Choosing.LISTED: f"{_ROWS} {{gold}} ORDER BY p.id LIMIT %(limit)s",
+_ORDER = {
+    Project.Choosing.INFORMATION: "AND p.shuffle >= %(offset)s ORDER BY p.shuffle",
+    Project.Choosing.RANDOM: "AND p.shuffle >= %(offset)s ORDER BY p.shuffle",
+    Project.Choosing.COVERAGE: "ORDER BY p.taken, p.shuffle",
+    Project.Choosing.LISTED: "ORDER BY p.id",
 }
 _GOLD = {None: "", True: "AND p.gold_choice <> ''", False: "AND p.gold_choice = ''"}
 
 
-def find_candidates(policy: str, *, gold: bool | None = None) -> str:
-    """Rows (null, pair, response a, response b, taken), in the policy's order. ``gold``: only those, or none of them.
+def find_open_or_candidates(policy: str, *, gold: bool | None = None) -> str:
+    """One row (assignment, null …) for a lease that is still open, the latest first; without one, the candidates as
+    rows (null, pair, response a, response b, taken), in the policy's order.
 
-    Parameters: project, annotator, exclude, limit, and offset, where in the fixed random order to begin.
+    Parameters: project, annotator, exclude, limit, and offset, where in the fixed random order to begin. ``gold``: only
+    gold pairs, or none of them.
     """
-    rows = _BY_POLICY[Project.Choosing(policy)].format(gold=_GOLD[gold])
-    return f"SELECT * FROM ({rows}) free LIMIT %(limit)s"
-
-
-def find_open_or_candidates(policy: str, *, gold: bool | None) -> str:
-    """One row (assignment, pair, …) for a lease that is still open, the latest first; without one, the candidates."""
     return f"""
     WITH mine AS MATERIALIZED (
-        SELECT l.id, l.pair_id FROM annotator_assignment l JOIN annotator_pair p ON p.id = l.pair_id
+        SELECT l.id FROM annotator_assignment l JOIN annotator_pair p ON p.id = l.pair_id
         WHERE l.annotator_id = %(annotator)s AND l.state = 'open' AND p.withdrawn_at IS NULL
         AND p.id <> ALL (%(exclude)s::bigint[]) ORDER BY l.dealt_at DESC, l.id DESC LIMIT 1)
-    SELECT id, pair_id, 0, 0, 0 FROM mine
-    UNION ALL
-    SELECT * FROM ({find_candidates(policy, gold=gold)}) candidates WHERE NOT EXISTS (SELECT 1 FROM mine)
+    SELECT id, NULL::bigint, NULL::bigint, NULL::bigint, 0 FROM mine
+    UNION ALL (
+        SELECT NULL, p.id, p.response_a_id, p.response_b_id, p.taken FROM annotator_pair p
+        WHERE {FREE} {_GOLD[gold]} AND NOT EXISTS (SELECT 1 FROM mine)
+        {_ORDER[Project.Choosing(policy)]} LIMIT %(limit)s)
     """
 
 

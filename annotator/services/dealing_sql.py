@@ -1,7 +1,5 @@
 """The statements of dealing. Written out, because one round trip each is what keeps the next pair fast."""
 
-# ruff: noqa: S608 (every part is a constant of this module; values are parameters)
-
 from __future__ import annotations
 
 _CONTENT = """
@@ -39,7 +37,7 @@ def claim(*, wait: bool) -> str:
         JOIN annotator_pair p ON p.id = c.pair_id
         WHERE p.withdrawn_at IS NULL AND (p.taken < p.cap OR %(occasion)s > 0)
         ORDER BY c.place LIMIT 1 FOR NO KEY UPDATE OF p {"" if wait else "SKIP LOCKED"}
-    ), balance AS (
+    ), balance AS MATERIALIZED (
         SELECT (SELECT COALESCE(sum(CASE WHEN o.swapped THEN 1 ELSE -1 END), 0) FROM annotator_assignment o
                 WHERE o.pair_id = (SELECT id FROM picked) AND o.occasion = 0 AND o.state IN ('open', 'judged')) AS pair,
                (SELECT COALESCE(sum(CASE WHEN r.swapped THEN 1 ELSE -1 END), 0) FROM

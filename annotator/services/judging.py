@@ -13,19 +13,24 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import OuterRef, Subquery
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotator.errors import AnnotatorError, Conflict, LeaseLost, NotFound
-from annotator.models import Annotator, Assignment, Judgment, Rationale, Span
+from annotator.models import Annotator, Assignment, Judgment
 from annotator.selectors.progress import start_of_today
-from annotator.services.answers import Answer, Side, check_answer, in_pair_terms, tags_in_pair_terms
+from annotator.services.answers import Answer, check_answer, in_pair_terms
 from annotator.services.dealing import Dealt, show
+from annotator.services.storing import Held, lock_assignment, shown_texts, store
 
 _State = Assignment.State
-_HELD = (_State.OPEN, _State.JUDGED, _State.SKIPPED)
 _WITHDRAWN = "The owner withdrew this pair while it was open, so it can’t be judged any more. Nothing else changed."
 _TAKEN = "The time for this pair ran out, and others have taken it since."
+_KEPT = (
+    *("project_id", "annotator_id", "kind", "pair_id", "assignment_id", "occasion", "choice", "strength"),
+    *("skip_reason", "swapped", "seconds", "page_version", "source", "guess"),
+)
+"""What the next revision has from the one before, unless it says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +58,30 @@ def record(
     """
 
     def write() -> Judgment:
-        assignment = _lock(annotator, assignment_key)
-        check_answer(answer, annotator.project, _texts(assignment) if answer.marks else None)
-        _use(assignment, answer)
-        if assignment.last_revision:
-            _said_of(assignment.pair_id, annotator, assignment.occasion).update(current=False)
+        held = lock_assignment(annotator, assignment_key)
+        if held is None:
+            raise NotFound("This pair was not given to you.")
+        marked = shown_texts(held.response_a_id, held.response_b_id, swapped=held.swapped) if answer.marks else None
+        check_answer(answer, annotator.project, marked)
+        _make_usable(held, annotator)
         judgment = Judgment(
-            project_id=assignment.project_id,
+            project_id=annotator.project_id,
             annotator=annotator,
-            pair_id=assignment.pair_id,
-            assignment=assignment,
-            occasion=assignment.occasion,
-            revision=(assignment.last_revision or 0) + 1,
-            guess=assignment.guess,
+            pair_id=held.pair_id,
+            assignment_id=held.assignment_id,
+            occasion=held.occasion,
+            revision=(held.revision or 0) + 1,
+            guess=held.guess,
             client_key=client_key,
             source=source,
-            **_said(answer, assignment.swapped),
+            **_said(answer, swapped=held.swapped),
         )
-        return _insert(judgment, answer)
+        return store(judgment, answer, _state_after(answer))
 
     recorded = _once(annotator, client_key, write)
-    if recorded.judgment.assignment is None or recorded.judgment.assignment.key != assignment_key:
+    if recorded.replayed and (used := recorded.judgment.assignment) and used.key == assignment_key:
+        return recorded
+    if recorded.replayed:
         raise Conflict("This key was used for another judgment before; every judgment needs a new one.")
     return recorded
 
@@ -82,22 +90,19 @@ def undo_last(*, annotator: Annotator, client_key: UUID) -> Dealt | None:
     """Take back the latest judgment that the annotator made on the page today, and open its pair again.
 
     Returns the pair with what had been said; None if there is nothing of today, or if the same client key undid it
-    before and it has been judged again since.
-    Raises ``LeaseLost`` where a skipped pair has gone to others since.
+    before and it has been judged again since. Raises ``LeaseLost`` where a skipped pair has gone to others.
     """
 
     def write() -> Judgment:
-        Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)  # two clicks, one after the other
-        last = (
-            Judgment.objects.filter(annotator=annotator, current=True, withdrawn=False, source=Judgment.Source.PAGE)
-            .filter(judged_at__gte=start_of_today(), assignment__isnull=False, pair__withdrawn_at=None)
-            .order_by("-id")
-            .first()
-        )
+        _lock(annotator)  # two clicks, one after the other
+        said = Judgment.objects.filter(annotator=annotator, current=True, withdrawn=False, source=Judgment.Source.PAGE)
+        today = said.filter(judged_at__gte=start_of_today(), assignment__isnull=False, pair__withdrawn_at=None)
+        last = today.order_by("-id").first()
         if last is None:
             raise NotFound("There is nothing of today to undo.")
-        _reopen(last.assignment_id, annotator)
-        return _append(last, client_key=client_key, withdrawn=True)
+        lease = {"lease_until": timezone.now() + timedelta(minutes=annotator.project.lease_minutes)}
+        Assignment.objects.filter(pk=last.assignment_id or 0).update(dealt_at=timezone.now(), **lease)
+        return store(_next_revision(last, client_key=client_key, withdrawn=True), None, _State.OPEN)
 
     try:
         undone = _once(annotator, client_key, write).judgment
@@ -122,15 +127,14 @@ def revise(
 
     def write() -> Judgment:
         before = _lock_current(annotator, judgment_id)
-        check_answer(
-            answer, annotator.project, _texts(before.assignment) if answer.marks and before.assignment else None
-        )
-        if before.assignment:
-            if before.assignment.state == _State.OPEN:
-                raise Conflict("This pair is open again: judge it there.")
-            _set_state(before.assignment, _state_after(answer))
-        said = _said(answer, before.swapped)
-        return _insert(_next_revision(before, client_key=client_key, withdrawn=False, source=source, **said), answer)
+        if before.assignment and before.assignment.state == _State.OPEN:
+            raise Conflict("This pair is open again: judge it there.")
+        pair = before.pair
+        texts = shown_texts(pair.response_a_id, pair.response_b_id, swapped=before.swapped) if pair else None
+        check_answer(answer, annotator.project, texts)
+        said = _said(answer, swapped=before.swapped)
+        revised = _next_revision(before, client_key=client_key, withdrawn=False, source=source, **said)
+        return store(revised, answer, _state_after(answer))
 
     return _once(annotator, client_key, write)
 
@@ -145,9 +149,7 @@ def withdraw(*, annotator: Annotator, judgment_id: int, client_key: UUID) -> Rec
         before = _lock_current(annotator, judgment_id)
         if before.withdrawn:
             return before
-        if before.assignment:
-            _set_state(before.assignment, _State.RELEASED)
-        return _append(before, client_key=client_key, withdrawn=True)
+        return store(_next_revision(before, client_key=client_key, withdrawn=True), None, _State.RELEASED)
 
     return _once(annotator, client_key, write)
 
@@ -159,7 +161,7 @@ def _once(annotator: Annotator, client_key: UUID, write: Callable[[], Judgment])
     """Run ``write`` in a transaction. Where it fails, a judgment that the key has already made is the answer."""
     try:
         with transaction.atomic():
-            judgment = write()
+            return Recorded(write(), replayed=False)
     except (AnnotatorError, IntegrityError) as error:
         stored = Judgment.objects.filter(client_key=client_key).select_related("assignment").first()
         if stored is None:
@@ -167,7 +169,6 @@ def _once(annotator: Annotator, client_key: UUID, write: Callable[[], Judgment])
         if stored.annotator_id != annotator.pk:
             raise Conflict("This key belongs to another judgment; make a new one for each.") from None
         return Recorded(stored, replayed=True)
-    return Recorded(judgment, replayed=False)
 
 
 def _translated(error: AnnotatorError | IntegrityError) -> Exception:
@@ -185,62 +186,27 @@ def _translated(error: AnnotatorError | IntegrityError) -> Exception:
 # --- assignments ----------------------------------------------------------------------------------------------------
 
 
-def _lock(annotator: Annotator, key: UUID) -> Any:
-    """The assignment, locked until the end of the transaction, with ``last_revision`` of what was said on it."""
-    said = Judgment.objects.filter(
-        annotator=OuterRef("annotator"), pair=OuterRef("pair"), occasion=OuterRef("occasion"), current=True
-    )
-    held = Assignment.objects.filter(key=key, annotator=annotator).select_related("pair")
-    held = held.select_for_update(of=("self",), no_key=True)
-    assignment = held.annotate(last_revision=Subquery(said.values("revision"))).first()
-    if assignment is None:
-        raise NotFound("This pair was not given to you.")
-    return assignment
-
-
-def _use(assignment: Assignment, answer: Answer) -> None:
-    """Turn the lease into a judged (or skipped) one, taking the slot again if the lease had run out."""
-    if assignment.state in (_State.JUDGED, _State.SKIPPED):
+def _make_usable(held: Held, annotator: Annotator) -> None:
+    """Raise unless the lease may be judged; clear away what stands in the way of one that had ended or was undone."""
+    if held.state in (_State.JUDGED, _State.SKIPPED):
         raise Conflict("You have judged this pair already. To change it, undo it or edit it in your history.")
-    if assignment.pair.withdrawn_at:
+    if held.withdrawn:
         raise LeaseLost(_WITHDRAWN)
-    if assignment.state != _State.OPEN:  # the same pair may have been lent to the same annotator again since
-        newer = Assignment.objects.filter(annotator=assignment.annotator_id, pair=assignment.pair_id, state=_State.OPEN)
-        newer.filter(occasion=assignment.occasion).update(state=_State.RELEASED)
-    _set_state(assignment, _state_after(answer))
+    if held.state != _State.OPEN:  # the same pair may have been lent to the same annotator again since
+        again = Assignment.objects.filter(annotator=annotator, pair=held.pair_id, occasion=held.occasion)
+        again.filter(state=_State.OPEN).update(state=_State.RELEASED)
+    if held.revision:
+        _said_of(annotator, held.pair_id, held.occasion).update(current=False)
 
 
 def _state_after(answer: Answer) -> Assignment.State:
     return _State.SKIPPED if answer.choice == "skip" else _State.JUDGED
 
 
-def _set_state(assignment: Assignment, state: Assignment.State) -> None:
-    """The database counts the slot, and refuses where the cap is reached."""
-    Assignment.objects.filter(pk=assignment.pk).update(state=state)
-
-
-def _reopen(assignment_id: int | None, annotator: Annotator) -> None:
-    now = timezone.now()
-    lease = timedelta(minutes=annotator.project.lease_minutes)
-    reopened = Assignment.objects.filter(pk=assignment_id)
-    reopened.update(state=_State.OPEN, lease_until=now + lease, dealt_at=now)
-
-
-def _texts(assignment: Assignment) -> dict[Side, str]:
-    pair = assignment.pair
-    texts = pair.response_a.text, pair.response_b.text
-    left, right = reversed(texts) if assignment.swapped else texts
-    return {"left": left, "right": right}
-
-
 # --- judgments ------------------------------------------------------------------------------------------------------
 
 
-def _said_of(pair_id: int | None, annotator: Annotator, occasion: int) -> Any:
-    return Judgment.objects.filter(annotator=annotator, pair=pair_id, occasion=occasion, current=True)
-
-
-def _said(answer: Answer, swapped: bool) -> dict[str, Any]:
+def _said(answer: Answer, *, swapped: bool) -> dict[str, Any]:
     """The columns of a judgment that hold the answer."""
     return {
         "choice": in_pair_terms(answer.choice, swapped=swapped),
@@ -252,51 +218,25 @@ def _said(answer: Answer, swapped: bool) -> dict[str, Any]:
     }
 
 
-def _insert(judgment: Judgment, answer: Answer) -> Judgment:
-    judgment.save(force_insert=True)
-    if answer.gives_reason:
-        tags = tags_in_pair_terms(answer.tags, swapped=judgment.swapped)
-        Rationale.objects.create(judgment=judgment, text=answer.text, tags=tags)
-    if answer.marks and (pair := judgment.pair):
-        a_is_on = "right" if judgment.swapped else "left"
-        Span.objects.bulk_create(
-            Span(
-                judgment=judgment,
-                response_id=pair.response_a_id if mark.side == a_is_on else pair.response_b_id,
-                start=mark.start,
-                end=mark.end,
-                quote=mark.quote,
-                good=mark.good,
-                tag=mark.tag,
-                comment=mark.comment,
-            )
-            for mark in dict.fromkeys(answer.marks)
-        )
-    return judgment
+def _said_of(annotator: Annotator, pair_id: int | None, occasion: int) -> QuerySet[Judgment]:
+    return Judgment.objects.filter(annotator=annotator, pair=pair_id, occasion=occasion, current=True)
+
+
+def _lock(annotator: Annotator) -> None:
+    Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
 
 
 def _lock_current(annotator: Annotator, judgment_id: int) -> Judgment:
-    """The current revision of what this judgment is about, locked."""
-    Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
+    """The current revision of what this judgment is about; nobody else changes it meanwhile."""
+    _lock(annotator)
     about = Judgment.objects.filter(pk=judgment_id, annotator=annotator).first()
     if about is None:
         raise NotFound(f"There is no judgment {judgment_id} of yours.")
-    current = _said_of(about.pair_id, annotator, about.occasion).select_related("assignment__pair", "pair")
-    return current.get()  # type: ignore[no-any-return]
+    return _said_of(annotator, about.pair_id, about.occasion).select_related("assignment", "pair").get()
 
 
 def _next_revision(before: Judgment, **changes: Any) -> Judgment:
     """The next revision, not yet stored; the one before is no longer current."""
     Judgment.objects.filter(pk=before.pk).update(current=False)
-    kept = (
-        "project_id annotator_id kind pair_id assignment_id occasion choice strength skip_reason swapped seconds"
-        " page_version source guess"
-    )
-    values = {name: getattr(before, name) for name in kept.split()}
-    return Judgment(**values | changes, revision=before.revision + 1)
-
-
-def _append(before: Judgment, **changes: Any) -> Judgment:
-    judgment = _next_revision(before, **changes)
-    judgment.save(force_insert=True)
-    return judgment
+    kept = {column: getattr(before, column) for column in _KEPT}
+    return Judgment(**kept | changes, revision=before.revision + 1)

@@ -1,0 +1,119 @@
+"""How a judgment gets into its tables: an assignment is locked, then everything is written by one statement.
+
+Written out as SQL, because every submit runs it; ``annotator.services.judging`` decides what is stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
+from psycopg2.extras import Json
+
+from annotator.models import Annotator, Assignment, Judgment, Response, Span
+from annotator.services.answers import Answer, Side, tags_in_pair_terms
+
+_LOCK = """
+SELECT l.id, l.state, l.occasion, l.swapped, l.guess, l.pair_id, p.response_a_id, p.response_b_id,
+    p.withdrawn_at IS NOT NULL,
+    (SELECT j.revision FROM annotator_judgment j WHERE j.annotator_id = l.annotator_id AND j.pair_id = l.pair_id
+     AND j.occasion = l.occasion AND j.current)
+FROM annotator_assignment l JOIN annotator_pair p ON p.id = l.pair_id
+WHERE l.key = %s AND l.annotator_id = %s FOR NO KEY UPDATE OF l
+"""
+_COLUMNS = (
+    *("project_id", "annotator_id", "pair_id", "assignment_id", "kind", "occasion", "revision", "current", "withdrawn"),
+    *("client_key", "choice", "strength", "skip_reason", "swapped", "seconds", "page_version", "source", "guess"),
+    *("judged_at", "created_at"),
+)
+_STORE = f"""
+WITH used AS (
+    UPDATE annotator_assignment SET state = %(state)s WHERE id = %(assignment_id)s AND state <> %(state)s
+), said AS (
+    INSERT INTO annotator_judgment (about, {", ".join(_COLUMNS)})
+    VALUES ('{{}}', {", ".join(f"%({column})s" for column in _COLUMNS)}) RETURNING id
+), why AS (
+    INSERT INTO annotator_rationale (judgment_id, text, tags) SELECT id, %(text)s, %(tags)s FROM said WHERE %(reason)s
+)
+SELECT id FROM said
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A locked assignment, with what recording needs of its pair."""
+
+    assignment_id: int
+    state: str
+    occasion: int
+    swapped: bool
+    guess: float | None
+    pair_id: int
+    response_a_id: int
+    response_b_id: int
+    withdrawn: bool
+    """The owner withdrew the pair."""
+    revision: int | None
+    """The current revision of what the annotator said of it, if anything."""
+
+
+def lock_assignment(annotator: Annotator, key: UUID) -> Held | None:
+    """The annotator's assignment, locked until the end of the transaction; None if it is not theirs."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [key, annotator.pk])
+        row = cursor.fetchone()
+    return Held(*row) if row else None
+
+
+def store(judgment: Judgment, answer: Answer | None, state: Assignment.State) -> Judgment:
+    """Insert ``judgment`` with the rationale and marks of ``answer``, and put its assignment, if any, into ``state``.
+
+    The database counts slots by that state, and raises ``IntegrityError`` where the pair has none left.
+    """
+    judgment.created_at = timezone.now()
+    values: dict[str, Any] = {column: getattr(judgment, column) for column in _COLUMNS}
+    with connection.cursor() as cursor:
+        cursor.execute(_STORE, values | _reason(judgment, answer) | {"state": state.value})
+        judgment.pk = _id(cursor)
+    if answer and answer.marks:
+        _store_marks(judgment, answer)
+    return judgment
+
+
+def shown_texts(response_a_id: int, response_b_id: int, *, swapped: bool) -> dict[Side, str]:
+    """The two responses on the sides they were shown on."""
+    texts = dict(Response.objects.filter(pk__in=(response_a_id, response_b_id)).values_list("pk", "text"))
+    a, b = texts[response_a_id], texts[response_b_id]
+    return {"left": b, "right": a} if swapped else {"left": a, "right": b}
+
+
+def _reason(judgment: Judgment, answer: Answer | None) -> dict[str, Any]:
+    tags = tags_in_pair_terms(answer.tags, swapped=judgment.swapped) if answer else []
+    return {"text": answer.text if answer else "", "tags": Json(tags), "reason": bool(answer and answer.gives_reason)}
+
+
+def _id(cursor: CursorWrapper) -> int:
+    return int(cursor.fetchone()[0])
+
+
+def _store_marks(judgment: Judgment, answer: Answer) -> None:
+    pair = judgment.pair
+    assert pair is not None
+    a_is_on = "right" if judgment.swapped else "left"
+    Span.objects.bulk_create(
+        Span(
+            judgment=judgment,
+            response_id=pair.response_a_id if mark.side == a_is_on else pair.response_b_id,
+            start=mark.start,
+            end=mark.end,
+            quote=mark.quote,
+            good=mark.good,
+            tag=mark.tag,
+            comment=mark.comment,
+        )
+        for mark in dict.fromkeys(answer.marks)
+    )

@@ -1,0 +1,214 @@
+"""The annotate loop over HTTP: people log in, submit, and get the next pair in the same answer.
+
+10,000 pairs of 360 words, the web server and database as ``attune up`` runs them, one client per person on the same
+machine. The baseline is a bare Django view with a login and one query, on the same server in the same run.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from bench.site import Browser, database, fields, web
+
+PASSWORD = "correct horse battery"
+TEXT = "the pan boil water ten minutes slowly and then taste it with salt because good things need **care** or `heat`"
+WORDS = tuple(TEXT.split())
+CAP = 2
+WARM_UP = 5
+Seconds = list[float]
+
+
+def run(quick: bool) -> dict[str, Any]:
+    """Figures of the loop for one user and for eight at once, beside the baseline's."""
+    pairs, alone, together = (1000, 60, 25) if quick else (10_000, 400, 150)
+    with database() as home:
+        emails = seed(pairs=pairs, people=9)
+        with web(home) as port:
+            return measure(port, emails, alone, together) | {"pairs": pairs}
+
+
+def seed(*, pairs: int, people: int) -> list[str]:
+    """A project with ``pairs`` pairs of about 360 words each, and its annotators."""
+    from annotator.models import Annotator, Membership, Pair, Project, Prompt, Response, Role, User
+
+    rng = random.Random(4)
+    project = Project.objects.create(
+        slug="bench", name="Bench", overlap=CAP, reason_tags=[{"key": "clear", "label": "Clear"}]
+    )
+    prompts = Prompt.objects.bulk_create(
+        (
+            Prompt(
+                project=project, ref=str(n), messages=[{"role": "user", "content": text}], text=text, digest=f"{n:064x}"
+            )
+            for n in range(pairs)
+            for text in [_words(rng, 20)]
+        ),
+        batch_size=2000,
+    )
+    responses = Response.objects.bulk_create(
+        (
+            Response(
+                prompt=prompt, ref=f"{side}", text=_words(rng, 170), digest=uuid.UUID(int=rng.getrandbits(128)).hex
+            )
+            for prompt in prompts
+            for side in "ab"
+        ),
+        batch_size=2000,
+    )
+    Pair.objects.bulk_create(
+        (
+            Pair(project=project, prompt_id=a.prompt_id, response_a=a, response_b=b, cap=CAP)
+            for a, b in zip(responses[::2], responses[1::2], strict=True)
+        ),
+        batch_size=2000,
+    )
+    users = [User.objects.create_user(f"user{n}@example.org", PASSWORD) for n in range(people)]
+    for user in users:
+        Membership.objects.create(project=project, user=user, role=Role.ANNOTATOR)
+        Annotator.objects.create(project=project, user=user, ref=user.email)
+    _settle()
+    return [user.email for user in users]
+
+
+def _words(rng: random.Random, count: int) -> str:
+    words = [rng.choice(WORDS) for _ in range(count)]
+    return "\n\n".join(" ".join(words[start : start + 60]).capitalize() + "." for start in range(0, count, 60))
+
+
+def _settle() -> None:
+    """As a database is some time after an import."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+        cursor.execute("CHECKPOINT")
+
+
+def measure(port: int, emails: list[str], alone: int, together: int) -> dict[str, Any]:
+    browsers = [_logged_in(port, email) for email in emails]
+    plain = _times(browsers[0], _plain, alone)
+    one = _times(browsers[0], Judge(browsers[0]), alone)
+    begin = time.perf_counter()
+    many = _at_once(browsers[1:], together)
+    took = time.perf_counter() - begin
+    plain_begin = time.perf_counter()
+    plain_many = _at_once(browsers[1:], together, plain=True)
+    plain_took = time.perf_counter() - plain_begin
+    base = statistics.median(plain)
+    return {
+        "baseline": "a bare Django view with a login and one query, same server",
+        "baseline, 1 user, p50 ms": _ms(base),
+        "1 user, submit to next, p50 ms": _ms(statistics.median(one)),
+        "1 user, submit to next, p95 ms": _ms(_p95(one)),
+        "1 user, p50, times the baseline": round(statistics.median(one) / base, 2),
+        "baseline, 8 users, requests/s": round(len(plain_many) / plain_took, 1),
+        "8 users, judgments/s": round(len(many) / took, 1),
+        "8 users, judgments/s, share of the baseline": round((len(many) / took) / (len(plain_many) / plain_took), 3),
+        "8 users, p50 ms": _ms(statistics.median(many)),
+        "8 users, p95 ms": _ms(_p95(many)),
+        **_stored(WARM_UP + len(one) + len(many)),
+    }
+
+
+def _stored(submitted: int) -> dict[str, int]:
+    """What the database has of it."""
+    from django.db.models import Count, F, Q
+
+    from annotator.models import Judgment, Pair
+
+    judged = Count("judgments", filter=Q(judgments__current=True, judgments__occasion=0))
+    return {
+        "submitted": submitted,
+        "lost or doubled": submitted - Judgment.objects.count(),
+        "pairs over their cap": Pair.objects.annotate(judged=judged).filter(judged__gt=F("cap")).count(),
+    }
+
+
+class Judge:
+    """One person at work on the judging page: each call submits what is shown and reads what comes next."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+        status, page = browser.get("/projects/bench/judge/")
+        assert status == 200, page[:500]
+        self.form = fields(page)
+
+    def __call__(self, browser: Browser) -> None:
+        form = {
+            "assignment": self.form["assignment"],
+            "client_key": self.form["client_key"],
+            "page_version": "1",
+            "seconds": "3.2",
+            "position": "2",
+            "a_good": "clear",
+            "rationale": "",
+        }
+        status, page = browser.post("/projects/bench/judge/", form, **{"HX-Request": "true"})
+        if status != 200:
+            raise RuntimeError(f"submit answered {status}: {page[:300]}")
+        before, self.form = self.form["assignment"], fields(page)
+        if self.form.get("assignment") in (None, before):
+            raise RuntimeError(f"no next pair: {page[:300]}")
+
+
+def _plain(browser: Browser) -> None:
+    status, page = browser.get("/bench/plain/")
+    if status != 200:
+        raise RuntimeError(f"the baseline answered {status}: {page[:300]}")
+
+
+def _logged_in(port: int, email: str) -> Browser:
+    browser = Browser(port)
+    browser.login(email, PASSWORD)
+    return browser
+
+
+def _times(browser: Browser, act: Callable[[Browser], None], count: int) -> Seconds:
+    """Seconds of ``count`` acts, after a few to warm up."""
+    for _ in range(WARM_UP):
+        act(browser)
+    times = []
+    for _ in range(count):
+        begin = time.perf_counter()
+        act(browser)
+        times.append(time.perf_counter() - begin)
+    return times
+
+
+def _at_once(browsers: list[Browser], count: int, *, plain: bool = False) -> Seconds:
+    """Everybody does ``count`` acts at the same time; no warming up. Raises what went wrong for any of them."""
+    acts = [_plain if plain else Judge(browser) for browser in browsers]
+    times: Seconds = []
+    errors: list[Exception] = []
+
+    def work(browser: Browser, act: Callable[[Browser], None]) -> None:
+        try:
+            for _ in range(count):
+                begin = time.perf_counter()
+                act(browser)
+                times.append(time.perf_counter() - begin)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=job) for job in zip(browsers, acts, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return times
+
+
+def _p95(times: Seconds) -> float:
+    return statistics.quantiles(times, n=20)[-1]
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)
