@@ -82,15 +82,12 @@ def score(*, access: Access, user_id: int, request: ScoreRequest) -> Rewards:
     _check_aggregate(request.aggregate, served)
     model = load(served)
     person = _person(access, user_id, request, served)
-    completions = [(request.prompt, text) for text in request.completions]
-    found = items_of_texts(
-        model=model,
-        served=served,
-        project_id=access.project.pk,
-        texts={content_digest(*text): text for text in [*completions, *_context_texts(request.context)]},
-    )
+    digests = [content_digest(request.prompt, text) for text in request.completions]
+    texts = {digest: (request.prompt, text) for digest, text in zip(digests, request.completions, strict=True)}
+    context = {content_digest(*text): text for text in _context_texts(request.context)}
+    found = items_of_texts(model=model, served=served, project_id=access.project.pk, texts=texts | context)
     latent = _latent(model, served, person, [_comparison(each, found) for each in request.context])
-    rows = [found[content_digest(*text)] for text in completions]
+    rows = [found[digest] for digest in digests]
     scores = scaled(
         served=served, latent=latent, items=np.stack([item for item, _ in rows]), normalize=request.normalize
     )
