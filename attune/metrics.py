@@ -49,6 +49,14 @@ def summarise(
     )
 
 
+def accuracies(
+    probabilities: Sequence[NDArray[Any]], outcomes: Sequence[NDArray[Any]], at_least: int = 4
+) -> NDArray[np.float64]:
+    """Accuracy of each annotator that ``summarise`` would count, in order; for comparing two models on the same people."""
+    kept = zip(probabilities, outcomes, strict=True)
+    return np.array([correct(p, y).mean() for p, y in kept if len(y) >= at_least], np.float64)
+
+
 def correct(p: NDArray[Any], outcome: NDArray[Any]) -> NDArray[np.float64]:
     """1 where the likelier response was preferred, ½ where the model has no opinion, else 0."""
     lean = np.sign(np.asarray(p, np.float64) - 0.5)

@@ -127,4 +127,5 @@ def _entropy(logit: NDArray[np.floating]) -> Array:
     """Entropy in nats of a coin with that logit; from e^{−|x|}, so that nothing is clipped and one exponential does."""
     size = np.abs(logit).astype(np.float32)
     odds = np.exp(-size)
-    return np.log1p(odds) + size * odds / (1 + odds)
+    entropy: Array = np.log1p(odds) + size * odds / (1 + odds)
+    return entropy

@@ -26,7 +26,7 @@ from attune.rewards.factors import FactorConfig, FactorFit, FactorTrainer
 from attune.rewards.feature_map import Prepared, prepare
 from attune.rewards.indexing import Comparisons
 from attune.rewards.linear import LinearParts, LinearReward, davidson
-from attune.rewards.newcomers import SHOTS, Newcomer, hold_out, judge, report_metrics, split_newcomers
+from attune.rewards.newcomers import SHOTS, Newcomer, hold_out, judge, paired_gain, report_metrics, split_newcomers
 from attune.rewards.pooled import PooledFit, fit_pooled
 from attune.rewards.traits import Trait, Traits, fit_traits
 
@@ -138,7 +138,9 @@ class Hybrid(LinearReward):
         personal, scale = judge(self, comparisons, self.parts.table, newcomers, SHOTS)
         metrics = report_metrics("pooled", baseline[0]) if baseline else {}
         for shots, summary in personal.items():
+            gain = paired_gain(self, pooled, comparisons, newcomers, shots)
             metrics |= report_metrics(f"personal_{shots}", summary)
+            metrics |= {f"personal_{shots}_{key}": value for key, value in gain.items()}
         return metrics, scale
 
     def traits(self, latent: Latent) -> list[Trait]:

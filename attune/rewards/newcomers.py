@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from attune.metrics import Summary, summarise
+from attune.metrics import Summary, accuracies, standard_error, summarise
 from attune.rewards.base import Array, Latent
 from attune.rewards.indexing import Comparisons, Ints
 from attune.rewards.linear import LinearReward
@@ -99,6 +99,21 @@ def judge(
         if summary is not None:
             summaries[n] = summary
     return summaries, np.array(scales, np.float32)
+
+
+def paired_gain(
+    model: LinearReward, baseline: LinearReward, comparisons: Comparisons, newcomers: Sequence[Newcomer], shots: int
+) -> dict[str, float]:
+    """By how much more often the model is right than the baseline about the same newcomers, after so many judgments.
+
+    Paired by annotator: what makes one person easier to predict than another, it does for both models.
+    """
+    outcomes = [comparisons.outcome[newcomer.target] for newcomer in newcomers]
+    own, other = (
+        accuracies(predictions(each, comparisons, each.parts.table, newcomers, shots), outcomes)
+        for each in (model, baseline)
+    )
+    return {"gain": float((own - other).mean()), "gain_se": standard_error(own - other)} if len(own) else {}
 
 
 def temperature(probabilities: Sequence[Array], outcomes: Sequence[NDArray[np.int64]]) -> float:
