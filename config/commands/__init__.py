@@ -6,6 +6,7 @@ COMMANDS = {
     "demo": Lazy("config.commands.demo:demo", "Start Attune with a starter project to try, and print the logins."),
     "doctor": Lazy("config.commands.doctor:doctor", "Say what stops Attune from running here, and the mend."),
     "promote": Lazy("config.commands.training:promote", "Make a model version the one that serves."),
+    "score": Lazy("config.commands.score:score", "Ask a running Attune for personal rewards."),
     "snapshot": Lazy("config.commands.training:snapshot", "Freeze a project's judgments to a file."),
     "train": Lazy("config.commands.training:train", "Fit a project's model on its judgments."),
     "up": Lazy("config.commands.up:up", "Start Attune on this machine; Ctrl-C stops it."),
