@@ -1,12 +1,13 @@
 """Addresses of the annotator app's API, below ``api/v1/``."""
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from annotator.api import openapi  # noqa: F401 (tells drf-spectacular how callers authenticate)
 from annotator.api.judging import JudgmentsView, NextView, WithdrawView
 from annotator.api.projects import ProjectsView, ProjectView
 
-urlpatterns: list[URLPattern] = [
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("annotator.api.export_urls")),
     path("projects", ProjectsView.as_view(), name="api_projects"),
     path("projects/<slug:slug>", ProjectView.as_view(), name="api_project"),
     path("projects/<slug:slug>/next", NextView.as_view(), name="api_next"),

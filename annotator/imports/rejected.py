@@ -26,7 +26,8 @@ class RejectedFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._draft = path.with_name(f".{path.name}.{os.getpid()}")
+        self._device = path.exists() and not path.is_file()  # /dev/null, a pipe: written into, never replaced
+        self._draft = path if self._device else path.with_name(f".{path.name}.{os.getpid()}")
         self._file: BinaryIO | None = None
         self._kept = False
 
@@ -45,10 +46,11 @@ class RejectedFile:
             return ""
         try:
             self._file.flush()
-            os.fsync(self._file.fileno())
+            if not self._device:
+                os.fsync(self._file.fileno())
+                self._draft.replace(self.path)
+                self._kept = True
             self._file.close()
-            self._draft.replace(self.path)
-            self._kept = True
         except OSError as error:
             raise self._failed(error) from None
         return str(self.path)
@@ -58,9 +60,8 @@ class RejectedFile:
         if self._file is not None:
             with suppress(OSError):  # a full disk refuses the last lines once more
                 self._file.close()
-            self._draft.unlink(missing_ok=True)
-            if self._kept:
-                self.path.unlink(missing_ok=True)
+            if not self._device:
+                (self.path if self._kept else self._draft).unlink(missing_ok=True)
 
     def _failed(self, error: OSError) -> CannotReject:
         return CannotReject(

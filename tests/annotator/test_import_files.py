@@ -222,6 +222,20 @@ def test_no_room_for_the_rejected_rows_and_nothing_is_committed(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_device_for_the_rejected_rows(project: Project) -> None:
+    with pytest.raises(CannotReject, match="No space left on device"):
+        read(project, lines(row(), row(preference="c")), skip_bad=True, rejected=Path("/dev/full"))
+    assert not Judgment.objects.exists()
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_device_may_take_the_rejected_rows_and_stays_one(project: Project) -> None:
+    report = read(project, lines(row(), row(preference="c")), skip_bad=True, rejected=Path("/dev/null"))
+    assert (report.written, report.bad_rows) == (True, 1)
+    assert Path("/dev/null").is_char_device()
+
+
 def test_no_place_for_the_rejected_rows(project: Project, tmp_path: Path) -> None:
     with pytest.raises(CannotReject, match="No such file"):
         read(project, lines(row(), row(preference="c")), skip_bad=True, rejected=tmp_path / "no" / "such.jsonl")

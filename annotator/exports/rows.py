@@ -1,0 +1,179 @@
+"""A project's judgments as rows of a file: as they are kept, or as trainers read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+from django.db import connection, transaction
+
+from annotator.exports.options import ExportOptions, Tally
+from annotator.models import Project
+
+CHUNK = 250
+"""Judgments that the cursor fetches at a time: two texts of the greatest length each still fit into memory."""
+Row = dict[str, Any]
+
+JUDGMENT_COLUMNS = (
+    *("annotator", "simulated", "prompt_id", "prompt", "topic", "response_a_id", "response_a", "model_a"),
+    *("response_b_id", "response_b", "model_b", "preference", "strength", "swapped", "occasion", "revision"),
+    *("withdrawn", "skip_reason", "rationale", "tags", "part", "slices", "source", "judged_at", "seconds"),
+    *("page_version", "client_key", "extra"),
+)
+TRL_COLUMNS = (
+    *("prompt", "chosen", "rejected", "annotator", "simulated", "strength", "rationale", "tags", "topic", "part"),
+    *("judged_at", "prompt_id", "chosen_id", "rejected_id", "chosen_source", "rejected_source"),
+)
+_FLIPPED = {"a": "b", "b": "a"}
+_LEFT_OUT = {"tie": "ties", "both_bad": "both bad", "skip": "skipped"}
+
+
+class _Stored(NamedTuple):
+    """A judgment as the query gives it; JSON columns are text."""
+
+    annotator: str
+    simulated: bool
+    in_training: bool
+    prompt_id: str
+    messages: str
+    topic: str
+    a_id: str
+    a: str
+    a_source: str
+    b_id: str
+    b: str
+    b_source: str
+    choice: str
+    strength: int | None
+    swapped: bool
+    occasion: int
+    revision: int
+    withdrawn: bool
+    skip_reason: str
+    rationale: str
+    tags: str
+    about: str
+    source: str
+    judged_at: datetime
+    seconds: float | None
+    page_version: str
+    client_key: str
+
+
+# The cursor reads in the order of an index and never sorts, so the first row comes at once.
+_QUERY = """
+SELECT n.ref, n.simulated, n.in_training, p.ref, p.messages::text, p.topic, a.ref, a.text, a.source, b.ref, b.text, b.source,
+       j.choice, j.strength, j.swapped, j.occasion, j.revision, j.withdrawn, j.skip_reason, coalesce(r.text, ''),
+       coalesce(r.tags::text, '[]'), j.about::text, j.source, j.judged_at, j.seconds, j.page_version, j.client_key::text
+  FROM annotator_judgment j
+  JOIN annotator_annotator n ON n.id = j.annotator_id
+  JOIN annotator_pair q ON q.id = j.pair_id
+  JOIN annotator_prompt p ON p.id = q.prompt_id
+  JOIN annotator_response a ON a.id = q.response_a_id
+  JOIN annotator_response b ON b.id = q.response_b_id
+  LEFT JOIN annotator_rationale r ON r.judgment_id = j.id
+ WHERE j.project_id = %s {standing}
+ ORDER BY j.id
+"""
+_STANDING = "AND j.current AND NOT j.withdrawn"
+
+
+def export_rows(project: Project, options: ExportOptions, tally: Tally) -> Iterator[Row]:
+    """The rows, in the order of judging, from a cursor that stays open in a transaction until they are used up."""
+    query = _QUERY.format(standing="" if options.revisions and options.format == "judgments" else _STANDING)
+    with transaction.atomic(), connection.chunked_cursor() as cursor:
+        cursor.execute(query, [project.pk])
+        while found := cursor.fetchmany(CHUNK):
+            for each in map(_Stored._make, found):
+                if options.format == "judgments":
+                    row = _judgment(each, shown=options.sides == "shown")
+                elif reason := _no_preference(each):
+                    tally.left_out[reason] += 1
+                    continue
+                else:
+                    row = _preference(each)
+                tally.rows += 1
+                yield row
+
+
+def _judgment(each: _Stored, *, shown: bool) -> Row:
+    """As ``attune import`` reads it, in the order of ``JUDGMENT_COLUMNS``."""
+    about: Row = orjson.loads(each.about)
+    turned = shown and each.swapped
+    tags = orjson.loads(each.tags)
+    a = (each.a_id, each.a, about.get("source_a", each.a_source))
+    b = (each.b_id, each.b, about.get("source_b", each.b_source))
+    if turned:
+        a, b = b, a
+        tags = [{**tag, "side": _FLIPPED[tag["side"]]} for tag in tags]
+    return {
+        "annotator": each.annotator,
+        "simulated": each.simulated,
+        "prompt_id": each.prompt_id,
+        "prompt": _prompt(each.messages),
+        "topic": about.get("topic", each.topic),
+        "response_a_id": a[0],
+        "response_a": a[1],
+        "model_a": a[2],
+        "response_b_id": b[0],
+        "response_b": b[1],
+        "model_b": b[2],
+        "preference": _FLIPPED.get(each.choice, each.choice) if turned else each.choice,
+        "strength": each.strength,
+        "swapped": each.swapped and not shown,
+        "occasion": each.occasion,
+        "revision": each.revision,
+        "withdrawn": each.withdrawn,
+        "skip_reason": each.skip_reason,
+        "rationale": each.rationale,
+        "tags": tags,
+        "part": about.get("part", ""),
+        "slices": about.get("slices", []),
+        "source": about.get("source", each.source),
+        "judged_at": each.judged_at.astimezone(UTC).isoformat(),
+        "seconds": each.seconds,
+        "page_version": each.page_version,
+        "client_key": about.get("client_key", each.client_key),
+        "extra": about.get("extra", {}),
+    }
+
+
+def _prompt(messages: str) -> str | list[dict[str, str]]:
+    """A lone turn of the user as its text, a longer conversation as it is."""
+    turns: list[dict[str, str]] = orjson.loads(messages)
+    return turns[0]["content"] if len(turns) == 1 and turns[0]["role"] == "user" else turns
+
+
+def _no_preference(each: _Stored) -> str:
+    """Why a judgment makes no preference row; empty if it makes one."""
+    if not each.in_training:
+        return "by annotators who are not in training"
+    return _LEFT_OUT.get(each.choice, "") or ("hidden repeats" if each.occasion else "")
+
+
+def _preference(each: _Stored) -> Row:
+    """TRL's preference type with an explicit prompt, in the order of ``TRL_COLUMNS``."""
+    about: Row = orjson.loads(each.about)
+    a = (each.a_id, each.a, about.get("source_a", each.a_source))
+    b = (each.b_id, each.b, about.get("source_b", each.b_source))
+    chosen, rejected = (a, b) if each.choice == "a" else (b, a)
+    return {
+        "prompt": orjson.loads(each.messages),
+        "chosen": [{"role": "assistant", "content": chosen[1]}],
+        "rejected": [{"role": "assistant", "content": rejected[1]}],
+        "annotator": each.annotator,
+        "simulated": each.simulated,
+        "strength": each.strength,
+        "rationale": each.rationale,
+        "tags": [tag["tag"] for tag in orjson.loads(each.tags)],
+        "topic": about.get("topic", each.topic),
+        "part": about.get("part", ""),
+        "judged_at": each.judged_at.astimezone(UTC).isoformat(),
+        "prompt_id": each.prompt_id,
+        "chosen_id": chosen[0],
+        "rejected_id": rejected[0],
+        "chosen_source": chosen[2],
+        "rejected_source": rejected[2],
+    }

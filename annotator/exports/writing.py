@@ -1,0 +1,75 @@
+"""Rows of an export as the bytes of a file, in pieces of some tens of kilobytes."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from annotator.cells import guarded
+from annotator.exports.options import ExportOptions, Tally
+from annotator.exports.rows import JUDGMENT_COLUMNS, TRL_COLUMNS, Row, export_rows
+from annotator.models import Project
+
+log = logging.getLogger(__name__)
+
+PIECE = 64_000
+"""Bytes gathered before they are handed on."""
+CONTENT_TYPES = {"jsonl": "application/jsonl; charset=utf-8", "csv": "text/csv; charset=utf-8"}
+
+
+def export_project(project: Project, options: ExportOptions, tally: Tally | None = None) -> Iterator[bytes]:
+    """The file, piece by piece, in constant memory. ``tally`` is complete when it is used up; it goes to the log, too."""
+    tally = tally if tally is not None else Tally()
+    rows = export_rows(project, options, tally)
+    if options.type == "jsonl":
+        yield from _pieces(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+    else:
+        yield from _pieces(_csv(rows, JUDGMENT_COLUMNS if options.format == "judgments" else TRL_COLUMNS))
+    log.info("exported %s as %s %s: %s", project.slug, options.format, options.type, tally)
+
+
+def file_name(project: Project, options: ExportOptions) -> str:
+    """What to call the file."""
+    return f"{project.slug}-{options.format}.{options.type}"
+
+
+def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    piece = bytearray()
+    for line in lines:
+        piece += line
+        if len(piece) >= PIECE:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)
+
+
+def _csv(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[bytes]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(columns)
+    for row in rows:
+        yield writer.writerow([_cell(name, row[name]) for name in columns])
+
+
+class _Echo:
+    """A file that gives each line back: what ``csv.writer.writerow`` returns is what ``write`` does."""
+
+    def write(self, line: str) -> bytes:
+        return line.encode()
+
+
+def _cell(name: str, value: Any) -> object:
+    """A value as ``attune import`` reads it from a cell; empty lists and objects are empty cells."""
+    if isinstance(value, str):
+        if name == "prompt" and value.startswith("[{"):  # a text that would be read as a conversation
+            return orjson.dumps([{"role": "user", "content": value}]).decode()
+        return guarded(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | dict):
+        return orjson.dumps(value).decode() if value else ""
+    return value
