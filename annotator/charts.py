@@ -72,10 +72,11 @@ def bar_chart(
 
 
 def nice_ceiling(most: int) -> int:
-    """The least of 2, 4, 10, 20, 40, 100 … that is not below ``most``, so that its half is whole."""
+    """The least of 2, 4, 6, 8, 10, 20, 30, 40, 60, 80, 100 … that is not below ``most``, so that its half is whole."""
     most = max(most, 2)
     power = int(10 ** math.floor(math.log10(most)))
-    return next(value for value in (power, 2 * power, 4 * power, 10 * power) if value >= most)
+    steps = (1, 2, 3, 4, 6, 8, 10) if power > 1 else (2, 4, 6, 8, 10)
+    return next(step * power for step in steps if step * power >= most)
 
 
 def on_strip(share: float, width: int) -> int:

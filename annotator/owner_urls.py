@@ -2,12 +2,17 @@
 
 from django.urls import URLPattern, path
 
-from annotator.views import imports, invites, pairs, people, project, setup, tokens
+from annotator.views import exports, imports, invites, pairs, people, project, setup, tokens
 
 urlpatterns: list[URLPattern] = [
     path("projects/new/", project.project_new, name="project_new"),
     path("projects/<slug:slug>/", project.project, name="project"),
     path("projects/<slug:slug>/data/", imports.data, name="data"),
+    path("projects/<slug:slug>/data/export/", exports.export, name="export"),
+    path("projects/<slug:slug>/data/imports/<int:pk>/", imports.import_page, name="import"),
+    path("projects/<slug:slug>/data/imports/<int:pk>/confirm/", imports.import_confirm, name="import_confirm"),
+    path("projects/<slug:slug>/data/imports/<int:pk>/cancel/", imports.import_cancel, name="import_cancel"),
+    path("projects/<slug:slug>/data/imports/<int:pk>/rejected/", imports.import_rejected, name="import_rejected"),
     path("projects/<slug:slug>/pairs/", pairs.pairs, name="pairs"),
     path("projects/<slug:slug>/pairs/<int:pk>/", pairs.pair, name="pair"),
     path("projects/<slug:slug>/pairs/<int:pk>/withdraw/", pairs.pair_withdraw, name="pair_withdraw"),

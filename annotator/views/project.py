@@ -27,9 +27,10 @@ from annotator.selectors import dashboard
 from annotator.selectors.dashboard import A_WEEK, Day, Habits, People, Progress, kept
 from annotator.selectors.quality import Agreement, Interval, agreement
 from annotator.services.projects import TEMPLATES, create_project
-from annotator.views.pages import PAGE_SIZE, is_part, part, project_page, signed_in
+from annotator.views.pages import is_part, part, project_page, signed_in
 
 MANY_DAYS = 3_650
+PEOPLE_SHOWN = 12
 LEVELS = (("chance", 0.2), ("taste", 0.4), ("shared", 0.67), ("rule", 2.0))
 """Stretches of α, by their upper ends."""
 ENOUGH_PAIRS = 20
@@ -150,11 +151,11 @@ def _table(project: Project, page: str) -> Table:
         number, people = 1, _people(project, 1)
     usual = kept(project, "usual", partial(dashboard.usual_seconds, project))
     rows = [Person(habits, _mark(habits), _flag(habits, usual)) for habits in people.rows]
-    return Table(people, rows, usual, Paginator(range(people.annotators), PAGE_SIZE).get_page(number))
+    return Table(people, rows, usual, Paginator(range(people.annotators), PEOPLE_SHOWN).get_page(number))
 
 
 def _people(project: Project, number: int) -> People:
-    count = partial(dashboard.people, project, offset=(max(number, 1) - 1) * PAGE_SIZE, limit=PAGE_SIZE)
+    count = partial(dashboard.people, project, offset=(max(number, 1) - 1) * PEOPLE_SHOWN, limit=PEOPLE_SHOWN)
     return kept(project, f"people:{number}", count)
 
 

@@ -63,7 +63,8 @@ def token_revoke(request: HttpRequest, slug: str, key: str) -> HttpResponse:
 
 def _reaching(request: HttpRequest, access: Access) -> QuerySet[ApiToken]:
     mine = Q(user=signed_in(request), project=None)
-    return ApiToken.objects.filter(mine | Q(project=access.project)).select_related("user", "project")
+    rows: QuerySet[ApiToken] = ApiToken.objects.filter(mine | Q(project=access.project))
+    return rows.select_related("user", "project")
 
 
 def _token(rows: QuerySet[ApiToken], key: str) -> ApiToken:

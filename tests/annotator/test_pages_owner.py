@@ -68,11 +68,18 @@ ACTS = [
     ("member_role", (1,)),
     ("member_remove", (1,)),
     ("annotator_pause", (1,)),
+    ("setup_archive", ()),
+    ("setup_delete", ()),
+    ("pair_withdraw", (1,)),
+    ("import_confirm", (1,)),
+    ("import_cancel", (1,)),
+    ("token_rotate", ("attune_12345678",)),
+    ("token_revoke", ("attune_12345678",)),
 ]
 
 
 @pytest.mark.parametrize(("name", "args"), ACTS)
-def test_only_owners_act(name: str, args: tuple[int, ...], people: ThreePeople, annotator_client: Client) -> None:
+def test_only_owners_act(name: str, args: tuple[object, ...], people: ThreePeople, annotator_client: Client) -> None:
     where = address(name, people.project, *args)
     viewer = login(make_member(people.project, role=Role.VIEWER))
     stranger = login(people.stranger)

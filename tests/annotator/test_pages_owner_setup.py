@@ -124,7 +124,9 @@ def test_a_tag_keeps_its_key_when_its_label_changes(people: ThreePeople, owner_c
 
 
 def test_a_project_may_have_no_tags(people: ThreePeople, owner_client: Client) -> None:
-    assert owner_client.post(page_of(people.project), as_is(people.project) | {"tag_label": ["", ""]}).status_code == 302
+    assert (
+        owner_client.post(page_of(people.project), as_is(people.project) | {"tag_label": ["", ""]}).status_code == 302
+    )
     people.project.refresh_from_db()
     assert people.project.reason_tags == []
 
