@@ -9,17 +9,41 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import hypot
+from math import hypot, inf
 
-Z95 = 1.96
-"""Half of a 95 % interval of a Gaussian, in standard errors."""
+from scipy.special import stdtrit
+
+FEW = 5
+"""Held-out people below which no difference is called certain."""
 
 _PERSONAL = re.compile(r"personal_(\d+)_accuracy")
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """A mean difference, its standard error, and over how many people. The interval is Student's, 95 %."""
+
+    value: float
+    se: float
+    people: int
+
+    @property
+    def margin(self) -> float:
+        """Half of the interval."""
+        return _half(self.se, self.people)
+
+    @property
+    def certain(self) -> bool:
+        """More than chance alone would make of it."""
+        return self.people >= FEW and abs(self.value) > self.margin
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
-    """How well held-out annotators are predicted: shares between 0 and 1, log-loss in natural units, standard errors."""
+    """How well held-out annotators are predicted: shares between 0 and 1, log-loss in natural units, standard errors.
+
+    ``gain`` is over the pooled model on the same people; None for the pooled model itself.
+    """
 
     accuracy: float
     accuracy_se: float
@@ -28,16 +52,17 @@ class Figure:
     ece: float
     annotators: int
     judgments: int
+    gain: Difference | None = None
 
     @property
     def low(self) -> float:
         """Lower end of the accuracy's 95 % interval."""
-        return max(0.0, self.accuracy - Z95 * self.accuracy_se)
+        return max(0.0, self.accuracy - _half(self.accuracy_se, self.annotators))
 
     @property
     def high(self) -> float:
         """Upper end of it."""
-        return min(1.0, self.accuracy + Z95 * self.accuracy_se)
+        return min(1.0, self.accuracy + _half(self.accuracy_se, self.annotators))
 
 
 def pooled(metrics: Mapping[str, float]) -> Figure | None:
@@ -56,38 +81,38 @@ def at(metrics: Mapping[str, float], shots: int) -> Figure | None:
     return personal(metrics).get(shots) if personal(metrics) else pooled(metrics)
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Second minus first, and half of its 95 % interval where the two were measured on different people."""
-
-    value: float
-    margin: float
-
-    @property
-    def certain(self) -> bool:
-        """More than chance alone would make of it."""
-        return abs(self.value) > self.margin
+def accuracy_change(before: Figure, after: Figure) -> Difference:
+    """By how much the second is right more often, where the two were tried on different people."""
+    return _unpaired(after.accuracy - before.accuracy, before, before.accuracy_se, after, after.accuracy_se)
 
 
-def accuracy_gain(first: Figure, second: Figure) -> Difference:
-    """By how much the second is right more often."""
-    return Difference(second.accuracy - first.accuracy, Z95 * hypot(first.accuracy_se, second.accuracy_se))
+def log_loss_change(before: Figure, after: Figure) -> Difference:
+    """By how much the second's log-loss is lower, where the two were tried on different people."""
+    return _unpaired(before.log_loss - after.log_loss, before, before.log_loss_se, after, after.log_loss_se)
 
 
-def log_loss_gain(first: Figure, second: Figure) -> Difference:
-    """By how much the second's log-loss is lower."""
-    return Difference(first.log_loss - second.log_loss, Z95 * hypot(first.log_loss_se, second.log_loss_se))
+def _unpaired(value: float, first: Figure, first_se: float, second: Figure, second_se: float) -> Difference:
+    """Degrees of freedom of the smaller group, which is on the safe side."""
+    return Difference(value, hypot(first_se, second_se), min(first.annotators, second.annotators))
+
+
+def _half(se: float, people: int) -> float:
+    """Half of Student's 95 % interval; one person says nothing of others."""
+    return se * float(stdtrit(people - 1, 0.975)) if people > 1 else inf
 
 
 def _figure(metrics: Mapping[str, float], name: str) -> Figure | None:
     if f"{name}_accuracy" not in metrics:
         return None
+    people = int(metrics[f"{name}_annotators"])
+    paired = f"{name}_gain" in metrics
     return Figure(
         accuracy=metrics[f"{name}_accuracy"],
         accuracy_se=metrics[f"{name}_accuracy_se"],
         log_loss=metrics[f"{name}_log_loss"],
         log_loss_se=metrics[f"{name}_log_loss_se"],
         ece=metrics[f"{name}_ece"],
-        annotators=int(metrics[f"{name}_annotators"]),
+        annotators=people,
         judgments=int(metrics[f"{name}_judgments"]),
+        gain=Difference(metrics[f"{name}_gain"], metrics[f"{name}_gain_se"], people) if paired else None,
     )

@@ -36,7 +36,7 @@ def worse_than(label: str, live: Mapping[str, float], new: Mapping[str, float]) 
         return f"it could not be tried on held-out people, and {label} could." if before else ""
     if before is None:
         return ""
-    accuracy, log_loss = figures.accuracy_gain(before, after), figures.log_loss_gain(before, after)
+    accuracy, log_loss = figures.accuracy_change(before, after), figures.log_loss_change(before, after)
     if accuracy.certain and accuracy.value < 0:
         return (
             f"after {COMPARED_AT} judgments of a newcomer it is right about {after.accuracy:.1%} of the rest, and {label}"

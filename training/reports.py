@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from training import figures
 from training.charts import Chart, accuracy_chart
-from training.figures import Difference, Figure
+from training.figures import FEW, Figure
 
 SHOWN = (0, 4, 8, 16)
 COIN = log(2)
@@ -24,8 +24,6 @@ class ShotRow:
     shots: int
     own: Figure
     live: Figure | None
-    gain: Difference | None
-    """Over the pooled model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +54,7 @@ def report_on(metrics: Mapping[str, float], live: Mapping[str, float] | None = N
     shown = {n: figure for n, figure in personal.items() if n in SHOWN}
     shots = _main_shots(shown)
     main = shown[shots] if shots is not None else pooled
-    rows = [
-        ShotRow(n, own, figures.at(live or {}, n), figures.accuracy_gain(pooled, own) if pooled else None)
-        for n, own in shown.items()
-    ]
+    rows = [ShotRow(n, own, figures.at(live or {}, n)) for n, own in shown.items()]
     return Report(
         main=main,
         shots=shots,
@@ -89,7 +84,7 @@ def _sentences(main: Figure | None, shots: int | None, pooled: Figure | None) ->
                 "That takes some more people with eight judgments or more each."
             )
         ]
-    return [_accuracy(main, shots), *_gain(main, shots, pooled), _calibration(main), _log_loss(main)]
+    return [_accuracy(main, shots), *_gain(main, pooled), _calibration(main), _log_loss(main)]
 
 
 def _accuracy(main: Figure, shots: int | None) -> str:
@@ -118,11 +113,19 @@ def _accuracy(main: Figure, shots: int | None) -> str:
     )
 
 
-def _gain(main: Figure, shots: int | None, pooled: Figure | None) -> list[str]:
-    if shots is None or pooled is None:
+def _gain(main: Figure, pooled: Figure | None) -> list[str]:
+    """What the personal part is worth, on the same people."""
+    gain = main.gain
+    if gain is None or pooled is None:
         return []
-    gain = figures.accuracy_gain(pooled, main)
     said = {"pooled": percent(pooled.accuracy), "points": f"{100 * abs(gain.value):.1f}"}
+    if gain.people < FEW:
+        return [
+            _(
+                "One model for everybody predicts %(pooled)s of them. Too few people were held out to tell the two apart."
+            )
+            % said
+        ]
     if not gain.certain:
         return [
             _("One model for everybody predicts %(pooled)s: a difference of %(points)s points, which may be chance.")

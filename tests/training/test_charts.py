@@ -40,7 +40,7 @@ def test_the_axis_is_in_round_steps_and_holds_the_band() -> None:
     assert len(band) == 4
     assert all(TOP <= y <= HEIGHT - BOTTOM for _, y in band)
     top, bottom = band[0][1], band[3][1]
-    assert bottom - top == pytest.approx((HEIGHT - TOP - BOTTOM) * 2 * 1.96 * 0.02 / 0.4, abs=0.3)
+    assert bottom - top == pytest.approx((HEIGHT - TOP - BOTTOM) * 2 * 2.093 * 0.02 / 0.4, abs=0.3)
 
 
 def test_labels_do_not_cover_each_other() -> None:
