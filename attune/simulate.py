@@ -4,10 +4,10 @@ The generative model. A response x has a style s(x) ∈ [−1, 1]⁶ (labelled b
 spread 0.3, on which all agree. Annotator u belongs to one of the prototypes below, has the taste t_u = prototype +
 N(0, 0.25²) and
 
-    reward   r_u(x) = 1.5 · ⟨t_u, s(x)⟩ + c(x)
+    reward   r_u(x) = 2.5 · ⟨t_u, s(x)⟩ + c(x)
     margin   m = (r_u(a) − r_u(b)) / τ_u + p_u · side,     log τ_u ~ N(log 0.8, 0.3²),  p_u ~ N(0.1, 0.15²)
     answer   P(a) : P(b) : P(tie) = e^{m/2} : e^{−m/2} : ν_u,  log ν_u ~ N(log 0.3, 0.5²)      (Davidson 1970)
-    strength 1, 2 or 3 as |m + noise| passes 1 and 2.5; 1 whenever the answer goes against m
+    strength 1, 2 or 3 as |m + noise| passes 1.5 and 4; 1 whenever the answer goes against m
     both bad in place of a tie where even the better response is far below the annotator's average
 
 with side = +1 when a was shown on the left, which is a fair coin. A rationale, where one is given, names the axis that
@@ -44,10 +44,10 @@ PROTOTYPES: Mapping[str, tuple[float, ...]] = {
 }
 """Weights on AXES. Together they pull each axis both ways: the pooled taste is mild and the personal one is not."""
 
-REWARD_SCALE = 1.5
+REWARD_SCALE = 2.5
 DEVIATION = 0.25
 QUALITY_SPREAD = 0.3
-STRENGTH_STEPS = (1.0, 2.5)
+STRENGTH_STEPS = (1.5, 4.0)
 RATIONALE_SHARE = 0.35
 BOTH_BAD_BELOW = -1.0
 WORDS_PER_SECOND = 4.0

@@ -40,7 +40,7 @@ class FactorConfig:
     """rank: width of item vectors. vector_precision: λ above. text_precision: ridge on V, in the same units."""
 
     rank: int = 8
-    vector_precision: float = 1.0
+    vector_precision: float = 2.0
     text_precision: float = 10.0
 
 

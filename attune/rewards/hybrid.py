@@ -43,7 +43,7 @@ class HybridConfig:
     ranks: Sequence[int] = (3, 8)
     rounds: int = 12
     last_rounds: int = 5
-    vector_precision: float = 1.0
+    vector_precision: float = 2.0
     text_precision: float = 10.0
 
 
