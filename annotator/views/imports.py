@@ -49,12 +49,11 @@ def import_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """One file: what it would do, how far it is, or what it did. The state is a part that asks for itself again."""
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
     batch = row_of(_batches(access), pk)
+    context = {"batch": batch, "problems": _problems(batch)}
     if is_part(request, "import-state"):
         status = STOP_POLLING if batch.over else 200
-        return part(
-            request, access, "annotator/_import_state.html", {"batch": batch}, target="import-state", status=status
-        )
-    return project_page(request, access, "annotator/import.html", {"batch": batch}, section="data")
+        return part(request, access, "annotator/_import_state.html", context, target="import-state", status=status)
+    return project_page(request, access, "annotator/import.html", context, section="data")
 
 
 @require_POST
@@ -127,6 +126,12 @@ def _page(request: HttpRequest, access: Access, form: UploadForm, *, status: int
         "states": JobState,
     }
     return project_page(request, access, "annotator/data.html", context, section="data", status=status)
+
+
+def _problems(batch: ImportBatch) -> list[dict[str, object]]:
+    """The report's problems for a table: a message says line and field once more, in front of its first colon."""
+    problems = batch.report.get("problems", [])
+    return [{**problem, "what": problem["message"].partition(": ")[2]} for problem in problems]
 
 
 def _batches(access: Access) -> QuerySet[ImportBatch]:

@@ -13,8 +13,13 @@ document.addEventListener("click", async (event) => {
   button.textContent = button.dataset.copied ?? "✓";
 });
 
-document.addEventListener("htmx:afterSettle", (event) => offerCopying(event.target));
-offerCopying(document);
+function settle(root) {
+  offerCopying(root);
+  root.querySelector("[aria-invalid=true]")?.focus();
+}
+
+document.addEventListener("htmx:afterSettle", (event) => settle(event.target));
+settle(document);
 
 // A second click while a form is on its way would send it twice; downloads stay on the page and may be repeated.
 document.addEventListener("submit", (event) => {
