@@ -12,14 +12,14 @@ from annotator.models import Annotator
 
 LATELY = 20
 
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Judgments that stand (not skipped, not withdrawn): of today, in all; ``goal`` is the project's for a day."""
-
-    today: int
-    total: int
-    goal: int
+PROGRESS = f"""
+SELECT count(*) FILTER (WHERE judged_at >= %(today)s) AS today, count(*) AS total,
+    (SELECT ARRAY[count(*) FILTER (WHERE (guess >= 0.5) = (choice = 'a')), count(*)] FROM (
+        SELECT guess, choice FROM annotator_judgment WHERE annotator_id = %(annotator)s AND current AND NOT withdrawn
+        AND guess IS NOT NULL AND choice IN ('a', 'b') ORDER BY id DESC LIMIT {LATELY}) AS lately) AS guesses
+FROM annotator_judgment WHERE annotator_id = %(annotator)s AND current AND NOT withdrawn AND choice <> 'skip'
+"""
+"""One row (today, total, [right, guessed]) by index over the annotator's judgments; also part of dealing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +30,31 @@ class GuessRecord:
     of: int
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Judgments that stand (not skipped, not withdrawn): of today, in all; ``goal`` is the project's for a day."""
+
+    today: int
+    total: int
+    goal: int
+    guesses: GuessRecord
+
+
 def progress_of(annotator: Annotator) -> Progress:
-    """One statement, by index over the annotator's own judgments."""
+    """As of now, by one statement."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FILTER (WHERE judged_at >= %s), count(*) FROM annotator_judgment"
-            " WHERE annotator_id = %s AND current AND NOT withdrawn AND choice <> 'skip'",
-            [start_of_today(), annotator.pk],
-        )
-        today, total = cursor.fetchone()
-    return Progress(today, total, annotator.project.daily_goal)
+        cursor.execute(PROGRESS, {"today": start_of_today(), "annotator": annotator.pk})
+        return progress_from(*cursor.fetchone(), goal=annotator.project.daily_goal)
 
 
 def guess_record(annotator: Annotator) -> GuessRecord:
     """How the model did on the annotator's last ``LATELY`` guessed preferences."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT COALESCE(sum(CASE WHEN (guess >= 0.5) = (choice = 'a') THEN 1 ELSE 0 END), 0), count(*) FROM ("
-            " SELECT guess, choice FROM annotator_judgment WHERE annotator_id = %s AND current AND NOT withdrawn"
-            " AND guess IS NOT NULL AND choice IN ('a', 'b') ORDER BY id DESC LIMIT %s) lately",
-            [annotator.pk, LATELY],
-        )
-        return GuessRecord(*cursor.fetchone())
+    return progress_of(annotator).guesses
+
+
+def progress_from(today: int, total: int, guesses: list[int], *, goal: int) -> Progress:
+    """A row of ``PROGRESS``."""
+    return Progress(today, total, goal, GuessRecord(*guesses))
 
 
 def start_of_today() -> datetime:

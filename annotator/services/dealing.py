@@ -24,7 +24,8 @@ from django.utils import timezone
 from annotator.errors import Forbidden
 from annotator.models import Annotator, Assignment, Judgment, Project
 from annotator.selectors.free_pairs import find_open_or_candidates
-from annotator.services.answers import Answer, Side, answer_of
+from annotator.selectors.progress import Progress, progress_from, start_of_today
+from annotator.services.answers import Answer, answer_of
 from annotator.services.choosing import Candidate, ChoiceRequest, Chosen, rank_candidates
 from annotator.services.dealing_sql import SHOW, claim
 
@@ -68,12 +69,10 @@ class Dealt:
     topic: str
     left: Shown
     right: Shown
+    progress: Progress
+    """How far the annotator was when this was read."""
     answer: Answer | None = None
     """What was said before, where the pair was reopened by an undo."""
-
-    @property
-    def texts(self) -> dict[Side, str]:
-        return {"left": self.left.text, "right": self.right.text}
 
 
 def deal(*, annotator: Annotator, exclude: Collection[int] = ()) -> Dealt | None:
@@ -87,7 +86,7 @@ def deal(*, annotator: Annotator, exclude: Collection[int] = ()) -> Dealt | None
     for _ in range(_TRIES):
         open_assignment, candidates = _find(annotator, exclude)
         if open_assignment:
-            dealt = show(assignment_id=open_assignment, project=annotator.project)
+            dealt = show(assignment_id=open_assignment, annotator=annotator)
         elif candidates:
             dealt = _deal_extra(annotator, exclude) or _lend(annotator, _ranked(annotator, candidates))
         else:
@@ -97,16 +96,23 @@ def deal(*, annotator: Annotator, exclude: Collection[int] = ()) -> Dealt | None
     return None
 
 
-def show(*, assignment_id: int, project: Project) -> Dealt | None:
+def show(*, assignment_id: int, annotator: Annotator) -> Dealt | None:
     """An open lease as its holder sees it, renewed if more than half of it has passed. None if it is not open."""
-    now, lease = timezone.now(), timedelta(minutes=project.lease_minutes)
+    now, lease = timezone.now(), timedelta(minutes=annotator.project.lease_minutes)
+    values = {
+        "assignment": assignment_id,
+        "annotator": annotator.pk,
+        "today": start_of_today(),
+        "until": now + lease,
+        "half": now + lease / 2,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(SHOW, {"assignment": assignment_id, "until": now + lease, "half": now + lease / 2})
+        cursor.execute(SHOW, values)
         found = cursor.fetchone()
     if not found:
         return None
     *row, judged_before = found
-    return _dealt(row, answer=_last_answer(assignment_id) if judged_before else None)
+    return _dealt(row, annotator.project, answer=_last_answer(assignment_id) if judged_before else None)
 
 
 def _check_may_judge(annotator: Annotator) -> None:
@@ -197,6 +203,7 @@ def _lend(
         "swapped": swapped,
         "annotator": annotator.pk,
         "project": annotator.project_id,
+        "today": start_of_today(),
         "key": uuid4(),
         "coin": random.random(),
         "until": now + timedelta(minutes=annotator.project.lease_minutes),
@@ -210,7 +217,7 @@ def _lend(
             "versions": [each.guess_version for each in some],
         }
         if some and (row := _claim(values | columns, wait=wait)):
-            return _dealt(row)
+            return _dealt(row, annotator.project)
     return None
 
 
@@ -224,12 +231,13 @@ def _claim(values: dict[str, Any], *, wait: bool) -> tuple[Any, ...] | None:
         return None
 
 
-def _dealt(row: Sequence[Any], answer: Answer | None = None) -> Dealt:
-    *lease, messages, topic, a_id, a_text, a_digest, b_id, b_text, b_digest = row
+def _dealt(row: Sequence[Any], project: Project, answer: Answer | None = None) -> Dealt:
+    *lease, messages, topic, a_id, a_text, a_digest, b_id, b_text, b_digest, today, total, guesses = row
     sides = Shown(a_id, a_text, a_digest), Shown(b_id, b_text, b_digest)
     swapped: bool = lease[4]
     left, right = reversed(sides) if swapped else sides
-    return Dealt(*[*lease, json.loads(messages), topic, left, right, answer])
+    progress = progress_from(today, total, guesses, goal=project.daily_goal)
+    return Dealt(*[*lease, json.loads(messages), topic, left, right, progress, answer])
 
 
 def _last_answer(assignment_id: int) -> Answer | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from annotator.selectors.progress import PROGRESS
+
 _CONTENT = """
     l.id, l.key, l.pair_id, l.occasion, l.swapped, l.lease_until, l.chosen_by, l.guess, l.guess_version,
-    t.id, t.ref, t.messages, t.topic, ra.id, ra.text, ra.digest, rb.id, rb.text, rb.digest
+    t.id, t.ref, t.messages, t.topic, ra.id, ra.text, ra.digest, rb.id, rb.text, rb.digest,
+    progress.today, progress.total, progress.guesses
 """
-_CONTENT_OF = """
+_CONTENT_OF = f"""
     JOIN annotator_pair p ON p.id = l.pair_id JOIN annotator_prompt t ON t.id = p.prompt_id
     JOIN annotator_response ra ON ra.id = p.response_a_id JOIN annotator_response rb ON rb.id = p.response_b_id
+    CROSS JOIN ({PROGRESS}) AS progress
 """
 
 SHOW = f"""

@@ -108,7 +108,7 @@ def undo_last(*, annotator: Annotator, client_key: UUID) -> Dealt | None:
         undone = _once(annotator, client_key, write).judgment
     except NotFound:
         return None
-    return show(assignment_id=undone.assignment_id, project=annotator.project) if undone.assignment_id else None
+    return show(assignment_id=undone.assignment_id, annotator=annotator) if undone.assignment_id else None
 
 
 def revise(

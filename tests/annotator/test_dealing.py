@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from annotator.errors import Forbidden
 from annotator.models import Annotator, Assignment, Judgment, Pair, Project
+from annotator.selectors.progress import GuessRecord, Progress, progress_of
 from annotator.services.answers import Answer
 from annotator.services.choosing import ChoiceRequest, Chosen
 from annotator.services.dealing import REPEAT_AFTER, Dealt, deal
@@ -54,6 +55,7 @@ def test_what_is_shown() -> None:
     assert (dealt.left.text, dealt.left.response_id, dealt.left.digest) == (left.text, left.pk, left.digest)
     assert timedelta(minutes=29) < dealt.lease_until - timezone.now() <= timedelta(minutes=30)
     assert dealt.answer is None
+    assert dealt.progress == Progress(today=0, total=0, goal=40, guesses=GuessRecord(0, 0))
     assert taken(pair.pk) == 1
 
 
@@ -62,6 +64,19 @@ def test_a_reload_shows_the_same_pair_on_the_same_sides() -> None:
     first = dealt_to(annotator)
     assert dealt_to(annotator) == first
     assert Assignment.objects.count() == 1
+
+
+def test_progress_comes_with_the_pair() -> None:
+    annotator = make_annotator(make_project(pairs=4))
+    judge_one(annotator)
+    judge_one(annotator, choice="skip", strength=None)
+    shown = dealt_to(annotator)
+    Assignment.objects.filter(pk=shown.assignment_id).update(guess=0.2 if shown.swapped else 0.8)
+    judge_one(annotator)  # for the left, as guessed
+    dealt = dealt_to(annotator)
+    assert dealt.progress == progress_of(annotator)
+    assert dealt.progress == Progress(today=2, total=2, goal=40, guesses=GuessRecord(right=1, of=1))
+    assert dealt_to(annotator).progress == dealt.progress
 
 
 def test_a_lease_half_over_is_renewed_by_a_reload() -> None:

@@ -21,6 +21,8 @@ from tests.factories import make_annotator, make_project
 
 pytestmark = pytest.mark.django_db
 
+NONE = GuessRecord(0, 0)
+
 
 @pytest.fixture(autouse=True)
 def _no_chooser(settings: Settings) -> None:
@@ -47,14 +49,14 @@ def imported(annotator: Annotator, **fields: Any) -> Judgment:
 
 
 def test_progress_counts_what_stands(annotator: Annotator) -> None:
-    assert progress_of(annotator) == Progress(today=0, total=0, goal=12)
+    assert progress_of(annotator) == Progress(today=0, total=0, goal=12, guesses=NONE)
     imported(annotator, judged_at=timezone.now() - timedelta(days=2))
     say(annotator)
     say(annotator, "skip")
     taken_back = say(annotator, "both_bad")
-    assert progress_of(annotator) == Progress(today=2, total=3, goal=12)
+    assert progress_of(annotator) == Progress(today=2, total=3, goal=12, guesses=NONE)
     withdraw(annotator=annotator, judgment_id=taken_back.pk, client_key=uuid4())
-    assert progress_of(annotator) == Progress(today=1, total=2, goal=12)
+    assert progress_of(annotator) == Progress(today=1, total=2, goal=12, guesses=NONE)
 
 
 def test_pairs_left(annotator: Annotator) -> None:
