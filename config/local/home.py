@@ -6,6 +6,8 @@ from pathlib import Path
 
 from config.local.folders import CHECKOUT, locked, make_private, write_secret
 
+PRIVATE = "run"  # the folder below for sockets, closed to everybody even where the home is not
+
 
 def attune_home() -> Path:
     """`$ATTUNE_HOME`, or `var` in the checkout, as an absolute path (not created)."""
@@ -14,7 +16,9 @@ def attune_home() -> Path:
 
 def prepare_home(home: Path) -> Path:
     """Create the folder for us alone (under root, the database's account may pass through it)."""
-    return make_private(home, passable=os.geteuid() == 0)
+    make_private(home, passable=os.geteuid() == 0)
+    make_private(home / PRIVATE)
+    return home
 
 
 def secret_key(home: Path) -> str:

@@ -64,6 +64,7 @@ def spawn(
             group=account.gid if account and switch else None,
             extra_groups=[] if switch else None,
             start_new_session=True,
+            umask=0o077,  # uploads, models and logs are ours alone
             pass_fds=tuple(keep_fds),
             preexec_fn=_tie_to_parent(death_signal),
         )

@@ -197,7 +197,7 @@ class Supervisor:
         end_marked(self._token)
 
     def _log(self, name: str) -> Path:
-        log = self.folder / "logs" / f"{name}.log"
+        log = folders.make_private(self.folder / "logs") / f"{name}.log"
         if log.exists() and log.stat().st_size > _LOG_LIMIT:
             log.replace(log.with_suffix(".log.1"))
         return log

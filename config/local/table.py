@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.local.folders import make_private, short_digest
+from config.local.home import PRIVATE
 from config.local.process import LOOPBACK
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (gunicorn makes its own private file there)
@@ -49,8 +50,8 @@ def programs(*, port: int, scorer_socket: Path) -> list[Program]:
 
 
 def scorer_socket(home: Path) -> Path:
-    """The scorer's Unix socket: in `home`, or in a private temporary folder where that path would be too long."""
-    inside = home / "scorer.sock"
+    """The scorer's Unix socket: in `home`'s private folder, or a temporary one where that path would be too long."""
+    inside = home / PRIVATE / "scorer.sock"
     if len(str(inside).encode()) <= _LONGEST_SOCKET_PATH:
         return inside
     private = Path(tempfile.gettempdir()) / f"attune-{os.geteuid()}-{short_digest(home)}"
