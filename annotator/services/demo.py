@@ -28,7 +28,7 @@ SIMULATED_ANNOTATORS = 48
 SIMULATED_JUDGMENTS = 4_000
 SEED = 20_261
 ACCESS_FILE, TRUTH_FILE = "demo-access.json", "demo-truth.json"
-TOKEN_LABEL = "Starter project"
+ISSUED_AS = "Starter project"
 _NOTE = (
     "Prompts and responses were written for Attune. The first judgments are simulated: they come from"
     f" {SIMULATED_ANNOTATORS} programs with known tastes, called Simulated 01 and so on, so that there is something to try."
@@ -148,8 +148,8 @@ def _grant(project: Project, owner: User, annotator: User) -> DemoAccess:
     for user, role in ((owner, Role.OWNER), (annotator, Role.ANNOTATOR)):
         Membership.objects.update_or_create(project=project, user=user, defaults={"role": role})
     annotator_of(project=project, user=annotator)
-    ApiToken.objects.filter(user=owner, name=TOKEN_LABEL, project=project).delete()
-    _, token = issue_token(user=owner, name=TOKEN_LABEL, scopes=ApiToken.Scope.values, project=project)
+    ApiToken.objects.filter(user=owner, name=ISSUED_AS, project=project).delete()
+    _, token = issue_token(user=owner, name=ISSUED_AS, scopes=ApiToken.Scope.values, project=project)
     return DemoAccess(annotator.email, passwords[0], owner.email, passwords[1], token, project.slug)
 
 

@@ -64,9 +64,11 @@ TEMPLATES = {
 
 
 def create_project(
-    *, owner: User, name: str, description: str = "", template: str = "everyday", slug: str = ""
+    *, owner: User | None, name: str, description: str = "", template: str = "everyday", slug: str = ""
 ) -> Project:
     """A new project with ``owner`` as its owner. Without ``slug`` one is made of the name and kept unique by a number.
+
+    Without ``owner``, as from the command line, only superusers see it until somebody is made one.
 
     Raises ``Invalid`` with ``fields``, and ``Conflict`` where the ``slug`` asked for is taken.
     """
@@ -85,7 +87,7 @@ def create_project(
     raise Conflict(f"There is a project with the address “{slug or slugify(name)}” already.")
 
 
-def _try(owner: User, slug: str, name: str, description: str, template: Template) -> Project | None:
+def _try(owner: User | None, slug: str, name: str, description: str, template: Template) -> Project | None:
     """None where the slug is taken; the database says so, also to two who want it at once."""
     try:
         with transaction.atomic():
@@ -97,7 +99,8 @@ def _try(owner: User, slug: str, name: str, description: str, template: Template
                 reason_tags=template.reason_tags,
                 **template.values,
             )
-            Membership.objects.create(project=project, user=owner, role=Role.OWNER)
+            if owner:
+                Membership.objects.create(project=project, user=owner, role=Role.OWNER)
             record(project=project, by=owner, what="project made", name=name)
     except IntegrityError:
         if Project.objects.filter(slug=slug).exists():
