@@ -9,8 +9,8 @@ from math import sqrt
 Z80 = 1.2816
 """Half of an 80 % interval of a Gaussian, in standard deviations."""
 
-WIDTH, HEIGHT = 420, 200
-LEFT, RIGHT, TOP, BOTTOM = 40, 76, 14, 28
+WIDTH, HEIGHT = 340, 190
+LEFT, RIGHT, TOP, BOTTOM = 40, 68, 12, 28
 LABEL = 16
 
 
@@ -116,7 +116,7 @@ def wilson(right: float, n: int, z: float = Z80) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-SLOPE_WIDTH, SLOPE_ROW, SLOPE_TOP = 560, 38, 44
+SLOPE_COLUMN, SLOPE_ROW, SLOPE_TOP, SLOPE_END = 128, 38, 44, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +134,16 @@ class SlopeChart:
 
     columns: list[Tick]
     lines: list[SlopeLine]
+    width: int
     height: int
-    width: int = SLOPE_WIDTH
 
 
 def slope_chart(orders: Sequence[tuple[str, str]], labels: str) -> SlopeChart:
     """``orders`` holds each column's name and its labels from first to last, one letter each."""
-    step = SLOPE_WIDTH / len(orders)
-    columns = [Tick(step * (number + 0.5), name) for number, (name, _) in enumerate(orders)]
+    columns = [Tick(SLOPE_COLUMN * (number + 0.5), name) for number, (name, _) in enumerate(orders)]
     lines = []
     for label in labels:
         heights = [SLOPE_TOP + SLOPE_ROW * order.index(label) for _, order in orders]
         points = [(column.at, float(height)) for column, height in zip(columns, heights, strict=True)]
         lines.append(SlopeLine(label, line(points), points))
-    return SlopeChart(columns, lines, SLOPE_TOP + SLOPE_ROW * len(labels))
+    return SlopeChart(columns, lines, SLOPE_COLUMN * len(orders), SLOPE_TOP + SLOPE_ROW * (len(labels) - 1) + SLOPE_END)

@@ -136,6 +136,7 @@ class JudgmentRow:
     """A judgment as its author sees it: A is what was on the left."""
 
     judgment: Judgment
+    prompt: str
     side: str
     said: str
     words: str
@@ -161,6 +162,7 @@ def _row(judgment: Judgment, labels: dict[str, str]) -> JudgmentRow:
     guessed = "" if guess is None else ("a" if guess > 0.5 else "b")
     return JudgmentRow(
         judgment=judgment,
+        prompt=_asked(judgment),
         side=side,
         said=said,
         words=_words(judgment, labels),
@@ -168,6 +170,11 @@ def _row(judgment: Judgment, labels: dict[str, str]) -> JudgmentRow:
         guessed_share=None if guess is None else max(guess, 1 - guess),
         missed=bool(side and guessed and side != guessed),
     )
+
+
+def _asked(judgment: Judgment) -> str:
+    """The last turn of the prompt."""
+    return str(judgment.pair.prompt.messages[-1]["content"]) if judgment.pair else ""
 
 
 def _words(judgment: Judgment, labels: dict[str, str]) -> str:

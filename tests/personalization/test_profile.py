@@ -56,7 +56,7 @@ def test_the_chart_spans_its_points() -> None:
     points = [SharePoint(10, 0.5, 0.4, 0.6, 0.5), SharePoint(30, 1.0, 0.9, 1.0, 0.5)]
     chart = share_chart(points)
     assert chart.own.startswith("M40.0 ")
-    assert chart.own.endswith("L344.0 14.0")
+    assert chart.own.endswith("L272.0 12.0")
     assert [tick.label for tick in chart.counts] == ["10", "30"]
     assert chart.ticks[-1].label == "100 %"
     assert chart.pooled_label - chart.own_label > 15
