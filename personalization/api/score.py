@@ -34,7 +34,9 @@ class ScoreView(APIView):
         tags=["rewards"],
     )
     def post(self, request: Request) -> HttpResponse:
-        """See ``docs/api.md``."""
+        """The model first adapts to every judgment that the user has made so far. A response that the project knows is
+        scored without encoding it; a new text is encoded once, for ever. The version and how much of the person is in the
+        scores are always in the answer."""
         slug, asked = parse_score_request(request.data)
         user = caller(request)
         rewards = score(access=project_for(user, slug), user_id=user.pk, request=asked)
