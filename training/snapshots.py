@@ -124,7 +124,7 @@ def _judgments(project: Project, tally: _Tally) -> Iterator[data.Judgment]:
     for row in rows.iterator(CHUNK):
         tally.counts.update(("judgments", _COUNTED_AS[row.choice]))
         tally.annotators.add(row.annotator_id)
-        part, slices = row.about.get("part", ""), row.about.get("slices", ())
+        part, slices = row.about.get("part", ""), row.about.get("slices", [])
         yield data.Judgment(
             annotator=str(row.annotator_id),
             a=str(row.pair__response_a_id),
@@ -136,7 +136,7 @@ def _judgments(project: Project, tally: _Tally) -> Iterator[data.Judgment]:
             tags=tuple(_signed(tag) for tag in row.rationale__tags or ()),
             judged_at=row.judged_at.astimezone(UTC).isoformat(),
             part=part if part in data.PARTS else "",
-            slices=tuple(slices),
+            slices=tuple(each for each in slices if isinstance(each, str)) if isinstance(slices, list) else (),
             repeat=row.occasion > 0,
         )
 
