@@ -13,15 +13,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.middleware import HtmxDetails
 
-from annotator.access import Access, project_for
+from annotator.access import Access
 from annotator.errors import AnnotatorError, Conflict, Invalid, LeaseLost
-from annotator.models import Annotator, Judgment, Role, User
+from annotator.models import Annotator, Judgment, User
 from annotator.selectors.progress import progress_of
 from annotator.services.answers import Answer
 from annotator.services.dealing import Dealt, deal
 from annotator.services.judging import record, undo_last
-from annotator.services.people import annotator_of
-from annotator.views.judge_page import JudgePage, Task, Told, answer_from, submitted_values, told_of, values_of
+from annotator.services.people import judge_of
+from annotator.views.judge_page import JudgePage, Task, answer_from, submitted_values, told_of, values_of
 
 
 class HtmxRequest(HttpRequest):
@@ -50,7 +50,7 @@ def judge(request: HtmxRequest, slug: str) -> HttpResponse:
     except (LeaseLost, Conflict) as error:
         note = _("%(why)s Here is the next pair.") % {"why": error}
         return _show(request, access, annotator, deal(annotator=annotator), note=note, status=409)
-    return _next(request, access, annotator, told_of(recorded.judgment, annotator))
+    return _next(request, access, annotator, recorded.judgment)
 
 
 @require_POST
@@ -66,9 +66,8 @@ def undo(request: HtmxRequest, slug: str) -> HttpResponse:
 
 
 def _judging(request: HtmxRequest, slug: str) -> tuple[Access, Annotator]:
-    access = project_for(request.user, slug, Role.OWNER, Role.ANNOTATOR)
     assert isinstance(request.user, User)
-    return access, annotator_of(project=access.project, user=request.user)
+    return judge_of(user=request.user, slug=slug)
 
 
 def _uuid(request: HtmxRequest, name: str) -> UUID:
@@ -80,10 +79,10 @@ def _uuid(request: HtmxRequest, name: str) -> UUID:
         raise Invalid(problem, fields={name: problem}) from None
 
 
-def _next(request: HtmxRequest, access: Access, annotator: Annotator, told: Told | None) -> HttpResponse:
+def _next(request: HtmxRequest, access: Access, annotator: Annotator, judgment: Judgment) -> HttpResponse:
     if request.htmx:
-        return _show(request, access, annotator, deal(annotator=annotator), told=told)
-    if told:
+        return _show(request, access, annotator, deal(annotator=annotator), judgment=judgment)
+    if told := told_of(judgment, annotator.project, progress_of(annotator).guesses):
         messages.info(request, f"{told.said} {told.record}")
     return redirect("judge", access.project.slug)
 
@@ -105,12 +104,14 @@ def _show(
     dealt: Dealt | None,
     *,
     values: dict[str, Any] | None = None,
-    told: Told | None = None,
+    judgment: Judgment | None = None,
     note: str = "",
     kind: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    page = JudgePage(access.project, progress_of(annotator), told=told, note=note, note_kind=kind)
+    progress = dealt.progress if dealt else progress_of(annotator)
+    told = told_of(judgment, access.project, progress.guesses) if judgment else None
+    page = JudgePage(access.project, progress, told=told, note=note, note_kind=kind)
     if dealt:
         page.task = Task.of(dealt)
         page.values = values or _values(dealt.answer)

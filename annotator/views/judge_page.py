@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,8 +11,8 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from annotator.errors import Invalid
-from annotator.models import Annotator, Judgment, Project
-from annotator.selectors.progress import Progress, guess_record
+from annotator.models import Judgment, Project
+from annotator.selectors.progress import GuessRecord, Progress
 from annotator.services.answers import SIDES, Answer, Choice, Side, Tag, on_scale, plausible_seconds
 from annotator.services.dealing import Dealt
 
@@ -101,6 +102,11 @@ class JudgePage:
         return self.progress.today > 0
 
     @property
+    def controls_key(self) -> str:
+        """Equal for pages whose controls, with nothing entered, are the same."""
+        return json.dumps([self.project.rationales, self.project.reason_tags])
+
+    @property
     def asks_why(self) -> bool:
         return self.project.rationales != Project.Rationales.OFF
 
@@ -177,9 +183,9 @@ def submitted_values(form: QueryDict) -> dict[str, Any]:
     return {"position": form.get("position", ""), "rationale": form.get("rationale", ""), **lists}
 
 
-def told_of(judgment: Judgment, annotator: Annotator) -> Told | None:
+def told_of(judgment: Judgment, project: Project, record: GuessRecord) -> Told | None:
     """What the model had guessed of a decided judgment, in the letters of the screen; None if it had guessed nothing."""
-    if judgment.guess is None or not judgment.decided or not annotator.project.show_guess:
+    if judgment.guess is None or not judgment.decided or not project.show_guess:
         return None
     guessed_a = judgment.guess >= 0.5
     sure = judgment.guess if guessed_a else 1 - judgment.guess
@@ -189,7 +195,6 @@ def told_of(judgment: Judgment, annotator: Annotator) -> Told | None:
     }
     right = guessed_a == (judgment.choice == Judgment.Choice.A)
     agreed = _("and so did you") if right else _("and you chose the other")
-    record = guess_record(annotator)
     counted = _("right %(right)d of the last %(of)d") % {"right": record.right, "of": record.of}
     return Told(f"{said}, {agreed}", f"· {counted}")
 
