@@ -25,7 +25,7 @@ from attune.rewards.base import Array
 from attune.rewards.indexing import Comparisons, Ints
 from attune.rewards.pooled import PooledFit
 
-BLOCK = 32
+BLOCK = 16
 """Judgments of one annotator are worked on in blocks of this many, so that everything is batched matrix products."""
 CONJUGATE_STEPS = 6
 EXTRA = 2

@@ -20,19 +20,30 @@ from threadpoolctl import threadpool_limits
 
 from attune.data import Snapshot
 from attune.errors import ArtifactError
+from attune.metrics import standard_error
 from attune.rewards.base import Array, FitReport, Latent, Progress
 from attune.rewards.bradley_terry import pooled_model
 from attune.rewards.factors import FactorConfig, FactorFit, FactorTrainer
 from attune.rewards.feature_map import Prepared, prepare
 from attune.rewards.indexing import Comparisons
 from attune.rewards.linear import LinearParts, LinearReward, davidson
-from attune.rewards.newcomers import SHOTS, Newcomer, hold_out, judge, paired_gain, report_metrics, split_newcomers
+from attune.rewards.newcomers import (
+    SHOTS,
+    Newcomer,
+    hold_out,
+    judge,
+    newcomer_losses,
+    paired_gain,
+    report_metrics,
+    split_newcomers,
+)
 from attune.rewards.pooled import PooledFit, fit_pooled
 from attune.rewards.traits import Trait, Traits, fit_traits
 
-BOLDNESS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+BOLDNESS = (0.125, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 """Factors on the personal part that are tried on held-out annotators."""
 BOLDNESS_SHOTS = (4, 16, 64)
+DOUBT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +98,8 @@ class Hybrid(LinearReward):
         fits = self._factors(data, pooled, everybody.take(~held), config.rounds, report, 0)
         parts = hybrid_parts(pooled, fits, data)
         boldness = 1.0
-        if held.any():
-            newcomers = split_newcomers(everybody.take(held), data.groups, rng)
+        newcomers = split_newcomers(everybody.take(held), data.groups, rng)
+        if newcomers:
             boldness = self._boldness(parts, data, everybody.take(held), newcomers)
             parts = bolder(parts, boldness)
             self.install(parts, data.encoder)
@@ -122,13 +133,17 @@ class Hybrid(LinearReward):
     def _boldness(
         self, parts: LinearParts, data: Prepared, comparisons: Comparisons, newcomers: Sequence[Newcomer]
     ) -> float:
-        """The factor on the personal part under which newcomers are predicted with the least log-loss."""
+        """The factor on the personal part under which newcomers are predicted with the least log-loss. In doubt the
+        smaller one: the least that is not clearly worse than the best, by half a standard error of the difference."""
         losses = []
         for factor in BOLDNESS:
             self.install(bolder(parts, factor), data.encoder)
-            summaries, _ = judge(self, comparisons, self.parts.table, newcomers, BOLDNESS_SHOTS)
-            losses.append(float(np.mean([each.log_loss for each in summaries.values()])) if summaries else 0.0)
-        return BOLDNESS[int(np.argmin(losses))] if any(losses) else 1.0
+            losses.append(newcomer_losses(self, comparisons, self.parts.table, newcomers, BOLDNESS_SHOTS))
+        best = losses[int(np.argmin([each.mean() for each in losses]))]
+        for factor, each in zip(BOLDNESS, losses, strict=True):
+            if (each - best).mean() <= DOUBT * standard_error(each - best):
+                return factor
+        return 1.0
 
     def _judge(
         self, comparisons: Comparisons, newcomers: Sequence[Newcomer], pooled: LinearReward

@@ -23,7 +23,10 @@ STRENGTH_WEIGHTS: Mapping[int | None, float] = {None: 1.0, 1: 0.75, 2: 1.0, 3: 1
 
 @dataclass(frozen=True, slots=True)
 class Comparisons:
-    """N judgments as columns, each (N,). ``a``, ``b`` index responses and ``annotator`` annotators."""
+    """N judgments as columns, each (N,). ``a``, ``b`` index responses and ``annotator`` annotators.
+
+    ``test`` marks what the data's makers set aside to be predicted from the annotator's other judgments.
+    """
 
     annotator: Ints
     a: Ints
@@ -31,6 +34,7 @@ class Comparisons:
     outcome: Ints
     side: Array
     weight: Array
+    test: NDArray[np.bool_]
     annotators: int
 
     def __len__(self) -> int:
@@ -51,6 +55,7 @@ def columns_of(judgments: Sequence[Judgment], row_of: Mapping[str, int], number_
         outcome=np.array([OUTCOMES[j.choice] for j in judgments], np.int64),
         side=np.array([-1.0 if j.swapped else 1.0 for j in judgments], np.float32),
         weight=np.array([STRENGTH_WEIGHTS[j.strength] for j in judgments], np.float32),
+        test=np.array([j.part == "test" for j in judgments], np.bool_),
         annotators=len(number_of),
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from attune.metrics import Summary, accuracies, standard_error, summarise
+from attune.metrics import Summary, accuracies, log_losses, standard_error, summarise
 from attune.rewards.base import Array, Latent
 from attune.rewards.indexing import Comparisons, Ints
 from attune.rewards.linear import LinearReward
@@ -40,23 +40,26 @@ def hold_out(comparisons: Comparisons, rng: np.random.Generator) -> NDArray[np.b
 
 
 def split_newcomers(comparisons: Comparisons, groups: Ints, rng: np.random.Generator) -> list[Newcomer]:
-    """Context and target of each annotator in ``comparisons``, on different prompts, or else different responses.
+    """Context and target of each annotator in ``comparisons``: as the data marks them, or else on different prompts, or
+    else on different responses.
 
     groups (N,): the prompt of each response.
     """
     newcomers = []
     for annotator in np.unique(comparisons.annotator):
         rows = np.flatnonzero(comparisons.annotator == annotator)
+        decided, marked = comparisons.outcome[rows] != 0, comparisons.test[rows]
+        if marked.any():
+            newcomers.append(Newcomer(rows[~marked], rows[marked & decided]))
+            continue
         a, b = comparisons.a[rows], comparisons.b[rows]
         if len(np.unique(groups[a])) >= LEAST_PROMPTS:
             a, b = groups[a], groups[b]
         units = np.unique(np.concatenate([a, b]))
         first = rng.permutation(units)[: (len(units) + 1) // 2]
         in_a, in_b = np.isin(a, first), np.isin(b, first)
-        target = rows[~in_a & ~in_b & (comparisons.outcome[rows] != 0)]
-        if len(target):
-            newcomers.append(Newcomer(rows[in_a & in_b], target))
-    return newcomers
+        newcomers.append(Newcomer(rows[in_a & in_b], rows[~in_a & ~in_b & decided]))
+    return [newcomer for newcomer in newcomers if len(newcomer.target)]
 
 
 def adapt_to(model: LinearReward, comparisons: Comparisons, items: Array, rows: Ints) -> Latent:
@@ -114,6 +117,19 @@ def paired_gain(
         for each in (model, baseline)
     )
     return {"gain": float((own - other).mean()), "gain_se": standard_error(own - other)} if len(own) else {}
+
+
+def newcomer_losses(
+    model: LinearReward, comparisons: Comparisons, items: Array, newcomers: Sequence[Newcomer], shots: Sequence[int]
+) -> NDArray[np.float64]:
+    """Each newcomer's mean log-loss over all these shots, (newcomers,), at the temperatures that suit them best."""
+    outcomes = [comparisons.outcome[newcomer.target] for newcomer in newcomers]
+    losses = np.zeros(len(newcomers))
+    for n in shots:
+        raw = predictions(model, comparisons, items, newcomers, n)
+        scale = temperature(raw, outcomes)
+        losses += [log_losses(rescaled(p, scale), y).mean() for p, y in zip(raw, outcomes, strict=True)]
+    return losses / len(shots)
 
 
 def temperature(probabilities: Sequence[Array], outcomes: Sequence[NDArray[np.int64]]) -> float:

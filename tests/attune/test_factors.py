@@ -19,6 +19,7 @@ def columns(annotator: list[int], a: list[int], b: list[int], outcome: list[int]
         np.array(outcome),
         np.ones(count, np.float32),
         np.ones(count, np.float32),
+        np.zeros(count, np.bool_),
         max(annotator) + 1,
     )
 
@@ -26,7 +27,7 @@ def columns(annotator: list[int], a: list[int], b: list[int], outcome: list[int]
 def test_blocks_by_hand() -> None:
     said = columns([1, 0, 1] + [1] * 33, [0, 1, 2] + [0] * 33, [1, 2, 0] + [2] * 33, [1, 0, -1] + [1] * 33)
     blocks = _Blocks(said, 3)
-    assert blocks.owner.tolist() == [0, 1, 1]
+    assert blocks.owner.tolist() == [0, 1, 1, 1]
     assert blocks.weight.sum() == 36
     x = np.array([[1.0], [10.0], [100.0]], np.float32)
     gaps = blocks.spread(x)[..., 0] * blocks.weight
