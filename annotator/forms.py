@@ -236,11 +236,16 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
 
     def values(self) -> dict[str, object]:
         """What ``services.settings.update_settings`` takes."""
-        values = {name: self.cleaned_data[name] for name in self.Meta.fields}
+        values = {name: _unix_lines(self.cleaned_data[name]) for name in self.Meta.fields}
         values["reason_tags"] = self.tags
         values["repeat_rate"] = self.cleaned_data["repeat_percent"] / 100
         values["gold_rate"] = self.cleaned_data["gold_percent"] / 100
         return values
+
+
+def _unix_lines(value: object) -> object:
+    """Browsers send every line end as CR LF; so that nothing seems changed that is not, it is stored as it was."""
+    return value.replace("\r\n", "\n") if isinstance(value, str) else value
 
 
 def _tags(data: QueryDict) -> tuple[list[dict[str, str]], list[str]]:

@@ -76,6 +76,7 @@ class Habits:
     """One annotator's row in the table of people. Shares are None where there is too little to tell."""
 
     annotator_id: int
+    ref: str
     name: str
     simulated: bool
     paused: bool
@@ -236,14 +237,14 @@ def people(project: Project, offset: int = 0, limit: int = 25) -> People:
     rows = _all(
         f"""WITH own AS (SELECT annotator_id, count(*) AS n, count(*) FILTER (WHERE judged_at > %s) AS week
                          FROM annotator_judgment AS j WHERE {COUNTS} GROUP BY annotator_id),
-            everybody AS (SELECT own.*, who.id, COALESCE(NULLIF(name, ''), ref) AS name, simulated, paused_at IS NOT NULL AS paused,
+            everybody AS (SELECT own.*, who.id, ref, COALESCE(NULLIF(name, ''), ref) AS name, simulated, paused_at IS NOT NULL AS paused,
                                  count(*) OVER () AS annotators, count(*) FILTER (WHERE NOT simulated) OVER () AS people,
                                  count(*) FILTER (WHERE NOT simulated AND week > 0) OVER () AS active,
                                  sum(n) OVER () AS judgments, sum(n) FILTER (WHERE simulated) OVER () AS simulations,
                                  sum(week) FILTER (WHERE NOT simulated) OVER () AS in_week
                           FROM own JOIN annotator_annotator AS who ON who.id = annotator_id),
             shown AS (SELECT * FROM everybody ORDER BY simulated, n DESC, id OFFSET %s LIMIT %s)
-            SELECT shown.id, name, simulated, paused, n, habits.*,
+            SELECT shown.id, ref, name, simulated, paused, n, habits.*,
                    annotators, people, active, judgments, COALESCE(simulations, 0), COALESCE(in_week, 0)
             FROM shown CROSS JOIN LATERAL ({_HABITS}) AS habits ORDER BY simulated, n DESC, shown.id""",
         [timezone.now() - A_WEEK, project.pk, offset, limit, project.pk, LATEST],

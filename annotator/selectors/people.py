@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -75,21 +76,22 @@ def audit_of(project: Project) -> list[Done]:
     return [Done(row.at, str(row.by) if row.by else "—", row.what, _particulars(row.about)) for row in rows]
 
 
-def _particulars(about: dict[str, object]) -> str:
-    parts = []
-    for key, value in about.items():
-        if isinstance(value, dict):
-            parts += [f"{_plain(name)} {_change(change)}" for name, change in value.items()]
-        else:
-            parts.append(f"{_plain(key)} {_change(value)}")
-    return " · ".join(parts)
+def _particulars(about: dict[str, Any]) -> str:
+    """``overlap 3 → 4 · instructions``: what changed with its values, then what is only named."""
+    changes = about.get("values", {})
+    parts = [f"{_plain(name)} {_said(before)} → {_said(after)}" for name, (before, after) in changes.items()]
+    parts += [_plain(name) for name in about.get("fields", []) if name not in changes]
+    rest = {key: value for key, value in about.items() if key not in ("values", "fields")}
+    return " · ".join([*parts, *(f"{_plain(key)} {_said(value)}" for key, value in rest.items())])
 
 
 def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _change(value: object) -> str:
+def _said(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(_plain(str(each)) for each in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return str(value)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -16,6 +17,7 @@ from annotator.access import Access, project_for
 from annotator.errors import Conflict, Invalid
 from annotator.forms import DeleteForm, SetupForm
 from annotator.models import Project, Role
+from annotator.selectors.dashboard import usual_seconds
 from annotator.selectors.people import audit_of
 from annotator.services import settings
 from annotator.services.erasing import delete_project
@@ -39,6 +41,19 @@ class Preview:
     tags: list[dict[str, str]]
     rationales: str
     show_guess: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the pairs need: judgments, and people's time at their usual ``seconds`` for one."""
+
+    pairs: int
+    judgments: int
+    seconds: float | None
+
+    @property
+    def hours(self) -> float | None:
+        return self.judgments * self.seconds / 3_600 if self.seconds else None
 
 
 @require_http_methods(["GET", "POST"])
@@ -138,8 +153,14 @@ def _page(
         "differences": differences,
         "delete_form": delete_form or DeleteForm(),
         "audit": audit_of(access.project),
+        "cost": _cost(access.project),
     }
     return project_page(request, access, "annotator/setup.html", context, section="setup", status=status)
+
+
+def _cost(project: Project) -> Cost:
+    pairs = project.pairs.filter(withdrawn_at=None).aggregate(pairs=Count("pk"), judgments=Sum("cap", default=0))
+    return Cost(pairs["pairs"], pairs["judgments"], usual_seconds(project))
 
 
 def _as_entered(form: SetupForm) -> Preview:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
-from annotator.models import Membership, Project, Role
-from tests.factories import ThreePeople, login, make_member, make_user
+from annotator.models import Annotator, ImportBatch, Membership, Project, Role
+from annotator.services.invites import create_invite
+from annotator.services.tokens import issue_token
+from tests.annotator.test_pages_owner_overview import say
+from tests.factories import ThreePeople, login, make_annotator, make_member, make_pair, make_user
 
 PAGES = ["project", "data", "people", "setup", "tokens", "pairs"]
 OWNERS_ONLY = {"setup", "tokens"}
@@ -60,6 +65,32 @@ def test_viewers_read_what_is_not_for_owners_alone(name: str, people: ThreePeopl
     viewer = login(make_member(people.project, role=Role.VIEWER))
     response = viewer.get(address(name, people.project))
     assert response.status_code == (403 if name in OWNERS_ONLY else 200)
+
+
+QUERIES = {"project": 10, "data": 5, "people": 9, "setup": 6, "tokens": 4, "pairs": 5}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_each_page_asks_the_database_so_often_however_much_there_is(
+    name: str, people: ThreePeople, owner_client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    cache.clear()
+    for _ in range(2):
+        fill(people)
+        owner_client.get(address(name, people.project))  # whether a project is large is kept from here on
+        with django_assert_num_queries(QUERIES[name]):
+            assert owner_client.get(address(name, people.project)).status_code == 200
+
+
+def fill(people: ThreePeople) -> None:
+    """A few more of everything that the pages list, with references that no address can hold."""
+    for _ in range(3):
+        annotator = make_annotator(people.project, make_user())
+        Annotator.objects.filter(pk=annotator.pk).update(ref=f"a/b\n?#{annotator.pk}")
+        say(make_pair(people.project), annotator)
+        issue_token(user=people.owner, name="export", scopes=["read"], project=people.project)
+        create_invite(project=people.project, by=people.owner)
+        ImportBatch.objects.create(project=people.project, by=people.owner, name="file.csv", path="x")
 
 
 ACTS = [

@@ -123,6 +123,22 @@ def test_a_tag_keeps_its_key_when_its_label_changes(people: ThreePeople, owner_c
     assert people.project.tag_labels == {"clear": "Easy to follow", "warm": "Warm"}
 
 
+def test_line_ends_of_browsers_are_no_change(people: ThreePeople, owner_client: Client) -> None:
+    Project.objects.filter(pk=people.project.pk).update(instructions="One\n\n- two")
+    people.project.refresh_from_db()
+    sent = as_is(people.project) | {"instructions": "One\r\n\r\n- two"}
+    assert owner_client.post(page_of(people.project), sent).status_code == 302
+    assert not AuditEntry.objects.exists()
+
+
+def test_the_page_says_what_the_pairs_cost(people: ThreePeople, owner_client: Client) -> None:
+    judged(people)
+    Project.objects.filter(pk=people.project.pk).update(overlap=3)
+    page = owner_client.get(page_of(people.project)).content.decode()
+    assert "5 pairs need 15 judgments" in page
+    assert "36 s for each, that is 0.2 hours" in page
+
+
 def test_a_project_may_have_no_tags(people: ThreePeople, owner_client: Client) -> None:
     assert (
         owner_client.post(page_of(people.project), as_is(people.project) | {"tag_label": ["", ""]}).status_code == 302
@@ -183,6 +199,7 @@ def judged(people: ThreePeople) -> Judgment:
         pair=people.project.pairs.earliest("id"),
         client_key="00000000-0000-0000-0000-000000000001",
         choice="a",
+        seconds=36,
     )
 
 

@@ -31,7 +31,12 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_from_an_empty_account_to_an_export(
-    page: Page, browser: Browser, live_server: Any, sign_in: Callable[[str], None], check_page: Callable[[str], None], file: Path
+    page: Page,
+    browser: Browser,
+    live_server: Any,
+    sign_in: Callable[[str], None],
+    check_page: Callable[[str], None],
+    file: Path,
 ) -> None:
     make_user("owner@example.org", name="Olive Owner")
     sign_in("owner@example.org")
@@ -132,5 +137,7 @@ def test_without_scripts(browser: Browser, live_server: Any, file: Path) -> None
     expect(page.get_by_text("1 setting saved")).to_be_visible()
     page.goto("/projects/plain/people/")
     page.get_by_role("button", name="Make a link").click()
-    expect(page.get_by_label("Invitation link")).to_have_value(f"{live_server.url}/join/" + page.get_by_label("Invitation link").input_value().split("/join/")[1])
+    expect(page.get_by_label("Invitation link")).to_have_value(
+        f"{live_server.url}/join/" + page.get_by_label("Invitation link").input_value().split("/join/")[1]
+    )
     context.close()
