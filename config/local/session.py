@@ -1,8 +1,9 @@
 """Django for a command: over the servers of a running `attune up`, or over its own Postgres while the command runs."""
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 
 from config.local import postgres, supervisor, valkey
@@ -35,10 +36,10 @@ def _point_at_local_servers(stack: ExitStack) -> None:
     """Name this machine's servers in the environment; start a Postgres that ends with `stack` if none runs."""
     home = attune_home()
     place = servers_folder(home)
-    if broker := valkey.running_url(place):
-        os.environ.setdefault("BROKER_URL", broker)
-    if supervisor.running_url(home):
-        os.environ.setdefault("SCORER_URL", f"unix:{scorer_socket(home)}")
+    if not os.environ.get("BROKER_URL") and (broker := valkey.running_url(place)):
+        os.environ["BROKER_URL"] = broker
+    if not os.environ.get("SCORER_URL") and supervisor.running_url(home):
+        os.environ["SCORER_URL"] = f"unix:{scorer_socket(home)}"
     if not os.environ.get("DATABASE_URL"):
         os.environ["DATABASE_URL"] = postgres.running_url(place) or _start_postgres(home, place, stack)
 
@@ -50,5 +51,6 @@ def _start_postgres(home: Path, place: Path, stack: ExitStack) -> str:
     server.start()
     os.environ["DATABASE_URL"] = server.url
     if not is_prepared(home, server.url):
-        prepare()
+        with redirect_stdout(sys.stderr):  # standard output is for the command's own results
+            prepare()
     return server.url

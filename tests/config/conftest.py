@@ -54,7 +54,7 @@ def run_python(code: str, **env: str) -> str:
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stderr
