@@ -21,7 +21,6 @@ DATABASES = {
     }
 }
 CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
-CELERY_TASK_PUBLISH_RETRY = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
