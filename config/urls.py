@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView
+from drf_spectacular.views import SpectacularAPIView
 
-from config import health
+from config import health, reference
 
 urlpatterns = [
     path("livez", health.livez),
@@ -13,11 +13,7 @@ urlpatterns = [
     path("", include("training.urls")),
     path("", include("personalization.urls")),
     path("api/schema/", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]), name="schema"),
-    path(
-        "api/docs/",
-        SpectacularRedocView.as_view(url_name="schema", authentication_classes=[], permission_classes=[]),
-        name="api_docs",
-    ),
+    path("api/docs/", reference.api_reference, name="api_docs"),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
 ]

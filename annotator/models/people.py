@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
@@ -51,7 +52,7 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox is unt
 
     @property
     def initials(self) -> str:
-        words = (self.name or self.email.split("@")[0]).replace(".", " ").split()
+        words = re.findall(r"\b[^\W\d_]+", self.name or self.email.split("@")[0])
         return "".join(word[0] for word in words[:2]).upper()
 
 
