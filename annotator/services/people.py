@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 
-from django.db.models import OuterRef, Subquery
+from django.db import connection
 
 from annotator.access import Access, project_for
 from annotator.errors import Invalid
-from annotator.models import Annotator, Membership, Project, Role, User
+from annotator.models import Annotator, Project, Role, User
+from annotator.selectors.rows import columns, instance, width
 from annotator.services.texts import text_problem
 
 
@@ -21,15 +22,26 @@ def annotator_of(*, project: Project, user: User) -> Annotator:
     return annotator
 
 
+_JUDGE = f"""
+SELECT m.role, {columns(Annotator, "a")}, {columns(Project, "p")} FROM annotator_project p
+JOIN annotator_membership m ON m.project_id = p.id AND m.user_id = %(user)s AND m.role IN ('owner', 'annotator')
+JOIN annotator_annotator a ON a.project_id = p.id AND a.user_id = %(user)s
+WHERE p.slug = %(slug)s
+"""
+
+
 def judge_of(*, user: User, slug: str) -> tuple[Access, Annotator]:
     """The user as one who judges in the project: one query, but for the first time. Raises as ``project_for`` does."""
-    role = Membership.objects.filter(project=OuterRef("project"), user=OuterRef("user")).values("role")
-    known = Annotator.objects.filter(user=user, project__slug=slug).select_related("project")
-    annotator = known.annotate(role=Subquery(role)).first()
-    if annotator and annotator.role in (Role.OWNER, Role.ANNOTATOR) and user.reaches_only is None:
-        return Access(annotator.project, Role(annotator.role)), annotator
-    access = project_for(user, slug, Role.OWNER, Role.ANNOTATOR)
-    return access, annotator_of(project=access.project, user=user)
+    with connection.cursor() as cursor:
+        cursor.execute(_JUDGE, {"user": user.pk, "slug": slug})
+        row = cursor.fetchone()
+    if row is None or user.reaches_only is not None:
+        access = project_for(user, slug, Role.OWNER, Role.ANNOTATOR)
+        return access, annotator_of(project=access.project, user=user)
+    role, *values = row
+    annotator = instance(Annotator, values[: width(Annotator)])
+    annotator.project = instance(Project, values[width(Annotator) :])
+    return Access(annotator.project, Role(role)), annotator
 
 
 def annotator_by_ref(*, project: Project, ref: str) -> Annotator:
