@@ -12,16 +12,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from annotator.selectors import evidence
 from attune.data import Choice
 from attune.rewards.base import Comparison, Latent, RewardModel
-from personalization import models
 from personalization.items import items_of_responses, load, usable
 from training.serving import ServedVersion
 
@@ -38,6 +37,15 @@ CROSS JOIN LATERAL (
     WHERE j.annotator_id = a.id AND j.current
 ) said
 LEFT JOIN personalization_latent l ON l.annotator_id = a.id AND l.version_id = %s
+"""
+_UPSERT = """
+INSERT INTO personalization_latent
+    (annotator_id, version_id, signature, mean, cov, extra, n_judgments, n_unused, updated_at)
+VALUES (%(annotator_id)s, %(version_id)s, %(signature)s, %(mean)s, %(cov)s, %(extra)s, %(n_judgments)s, %(n_unused)s,
+    %(updated_at)s)
+ON CONFLICT (annotator_id, version_id) DO UPDATE SET
+    signature = EXCLUDED.signature, mean = EXCLUDED.mean, cov = EXCLUDED.cov, extra = EXCLUDED.extra,
+    n_judgments = EXCLUDED.n_judgments, n_unused = EXCLUDED.n_unused, updated_at = EXCLUDED.updated_at
 """
 
 
@@ -161,21 +169,26 @@ def _context(model: RewardModel, served: ServedVersion, annotator_id: int) -> tu
 
 
 def _store(row: _Row, served: ServedVersion, latent: Latent, unused: int) -> datetime:
-    """Write the posterior over whatever is there, in one statement."""
+    """Write the posterior over whatever is there, in one statement.
+
+    Nothing waits for the disk: a row that a crash loses is made anew. (Not so within a transaction of the caller's, whose
+    other writes are no derived data.)
+    """
     now = timezone.now()
-    stored = models.Latent(
-        annotator_id=row.id,
-        version_id=served.id,
-        signature=row.signature or "",
-        mean=np.asarray(latent.mean, _FLOAT).tobytes(),
-        cov=np.asarray(latent.cov, _FLOAT).tobytes(),
-        extra={name: float(value) for name, value in latent.extra.items()},
-        n_judgments=latent.n,
-        n_unused=unused,
-        updated_at=now,
-    )
-    columns = ["signature", "mean", "cov", "extra", "n_judgments", "n_unused", "updated_at"]
-    models.Latent.objects.bulk_create(
-        [stored], update_conflicts=True, unique_fields=["annotator", "version"], update_fields=columns
-    )
+    values: dict[str, Any] = {
+        "annotator_id": row.id,
+        "version_id": served.id,
+        "signature": row.signature or "",
+        "mean": np.asarray(latent.mean, _FLOAT).tobytes(),
+        "cov": np.asarray(latent.cov, _FLOAT).tobytes(),
+        "extra": json.dumps({name: float(value) for name, value in latent.extra.items()}),
+        "n_judgments": latent.n,
+        "n_unused": unused,
+        "updated_at": now,
+    }
+    outermost = not connection.in_atomic_block
+    with transaction.atomic(), connection.cursor() as cursor:
+        if outermost:
+            cursor.execute("SET LOCAL synchronous_commit = off")
+        cursor.execute(_UPSERT, values)
     return now
