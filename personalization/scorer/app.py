@@ -1,7 +1,7 @@
 """The scorer: ``uvicorn personalization.scorer.app:app``. Texts in, vectors out; knows no database and no Django.
 
 ``POST /encode`` takes ``{"encoder", "texts": [[prompt, response], …]}`` and answers float32 rows (``scorer.wire``).
-It has no authentication: bind it to a unix socket or to loopback, never to a public address.
+It has no authentication: bind it to a unix socket, to loopback or to a private network, never to a public address.
 """
 
 from __future__ import annotations
