@@ -27,11 +27,11 @@ def demo(port: int, home: Path | None) -> None:
 def _seed(supervisor: Supervisor) -> None:
     """Write the starter project, unless this database has it already."""
     stamp, access = supervisor.folder / "demo.database", supervisor.folder / "demo.json"
-    identity = database_identity(supervisor.database_url) or ""
-    if not (access.exists() and stamp.exists() and stamp.read_text() == identity):
+    identity = database_identity(supervisor.database_url)
+    if not (identity and access.exists() and stamp.exists() and stamp.read_text() == identity):
         click.echo("writing the starter project")
         supervisor.run_once("seed", [sys.executable, "-m", "config.commands.seed", str(access)])
-        stamp.write_text(identity)
+        stamp.write_text(identity or "")
     granted = json.loads(access.read_text())
     write_secret(access, json.dumps({**granted, "url": supervisor.url}, indent=2) + "\n")
 

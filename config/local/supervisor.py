@@ -76,8 +76,7 @@ class Supervisor:
         """
         home.prepare_home(self.folder)
         self._lock = self._claim_folder()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _raise_stopped)
+        _listen_to_signals()
         watchdog, leash = self._start_watchdog()
         try:
             check_port(self.port)
@@ -211,6 +210,14 @@ def running_url(folder: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError, psutil.NoSuchProcess):
         return None
     return str(state["url"]) if alive else None
+
+
+def _listen_to_signals() -> None:
+    """Stop in order on Ctrl-C, SIGTERM and a closed terminal; `nohup` keeps its meaning."""
+    signal.signal(signal.SIGINT, _raise_stopped)
+    signal.signal(signal.SIGTERM, _raise_stopped)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _raise_stopped)
 
 
 def _raise_stopped(_number: int, _frame: FrameType | None) -> None:
