@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import connection
 from django.utils import timezone
 
@@ -287,6 +287,7 @@ def checks(project: Project) -> Checks:
 
 def kept(project: Project, name: str, compute: Callable[[], Figure]) -> Figure:
     """What ``compute`` finds; in a project of ``LARGE`` size it may be up to a minute old."""
+    cache = caches["process"]
     if not cache.get_or_set(f"dashboard:{project.pk}", partial(_is_large, project), KEPT_SECONDS):
         return compute()
     return cast(Figure, cache.get_or_set(f"dashboard:{project.pk}:{name}", compute, KEPT_SECONDS))
