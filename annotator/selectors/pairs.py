@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from collections import Counter
+from collections.abc import Iterable
+
+from django.db.models import Count, Q, QuerySet
 
 from annotator.models import Judgment, Pair, Project
 
 
 def pairs_of(project: Project, query: str = "") -> QuerySet[Pair]:
-    """Pairs with ``judged`` (first looks that stand), in the order they came; of prompts that say ``query`` or have it as id."""
-    standing = Judgment.objects.filter(pair=OuterRef("pk"), current=True, withdrawn=False, occasion=0).order_by()
-    counted = standing.exclude(choice=Judgment.Choice.SKIP).values("pair").annotate(n=Count("pk")).values("n")
-    rows = project.pairs.select_related("project", "prompt", "response_a", "response_b").order_by("id")
-    rows = rows.annotate(judged=Coalesce(Subquery(counted, output_field=IntegerField()), 0))
+    """Pairs in the order they came; of prompts that say ``query`` or have it as their id."""
+    rows = project.pairs.prefetch_related("prompt", "response_a", "response_b").order_by("id")
     if query := query.strip()[:200].replace("\x00", ""):
         rows = rows.filter(Q(prompt__text__icontains=query) | Q(prompt__ref=query))
     return rows
+
+
+def judged(pairs: Iterable[Pair]) -> Counter[int]:
+    """How many first looks stand for each of a page of pairs, by the pair's id."""
+    standing = Judgment.objects.filter(pair__in=list(pairs), current=True, withdrawn=False, occasion=0).order_by()
+    counts = standing.exclude(choice=Judgment.Choice.SKIP).values_list("pair").annotate(n=Count("pk"))
+    return Counter(dict(counts))
 
 
 def judgments_of(pair: Pair) -> QuerySet[Judgment]:

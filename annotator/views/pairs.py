@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotator.access import project_for
 from annotator.models import Role
-from annotator.selectors.pairs import judgments_of, pairs_of
+from annotator.selectors.pairs import judged, judgments_of, pairs_of
 from annotator.services.erasing import restore_pair, withdraw_pair
 from annotator.views.pages import is_part, paged, part, project_page, row_of, signed_in
 
@@ -22,7 +22,8 @@ def pairs(request: HttpRequest, slug: str) -> HttpResponse:
     """All pairs, found by words of the prompt or by its id."""
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
     query = request.GET.get("q", "")
-    context = {"pairs": paged(pairs_of(access.project, query), request), "query": query}
+    page = paged(pairs_of(access.project, query), request)
+    context = {"pairs": page, "judged": judged(page), "query": query}
     if is_part(request, "pairs"):
         return part(request, access, "annotator/_pairs.html", context, target="pairs")
     return project_page(request, access, "annotator/pairs.html", context, section="data")
@@ -34,7 +35,7 @@ def pair(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """One pair as annotators see it, its sources, and every judgment of it."""
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
     row = row_of(pairs_of(access.project), pk)
-    context = {"pair": row, "judgments": paged(judgments_of(row), request)}
+    context = {"pair": row, "judged": judged([row])[row.pk], "judgments": paged(judgments_of(row), request)}
     if is_part(request, "judgments"):
         return part(request, access, "annotator/_pair_judgments.html", context, target="judgments")
     return project_page(request, access, "annotator/pair.html", context, section="data")

@@ -231,6 +231,8 @@ def test_pairs_are_found_opened_withdrawn_and_restored(people: ThreePeople, owne
     where = reverse("pairs", args=[people.project.slug])
     found = owner_client.get(where, {"q": pair.prompt.text}).content.decode()
     assert "1 pair<" in found
+    assert "1 of 3<" in found
+    assert "0 of 3<" not in found
     assert "No prompt says" in owner_client.get(where, {"q": "zebra\x00"}).content.decode()
     page = owner_client.get(reverse("pair", args=[people.project.slug, pair.pk])).content.decode()
     assert '<b class="is-b">B</b> clearly' in page
