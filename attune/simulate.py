@@ -53,25 +53,33 @@ BOTH_BAD_BELOW = -1.0
 WORDS_PER_SECOND = 4.0
 START = datetime(2026, 9, 1, 8, tzinfo=UTC)
 
-REASONS: Mapping[tuple[str, int], tuple[str, tuple[str, ...]]] = {
-    ("detailed", 1): ("thorough", ("It covers what I would have asked next.", "The other one leaves too much out.")),
-    ("detailed", -1): ("concise", ("Short, and nothing is missing.", "The other one goes on for too long.")),
-    ("casual", 1): ("relaxed", ("It talks like a person.", "The other one sounds like a form letter.")),
-    ("casual", -1): ("formal", ("The tone is right for something serious.", "The other one is too chatty for me.")),
-    ("direct", 1): ("direct", ("It tells me what to do.", "The other one hedges every sentence.")),
-    ("direct", -1): ("careful", ("It says how sure one can be.", "The other one is too sure of itself.")),
-    ("examples", 1): ("examples", ("The example made it click.", "The other one stays in the abstract.")),
-    ("examples", -1): ("general", ("It states the rule and stops.", "The other one buries the point in examples.")),
-    ("warm", 1): ("warm", ("It is kind about it.", "The other one is cold.")),
-    ("warm", -1): ("sober", ("No cheering, just the answer.", "The other one is trying too hard to be nice.")),
-    ("bulleted", 1): ("structured", ("I could take it in at a glance.", "The other one is a wall of text.")),
-    ("bulleted", -1): ("flowing", ("It reads as one thought.", "The other one is a pile of bullet points.")),
+REASONS: Mapping[tuple[str, int], tuple[str, str]] = {
+    ("detailed", 1): ("It covers what I would have asked next.", "The other one leaves too much out."),
+    ("detailed", -1): ("Short, and nothing is missing.", "The other one goes on for too long."),
+    ("casual", 1): ("It talks like a person.", "The other one sounds like a form letter."),
+    ("casual", -1): ("The tone is right for something serious.", "The other one is too chatty for me."),
+    ("direct", 1): ("It tells me what to do.", "The other one hedges every sentence."),
+    ("direct", -1): ("It says how sure one can be.", "The other one is too sure of itself."),
+    ("examples", 1): ("The example made it click.", "The other one stays in the abstract."),
+    ("examples", -1): ("It states the rule and stops.", "The other one buries the point in examples."),
+    ("warm", 1): ("It is kind about it.", "The other one is cold."),
+    ("warm", -1): ("No cheering, just the answer.", "The other one is trying too hard to be nice."),
+    ("bulleted", 1): ("I could take it in at a glance.", "The other one is a wall of text."),
+    ("bulleted", -1): ("It reads as one thought.", "The other one is a pile of bullet points."),
 }
-"""For each axis and direction: the reason tag, and sentences; the first is of the chosen response, the second of the
-other."""
+"""For each axis and direction two sentences; the first is of the chosen response, the second of the other."""
 
-REASON_TAGS: tuple[tuple[str, str], ...] = tuple((tag, tag.capitalize()) for tag, _ in REASONS.values())
-"""(key, label) of every tag that simulated annotators use."""
+AXIS_TAGS: Mapping[str, tuple[str, str]] = {
+    "detailed": ("length", "Length"),
+    "casual": ("tone", "Tone"),
+    "direct": ("directness", "Directness"),
+    "warm": ("warmth", "Warmth"),
+    "bulleted": ("layout", "Layout"),
+    "examples": ("examples", "Examples"),
+}
+"""For each axis the (key, label) of the reason tag; good or bad is said by its sign."""
+
+REASON_TAGS: tuple[tuple[str, str], ...] = tuple(AXIS_TAGS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +284,6 @@ def _reason(
     best = int(np.argmax(support))
     if rng.random() >= RATIONALE_SHARE or support[best] < 0.2:
         return (), ""
-    tag, sentences = REASONS[AXES[best], 1 if difference[best] > 0 else -1]
-    signed = f"{'a' if choice == 'a' else 'b'}+{tag}"
+    sentences = REASONS[AXES[best], 1 if difference[best] > 0 else -1]
+    signed = f"{choice}+{AXIS_TAGS[AXES[best]][0]}"
     return (signed,), str(rng.choice(sentences)) if rng.random() < 0.6 else ""

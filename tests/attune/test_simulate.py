@@ -12,8 +12,10 @@ import pytest
 from attune.errors import BadData
 from attune.simulate import (
     AXES,
+    AXIS_TAGS,
     PROTOTYPES,
     REASON_TAGS,
+    REASONS,
     Simulation,
     StyledPrompt,
     load_starter,
@@ -56,17 +58,18 @@ def test_true_reward_by_hand(world: Simulation) -> None:
 
 def test_reasons_are_given_only_for_choices_and_fit_them(world: Simulation) -> None:
     known = {tag for tag, _ in REASON_TAGS}
-    assert len(known) == 2 * len(AXES)
+    assert len(known) == len(AXES)
     reasons = [each for each in world.judgments if each.tags]
     assert 0.2 < len(reasons) / len(world.judgments) < 0.4
     for each in reasons:
         assert each.tags[0].startswith(f"{each.choice}+")
-        assert each.tags[0][2:] in known
-    by_tag = {"thorough": 1, "concise": -1}
-    for each in reasons:
-        if (sign := by_tag.get(each.tags[0][2:])) is not None:
-            chosen, other = (each.a, each.b) if each.choice == "a" else (each.b, each.a)
-            assert sign * (world.styles[chosen][0] - world.styles[other][0]) > 0
+        axis = next(number for number, name in enumerate(AXES) if AXIS_TAGS[name][0] == each.tags[0][2:])
+        chosen, other = (each.a, each.b) if each.choice == "a" else (each.b, each.a)
+        difference = np.array(world.styles[chosen]) - np.array(world.styles[other])
+        support = np.array(world.people[each.annotator].taste) * difference
+        assert support[axis] == support.max()
+        if each.rationale:
+            assert each.rationale in REASONS[AXES[axis], 1 if difference[axis] > 0 else -1]
 
 
 def test_strength_goes_with_the_margin_and_ties_have_none(world: Simulation) -> None:
