@@ -23,7 +23,7 @@ from annotator.imports.rows import JudgmentRow, PromptRow, judgment_row, prompt_
 from annotator.imports.writing import Outcome, Writer
 from annotator.models import Annotator, Project
 
-BATCH_ROWS = 5_000
+BATCH_ROWS = 2_500
 BATCH_BYTES = 8_000_000
 """A batch ends at whichever comes first, so that rows of any length fit into the same memory."""
 _LOCK = 0x417474  # "Att": the class of the advisory locks that imports take, one for each project
