@@ -40,10 +40,10 @@ from attune.rewards.newcomers import (
 from attune.rewards.pooled import PooledFit, fit_pooled
 from attune.rewards.traits import Trait, Traits, fit_traits
 
-BOLDNESS = (0.125, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+BOLDNESS = (0.25, 0.5, 0.75, 1.0, 1.25)
 """Factors on the personal part that are tried on held-out annotators."""
-BOLDNESS_SHOTS = (4, 16, 64)
-DOUBT = 0.5
+BOLDNESS_SHOTS = (4, 16)
+DOUBT = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Hybrid(LinearReward):
         self, parts: LinearParts, data: Prepared, comparisons: Comparisons, newcomers: Sequence[Newcomer]
     ) -> float:
         """The factor on the personal part under which newcomers are predicted with the least log-loss. In doubt the
-        smaller one: the least that is not clearly worse than the best, by half a standard error of the difference."""
+        smaller one: the least that is not clearly worse than the best, by a quarter of the difference's standard error."""
         losses = []
         for factor in BOLDNESS:
             self.install(bolder(parts, factor), data.encoder)

@@ -15,7 +15,7 @@ from attune.rewards.indexing import Comparisons, Ints
 from attune.rewards.linear import LinearReward
 
 SHOTS = (0, 4, 8, 16, 64)
-HELD_OUT_SHARE = 0.15
+HELD_OUT_SHARE = 0.2
 HELD_OUT_MOST = 300
 LEAST_JUDGMENTS = 8
 LEAST_PROMPTS = 4

@@ -65,7 +65,9 @@ def fit_pooled(comparisons: Comparisons, mapped: Array, penalties: Penalties = P
 
     start = np.zeros(count + width + 2)
     start[-1] = -1.0
-    theta = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 300, "maxcor": 20}).x
+    theta = minimize(
+        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 300, "maxcor": 20, "ftol": 1e-8, "gtol": 1e-3}
+    ).x
     return PooledFit(
         theta[:count].astype(np.float32), theta[count:-2].astype(np.float32), float(theta[-2]), float(theta[-1])
     )
