@@ -10,10 +10,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
+from annotator.errors import Invalid
 from annotator.models import Role
 from annotator.models.content import MAX_TEXT
 from attune.encoders import get_encoder
 from attune.rewards.base import Comparison
+from personalization.api.parsing import parse_score_request
 from personalization.models import Latent
 from tests.factories import make_annotator, make_member, make_response
 from tests.personalization.conftest import Api, World
@@ -345,11 +347,19 @@ MESSAGE = {"role": "user", "content": "Hello"}
         ),
     ],
 )
-def test_a_wrong_field_is_named(world: World, owner_api: Api, fields: dict[str, Any], field: str, reason: str) -> None:
-    answer = problem(owner_api.score(body(world, **fields)), 422)
-    assert list(answer["fields"]) == [field]
-    assert reason in answer["fields"][field]
-    assert field in answer["detail"]
+def test_a_wrong_field_is_named(fields: dict[str, Any], field: str, reason: str) -> None:
+    asked = {"project": "everyday", "prompt": "How?", "completions": ["Like this."]}
+    with pytest.raises(Invalid) as wrong:
+        parse_score_request(asked | fields)
+    assert list(wrong.value.fields) == [field]
+    assert reason in wrong.value.fields[field]
+    assert field in str(wrong.value)
+
+
+def test_wrong_fields_are_answered_with_their_names(world: World, owner_api: Api) -> None:
+    answer = problem(owner_api.score(body(world, prompt="\ud800", completions=["x", ""], who="x")), 422)
+    assert answer["fields"].keys() == {"prompt", "completions[1]", "who"}
+    assert answer["code"] == "invalid"
 
 
 def test_missing_fields_are_named_together(owner_api: Api) -> None:
