@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db import connection
 from django.db.models import Count, Max
 
 from annotator.models import Judgment
@@ -30,18 +31,21 @@ class Signature:
     last_id: int
 
 
+_COMPARISONS = """
+SELECT j.id, p.response_a_id, p.response_b_id, j.choice, j.strength, j.swapped
+FROM annotator_judgment j JOIN annotator_pair p ON p.id = j.pair_id
+WHERE j.annotator_id = %s AND j.id > %s AND j.current AND NOT j.withdrawn AND j.choice <> 'skip' ORDER BY j.id
+"""
+
+
 def comparisons(annotator_id: int, after: int = 0) -> list[Comparison]:
     """The annotator's current judgments with ids above ``after``, oldest first; no skips, nothing withdrawn.
 
     ``after`` is only of use while nothing before it was revised: compare ``signature`` counts.
     """
-    rows = (
-        Judgment.objects.filter(annotator_id=annotator_id, current=True, withdrawn=False, pk__gt=after)
-        .exclude(choice=Judgment.Choice.SKIP)
-        .order_by("pk")
-        .values_list("pk", "pair__response_a_id", "pair__response_b_id", "choice", "strength", "swapped")
-    )
-    return [Comparison(*row) for row in rows]
+    with connection.cursor() as cursor:
+        cursor.execute(_COMPARISONS, [annotator_id, after])
+        return [Comparison(*row) for row in cursor.fetchall()]
 
 
 def signature(annotator_id: int) -> Signature:
