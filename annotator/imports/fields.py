@@ -49,8 +49,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     alias = ALIASES.get(name.lower())
     close = [alias] if alias in names else difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.75)
-    meant = f"did you mean {close[0]!r}? Otherwise" if close else f"one of {', '.join(names)};"
-    return f"{meant} leave it out, or keep it as it is with --keep-extra"
+    meant = f"did you mean {close[0]!r}? If not," if close else "if you need it,"
+    return f"a known field; {meant} keep it aside with --keep-extra"
 
 
 def text(row: Mapping[str, object], name: str, *, limit: int = MAX_REF, blank: bool = False, shown: str = "") -> str:
