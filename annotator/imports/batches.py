@@ -78,6 +78,12 @@ def cancel_import(*, batch: ImportBatch) -> None:
         _forget_upload(batch)
 
 
+def stored_files(project: Project) -> list[str]:
+    """What the project's imports keep in the uploads storage: files not yet read, and rejected rows."""
+    batches = ImportBatch.objects.filter(project=project).values_list("path", "report__rejected_file")
+    return [path for paths in batches for path in paths if path]
+
+
 def run_batch(*, batch_id: int) -> None:
     """Read a confirmed file, in the worker. A doubled message, or a batch in other hands, is left alone."""
     if not ImportBatch.objects.filter(pk=batch_id, confirmed_at__isnull=False).exists():

@@ -68,4 +68,4 @@ def _check_header(file: Opened, header: Sequence[str], shape: Shape, *, keep_ext
             raise BadFile(f"{file.name}: there is no column {name!r} in the header ({', '.join(header)[:200]}).")
     for name in header:
         if not keep_extra and not is_column(name, known):
-            raise BadFile(f"{file.name}: unknown column {name!r}; {suggestion(name, known)}.")
+            raise BadFile(f"{file.name}: unknown column {name!r}; expected {suggestion(name, known)}.")

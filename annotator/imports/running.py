@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar, cast
 
 from django.db import connection, transaction
 
+from annotator.errors import Conflict
 from annotator.imports.detecting import detected
 from annotator.imports.errors import BadRow
 from annotator.imports.reading import Opened, RawRow, Source, opened
@@ -45,7 +46,7 @@ def run_import(
 
     One bad row and nothing is written (the report says which), unless ``options.skip_bad``. A dry run does everything
     and takes it back. Raises ``BadFile`` for a file that can't be read to its end, ``CannotReject`` where the rejected
-    rows find no room; nothing is written then.
+    rows find no room, ``Conflict`` where others write into the project meanwhile; nothing is written then.
     """
     return _Import(project, options or ImportOptions(), on_progress).run(source)
 
@@ -53,7 +54,7 @@ def run_import(
 def preview_import(
     source: Source, *, project: Project, options: ImportOptions | None = None, on_progress: OnProgress | None = None
 ) -> ImportPreview:
-    """What ``run_import`` would do, and how the first rows read. Writes nothing. Raises ``BadFile``."""
+    """What ``run_import`` would do, and how the first rows read. Writes nothing. Raises ``BadFile``, ``Conflict``."""
     work = _Import(project, replace(options or ImportOptions(), dry_run=True), on_progress)
     report = work.run(source)
     return ImportPreview(report, [_shown(row) for row in work.first_rows])
@@ -88,9 +89,15 @@ class _Import:
         return self._report
 
     def _lock(self) -> None:
-        """One import at a time into a project, so that each sees what the other wrote."""
+        """One import at a time into a project, so that each sees what the other wrote. Nobody waits to look, though."""
+        lock = [_LOCK, self._project.pk % 2**31]
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, self._project.pk % 2**31])
+            if not self._options.dry_run:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", lock)
+                return
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", lock)
+            if cursor.fetchone() == (False,):
+                raise Conflict("Another file is being read into this project; look again when that is done.")
 
     def _read(self, file: Opened) -> None:
         found, report = detected(file, keep_extra=self._options.keep_extra), self._report

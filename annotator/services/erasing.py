@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from annotator.errors import Invalid
+from annotator.imports.batches import stored_files
 from annotator.models import Assignment, Pair, Project, User
 from annotator.services.audit import record
 
@@ -48,7 +49,7 @@ def delete_project(*, project: Project, by: User, typed: str) -> None:
     """
     if typed.strip() != project.name.strip():
         raise Invalid("Nothing was deleted.", fields={"typed": f"“{typed.strip()[:80]}” is not the project’s name."})
-    uploads = list(project.imports.exclude(path="").values_list("path", flat=True))
+    uploads = stored_files(project)
     about = {"slug": project.slug, "name": project.name, "judgments": project.judgments.count()}
     with transaction.atomic():
         with connection.cursor() as cursor:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
+from django.db import connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from annotator.errors import Conflict, Invalid
 from annotator.imports import batches
 from annotator.imports.errors import BadFile
+from annotator.imports.reporting import Progress
+from annotator.imports.running import run_import
 from annotator.imports.tasks import read_batch
 from annotator.models import AuditEntry, ImportBatch, JobState, Judgment, Project
 from annotator.services import jobs
@@ -114,6 +119,7 @@ def test_bad_rows_stop_all_and_the_owner_may_try_again_without_them(
     assert (batch.state, Judgment.objects.count()) == (JobState.DONE, 1)
     with storages["uploads"].open(batch.report["rejected_file"]) as rejected:
         assert b'"preference":"c"' in rejected.read()
+    assert batches.stored_files(project) == [batch.report["rejected_file"]]
 
 
 def test_a_file_that_can_not_be_read_says_why(
@@ -184,9 +190,6 @@ def test_cancelled_while_it_is_read(broker: Broker, monkeypatch: pytest.MonkeyPa
 
 def _cancel_then(check: Any, batch: ImportBatch) -> Any:
     """Have another connection cancel the batch at the first check."""
-    import threading
-
-    from django.db import connection
 
     def cancel() -> None:
         jobs.cancel(job=batch)
@@ -203,6 +206,30 @@ def _cancel_then(check: Any, batch: ImportBatch) -> Any:
         check(beat)
 
     return checked
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_to_look_while_a_file_is_read(broker: Broker) -> None:
+    """The worker holds the project's lock; a preview in another connection says so at once."""
+    project = make_project()
+    batch = upload(project, row())
+    told: list[str] = []
+
+    def look() -> None:
+        try:
+            batches.preview_batch(batch=batch)
+        except Conflict as busy:
+            told.append(str(busy))
+        finally:
+            connection.close()
+
+    def in_between(_: Progress) -> None:
+        other = threading.Thread(target=look)
+        other.start()
+        other.join()
+
+    run_import(io.BytesIO(lines(row())), project=project, on_progress=in_between)
+    assert told == ["Another file is being read into this project; look again when that is done."]
 
 
 def test_files_that_nobody_confirmed_are_forgotten(project: Project) -> None:
