@@ -9,5 +9,5 @@ from django.http import HttpRequest
 class ClosedSignup(DefaultAccountAdapter):
     """Sign-up is closed; accounts come from invitations (``annotator.services.people``)."""
 
-    def is_open_for_signup(self, request: HttpRequest) -> bool:
+    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 (allauth passes it)
         return False

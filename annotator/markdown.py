@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 import nh3
-from markdown_it import MarkdownIt
 from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
 
 _parser = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
-_TAGS = set("a b blockquote br code del em h1 h2 h3 h4 h5 h6 hr li ol p pre s strong sub sup table tbody td th thead tr ul".split())
+_BLOCKS = {"blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "ul"}
+_TABLES = {"table", "tbody", "td", "th", "thead", "tr"}
+_INLINE = {"a", "b", "br", "code", "del", "em", "s", "strong", "sub", "sup"}
 _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "th": {"align"}, "td": {"align"}}
 
 
@@ -18,7 +20,7 @@ def render_markdown(text: str) -> SafeString:
     """Sanitised HTML of ``text``; headings start at h3, below the page's own."""
     html = nh3.clean(
         _parser.render(text),
-        tags=_TAGS,
+        tags=_BLOCKS | _TABLES | _INLINE,
         attributes=_ATTRIBUTES,
         url_schemes={"http", "https", "mailto"},
         link_rel="nofollow noopener noreferrer",

@@ -194,7 +194,7 @@ def enqueue_on_commit(*, send: Callable[[], object], what: str) -> None:
 
 
 def _jobs(model: type[AnyJob]) -> Manager[AnyJob]:
-    return model._default_manager
+    return model._default_manager  # noqa: SLF001 (Django's documented name)
 
 
 def _ours(job: Job) -> QuerySet[Job]:

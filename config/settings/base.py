@@ -66,7 +66,7 @@ DATABASE_OPTIONS: dict[str, object] = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS":
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Two caches: "default" may be shared by all processes (rate limits), "process" is this one's own (figures).
-CACHES = {
+CACHES: dict[str, dict[str, object]] = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "default"},
     "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "process"},
 }

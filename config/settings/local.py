@@ -7,6 +7,8 @@ from config.settings.base import ATTUNE_HOME, DATABASE_OPTIONS, env
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY", default="") or secret_key(ATTUNE_HOME)
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
-DATABASES = {"default": {**env.db_url("DATABASE_URL", default="postgres://attune@127.0.0.1:1/attune"), **DATABASE_OPTIONS}}
+DATABASES = {
+    "default": {**env.db_url("DATABASE_URL", default="postgres://attune@127.0.0.1:1/attune"), **DATABASE_OPTIONS}
+}
 CELERY_BROKER_URL = env.str("BROKER_URL", default="redis://127.0.0.1:1/0")
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"

@@ -54,7 +54,12 @@ def test_only_the_projects_judges_see_it(people: ThreePeople, owner_client: Clie
 def test_a_plain_submit_stores_the_judgment_and_goes_on(
     people: ThreePeople, annotator_client: Client, position: str, choice: str, strength: int | None
 ) -> None:
-    form = get_form(annotator_client, people) | {"position": position, "a_good": "clear", "rationale": " Short. ", "seconds": "3.5"}
+    form = get_form(annotator_client, people) | {
+        "position": position,
+        "a_good": "clear",
+        "rationale": " Short. ",
+        "seconds": "3.5",
+    }
     reply = annotator_client.post(address(people), form)
     assert (reply.status_code, reply.url) == (302, address(people))
     judgment = Judgment.objects.get(client_key=form["client_key"])
@@ -84,7 +89,9 @@ def test_sending_the_same_form_again_changes_nothing(people: ThreePeople, annota
     assert form_of(first.content.decode())["assignment"] == form_of(second.content.decode())["assignment"]
 
 
-def test_a_second_tab_with_the_same_pair_is_told_and_gets_the_next(people: ThreePeople, annotator_client: Client) -> None:
+def test_a_second_tab_with_the_same_pair_is_told_and_gets_the_next(
+    people: ThreePeople, annotator_client: Client
+) -> None:
     one, other = get_form(annotator_client, people), get_form(annotator_client, people)
     assert one["assignment"] == other["assignment"]
     assert one["client_key"] != other["client_key"]
@@ -95,7 +102,9 @@ def test_a_second_tab_with_the_same_pair_is_told_and_gets_the_next(people: Three
     assert Judgment.objects.get().client_key == uuid.UUID(one["client_key"])
 
 
-def test_nothing_chosen_shows_the_pair_again_with_what_was_entered(people: ThreePeople, annotator_client: Client) -> None:
+def test_nothing_chosen_shows_the_pair_again_with_what_was_entered(
+    people: ThreePeople, annotator_client: Client
+) -> None:
     form = get_form(annotator_client, people) | {"rationale": "I wrote this", "b_bad": "warm"}
     reply = annotator_client.post(address(people), form)
     html = reply.content.decode()
@@ -121,7 +130,9 @@ def test_a_broken_key_is_named(people: ThreePeople, annotator_client: Client, ke
     assert "is not the key" in reply.content.decode()
 
 
-def test_a_pair_that_is_not_mine_is_not_found(people: ThreePeople, annotator_client: Client, owner_client: Client) -> None:
+def test_a_pair_that_is_not_mine_is_not_found(
+    people: ThreePeople, annotator_client: Client, owner_client: Client
+) -> None:
     form = get_form(owner_client, people) | {"position": "2"}
     assert annotator_client.post(address(people), form).status_code == 404
 
@@ -140,7 +151,10 @@ def test_undo_brings_the_pair_back_with_its_values(
     form = get_form(annotator_client, people)
     annotator_client.post(address(people), form | {"position": "6", "b_good": "warm", "rationale": "Kind"})
     undone = annotator_client.post(
-        reverse("judge_undo", args=[people.project.slug]), {"client_key": str(uuid.uuid4())}, headers=headers, follow=True
+        reverse("judge_undo", args=[people.project.slug]),
+        {"client_key": str(uuid.uuid4())},
+        headers=headers,
+        follow=True,
     ).content.decode()
     assert form_of(undone)["assignment"] == form["assignment"]
     assert re.search(r'name="position" value="6" checked', undone)
