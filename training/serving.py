@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from django.db import connection
 from numpy.typing import NDArray
 
 from annotator.errors import NotFound
@@ -38,9 +39,18 @@ class ServedVersion:
 
 
 def live_version(project_id: int) -> ServedVersion | None:
-    """The version that answers unless another is pinned; None before the first promotion. One query."""
-    version = ModelVersion.objects.filter(project=project_id, state=ModelVersion.State.LIVE).first()
-    return served(version) if version else None
+    """The version that answers unless another is pinned; None before the first promotion.
+
+    One query, by hand: every request that scores or chooses begins with it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, model_name || '@' || number, model_name, encoder, digest, path, number"
+            " FROM training_modelversion WHERE project_id = %s AND state = 'live'",
+            [project_id],
+        )
+        row = cursor.fetchone()
+    return ServedVersion(*row) if row else None
 
 
 def version_by_label(project_id: int, label: str) -> ServedVersion:

@@ -134,7 +134,7 @@ def _show_at_work(run: Run) -> None:
 
 
 def _carry_out(run: Run) -> None:
-    Run.objects.filter(pk=run.pk).update(state="waiting", worker="", attempt=0)
+    Run.objects.filter(pk=run.pk).update(state="waiting", worker="")
     done = execute_run(run.pk)
     assert done
     assert done.error == ""
