@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, IntegerField, OuterRef, Subquery
+from django.db.models import Count, F, IntegerField, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
 from annotator.access import Access
@@ -25,15 +25,18 @@ class ProjectCard:
 
 
 def projects_of(user: User | AnonymousUser) -> list[ProjectCard]:
-    """The user's projects that are not archived, by name, with how far they are. Constant number of queries."""
+    """The user's projects by name, with how far they are; archived ones last and for their owners only.
+
+    Constant number of queries.
+    """
     if not isinstance(user, User):
         return []
     current = Judgment.objects.filter(project=OuterRef("project"), current=True, withdrawn=False).order_by()
     pairs = Pair.objects.filter(project=OuterRef("project"), withdrawn_at=None).order_by()
     memberships = (
-        Membership.objects.filter(user=user, project__archived_at=None)
+        Membership.objects.filter(Q(project__archived_at=None) | Q(role=Role.OWNER), user=user)
         .select_related("project")
-        .order_by("project__name", "project_id")
+        .order_by(F("project__archived_at").asc(nulls_first=True), "project__name", "project_id")
         .annotate(
             pairs=_count(pairs.values("project")),
             judgments=_count(current.values("project")),
