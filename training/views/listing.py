@@ -48,6 +48,16 @@ def models(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "training/models.html", context)
 
 
+@require_GET
+@login_required
+def models_card(request: HttpRequest, slug: str) -> HttpResponse:
+    """What the live version reaches, in two sentences, as a part of the project's overview."""
+    access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
+    live = selectors.versions_of(access.project).filter(state=ModelVersion.State.LIVE).first()
+    context = {"project": access.project, "live": live, "report": report_on(live.metrics) if live else None}
+    return render(request, "training/_card.html", context)
+
+
 @require_POST
 @login_required
 def train(request: HttpRequest, slug: str) -> HttpResponse:
