@@ -1,6 +1,11 @@
 """What the web server runs."""
 
 import os
+
+# A request's matrices are small, and threads of BLAS would wait for each other; read when numpy is first imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from importlib import import_module
 
 from django.conf import settings

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from attune.data import Snapshot
 from attune.rewards.base import Array, FitReport, Progress
@@ -40,15 +41,18 @@ class BradleyTerry(LinearReward):
     ) -> FitReport:
         """See ``RewardModel.fit``. Calibrated on held-out annotators, then fitted again on everybody."""
         started = time.perf_counter()
-        report = progress or (lambda _: None)
-        data = prepare(snapshot, features, encoder)
+        with threadpool_limits(limits=1):  # the matrices are small: threads would only wait for each other
+            metrics = self._fit(prepare(snapshot, features, encoder), seed, progress or (lambda _: None))
+        return FitReport(metrics, time.perf_counter() - started)
+
+    def _fit(self, data: Prepared, seed: int, report: Progress) -> Mapping[str, float]:
         report({"stage": "held out", "step": 0, "steps": 2})
         metrics, scale = self._rehearse(data, np.random.default_rng(seed))
         report({"stage": "everybody", "step": 1, "steps": 2, **metrics})
         fitted = fit_pooled(data.comparisons, data.mapped, self.penalties)
-        self.install(replace(pooled_parts(fitted, data), calibration_scale=scale), encoder)
+        self.install(replace(pooled_parts(fitted, data), calibration_scale=scale), data.encoder)
         report({"stage": "done", "step": 2, "steps": 2, **metrics})
-        return FitReport(metrics, time.perf_counter() - started)
+        return metrics
 
     def _rehearse(self, data: Prepared, rng: np.random.Generator) -> tuple[dict[str, float], Array]:
         """Metrics and temperature from annotators that a first fit has not seen."""

@@ -21,7 +21,7 @@ def test_the_card_names_the_live_version_and_its_gain(
     promote(version=version, by=people.owner, reason="better")
     html = owner_client.get(address_of_card).content.decode()
     assert version.label in html
-    assert "65.0 %" in html
+    assert "65.0\xa0%" in html
     make_version(people.project, **PERSONAL)
     assert version.label in owner_client.get(address_of_card).content.decode()
 
