@@ -99,7 +99,7 @@ def deal(*, annotator: Annotator, exclude: Collection[int] = ()) -> Dealt | None
 def show(*, assignment_id: int, annotator: Annotator) -> Dealt | None:
     """An open lease as its holder sees it, renewed if more than half of it has passed. None if it is not open."""
     now, lease = timezone.now(), timedelta(minutes=annotator.project.lease_minutes)
-    values = {
+    values: dict[str, Any] = {
         "assignment": assignment_id,
         "annotator": annotator.pk,
         "today": start_of_today(),

@@ -1,10 +1,14 @@
 """Tests: a throwaway Postgres of their own, no broker, files under the temporary folder."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("ATTUNE_HOME", tempfile.mkdtemp(prefix="attune-test-"))
+if "ATTUNE_HOME" not in os.environ:  # ours for this run, and for the processes that tests start
+    os.environ["ATTUNE_HOME"] = tempfile.mkdtemp(prefix="attune-test-")
+    atexit.register(shutil.rmtree, os.environ["ATTUNE_HOME"], ignore_errors=True)
 
 from config.local.testserver import test_database_url
 from config.settings.base import *
