@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db import connection
 from django.db.models import Count, Max
 
 from annotator.models import Judgment
+from annotator.statements import Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,11 @@ class Signature:
     last_id: int
 
 
-_COMPARISONS = """
+_COMPARISONS = Statement("""
 SELECT j.id, p.response_a_id, p.response_b_id, j.choice, j.strength, j.swapped
 FROM annotator_judgment j JOIN annotator_pair p ON p.id = j.pair_id
-WHERE j.annotator_id = %s AND j.id > %s AND j.current AND NOT j.withdrawn AND j.choice <> 'skip' ORDER BY j.id
-"""
+WHERE j.annotator_id = %(annotator)s AND j.id > %(after)s AND j.current AND NOT j.withdrawn AND j.choice <> 'skip' ORDER BY j.id
+""")
 
 
 def comparisons(annotator_id: int, after: int = 0) -> list[Comparison]:
@@ -43,9 +43,7 @@ def comparisons(annotator_id: int, after: int = 0) -> list[Comparison]:
 
     ``after`` is only of use while nothing before it was revised: compare ``signature`` counts.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_COMPARISONS, [annotator_id, after])
-        return [Comparison(*row) for row in cursor.fetchall()]
+    return [Comparison(*row) for row in _COMPARISONS.run({"annotator": annotator_id, "after": after})]
 
 
 def signature(annotator_id: int) -> Signature:

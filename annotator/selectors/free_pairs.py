@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.db import connection
+from functools import cache
 
 from annotator.models import Annotator, Project
+from annotator.statements import Statement
 
 FREE = """
     p.project_id = %(project)s AND p.withdrawn_at IS NULL AND p.taken < p.cap AND p.id <> ALL (%(exclude)s::bigint[])
@@ -27,14 +26,15 @@ _ORDER = {
 _GOLD = {None: "", True: "AND p.gold_choice <> ''", False: "AND p.gold_choice = ''"}
 
 
-def find_open_or_candidates(policy: str, *, gold: bool | None = None) -> str:
+@cache
+def find_open_or_candidates(policy: str, *, gold: bool | None = None) -> Statement:
     """One row (assignment, null …) for a lease that is still open, the latest first; without one, the candidates as
     rows (null, pair, response a, response b, taken), in the policy's order.
 
     Parameters: project, annotator, exclude, limit, and offset, where in the fixed random order to begin. ``gold``: only
     gold pairs, or none of them.
     """
-    return f"""
+    return Statement(f"""
     WITH mine AS MATERIALIZED (
         SELECT l.id FROM annotator_assignment l JOIN annotator_pair p ON p.id = l.pair_id
         WHERE l.annotator_id = %(annotator)s AND l.state = 'open' AND p.withdrawn_at IS NULL
@@ -44,15 +44,13 @@ def find_open_or_candidates(policy: str, *, gold: bool | None = None) -> str:
         SELECT NULL, p.id, p.response_a_id, p.response_b_id, p.taken FROM annotator_pair p
         WHERE {FREE} {_GOLD[gold]} AND NOT EXISTS (SELECT 1 FROM mine)
         {_ORDER[Project.Choosing(policy)]} LIMIT %(limit)s)
-    """
+    """)
+
+
+_COUNT = Statement(f"SELECT count(*) FROM (SELECT 1 FROM annotator_pair p WHERE {FREE} LIMIT %(limit)s) free")
 
 
 def pairs_left(annotator: Annotator, *, at_most: int = 1000) -> int:
     """How many pairs the annotator could still be given, counted up to ``at_most``."""
-    values: dict[str, Any] = {"project": annotator.project_id, "annotator": annotator.pk, "exclude": []}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT count(*) FROM (SELECT 1 FROM annotator_pair p WHERE {FREE} LIMIT %(limit)s) free",
-            values | {"limit": at_most},
-        )
-        return int(cursor.fetchone()[0])
+    values = {"project": annotator.project_id, "annotator": annotator.pk, "exclude": [], "limit": at_most}
+    return int(_COUNT.run(values)[0][0])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
 from django.utils import timezone
 
 from annotator.models import Annotator
+from annotator.statements import Statement
 
 LATELY = 20
 
@@ -20,6 +20,7 @@ SELECT count(*) FILTER (WHERE judged_at >= %(today)s) AS today, count(*) AS tota
 FROM annotator_judgment WHERE annotator_id = %(annotator)s AND current AND NOT withdrawn AND choice <> 'skip'
 """
 """One row (today, total, [right, guessed]) by index over the annotator's judgments; also part of dealing."""
+_PROGRESS = Statement(PROGRESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,8 @@ class Progress:
 
 def progress_of(annotator: Annotator) -> Progress:
     """As of now, by one statement."""
-    with connection.cursor() as cursor:
-        cursor.execute(PROGRESS, {"today": start_of_today(), "annotator": annotator.pk})
-        return progress_from(*cursor.fetchone(), goal=annotator.project.daily_goal)
+    (row,) = _PROGRESS.run({"today": start_of_today(), "annotator": annotator.pk})
+    return progress_from(*row, goal=annotator.project.daily_goal)
 
 
 def guess_record(annotator: Annotator) -> GuessRecord:

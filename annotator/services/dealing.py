@@ -106,12 +106,9 @@ def show(*, assignment_id: int, annotator: Annotator) -> Dealt | None:
         "until": now + lease,
         "half": now + lease / 2,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(SHOW, values)
-        found = cursor.fetchone()
-    if not found:
+    if not (found := SHOW.run(values)):
         return None
-    *row, judged_before = found
+    *row, judged_before = found[0]
     return _dealt(row, annotator.project, answer=_last_answer(assignment_id) if judged_before else None)
 
 
@@ -132,20 +129,18 @@ def _look_up(
     annotator: Annotator, exclude: Collection[int], policy: str, gold: bool | None
 ) -> tuple[int | None, list[Candidate]]:
     """As ``_find``. Begins somewhere in the fixed random order, and once more at its start if that was near the end."""
-    sql = find_open_or_candidates(policy, gold=gold)
+    statement = find_open_or_candidates(policy, gold=gold)
     found: list[Candidate] = []
     at_random = policy in (Project.Choosing.INFORMATION, Project.Choosing.RANDOM)
     for offset in (random.getrandbits(31), 0) if at_random else (0,):
-        values: dict[str, Any] = {
+        values = {
             "project": annotator.project_id,
             "annotator": annotator.pk,
             "exclude": [*exclude, *(each.pair_id for each in found)],
             "offset": offset,
             "limit": CANDIDATES,
         }
-        with connection.cursor() as cursor:
-            cursor.execute(sql, values)
-            rows = cursor.fetchall()
+        rows = statement.run(values)
         if rows and rows[0][0]:
             return rows[0][0], []
         found += [Candidate(*row[1:]) for row in rows]
@@ -225,10 +220,8 @@ def _claim(values: dict[str, Any], *, wait: bool) -> tuple[Any, ...] | None:
     """A lease need not wait for the disk: a power cut in the next half second loses it, and no more than that."""
     at_leisure = "" if connection.in_atomic_block else "SET LOCAL synchronous_commit = off;"
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(at_leisure + claim(wait=wait), values)
-            row: tuple[Any, ...] | None = cursor.fetchone()
-            return row
+        with transaction.atomic():
+            return next(iter(claim(wait=wait).run(values, before=at_leisure)), None)
     except IntegrityError:  # another request of the same annotator was faster with this pair: find it as open
         return None
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from annotator.selectors.progress import PROGRESS
+from annotator.statements import Statement
 
 _CONTENT = """
     l.id, l.key, l.pair_id, l.occasion, l.swapped, l.lease_until, l.chosen_by, l.guess, l.guess_version,
@@ -15,31 +18,32 @@ _CONTENT_OF = f"""
     CROSS JOIN ({PROGRESS}) AS progress
 """
 
-SHOW = f"""
+SHOW = Statement(f"""
 WITH renewed AS (
     UPDATE annotator_assignment l SET lease_until = %(until)s
     WHERE l.id = %(assignment)s AND l.state = 'open' AND l.lease_until < %(half)s RETURNING l.lease_until)
 SELECT {_CONTENT.replace("l.lease_until", "COALESCE((SELECT lease_until FROM renewed), l.lease_until)")},
     EXISTS (SELECT 1 FROM annotator_judgment j WHERE j.assignment_id = l.id)
 FROM annotator_assignment l {_CONTENT_OF} WHERE l.id = %(assignment)s AND l.state = 'open'
-"""
+""")
 """An open lease with what is shown, and whether it was judged before. Renews one that is half used up."""
 
 
-def claim(*, wait: bool) -> str:
+@cache
+def claim(*, wait: bool) -> Statement:
     """Lend the first pair of the list that has a slot, and read what is to be shown. No row: none had.
 
     Pairs that others are claiming right now are passed over, or with ``wait`` waited for. Sides: first balanced among
     those who were shown this pair, then by a coin biased against the side this annotator had more often lately
     (Efron 1971); a hidden repeat gets the sides it is given.
     """
-    return f"""
+    return Statement(f"""
     WITH picked AS (
         SELECT p.id, c.chosen_by, c.guess, c.guess_version
         FROM unnest(%(pairs)s::bigint[], %(chosen_by)s::text[], %(guesses)s::float8[], %(versions)s::text[])
             WITH ORDINALITY AS c(pair_id, chosen_by, guess, guess_version, place)
         JOIN annotator_pair p ON p.id = c.pair_id
-        WHERE p.withdrawn_at IS NULL AND (p.taken < p.cap OR %(occasion)s > 0)
+        WHERE p.withdrawn_at IS NULL AND (p.taken < p.cap OR %(occasion)s::int > 0)
         ORDER BY c.place LIMIT 1 FOR NO KEY UPDATE OF p {"" if wait else "SKIP LOCKED"}
     ), balance AS MATERIALIZED (
         SELECT (SELECT COALESCE(sum(CASE WHEN o.swapped THEN 1 ELSE -1 END), 0) FROM annotator_assignment o
@@ -50,14 +54,14 @@ def claim(*, wait: bool) -> str:
     ), l AS (
         INSERT INTO annotator_assignment (key, project_id, pair_id, annotator_id, occasion, swapped, state,
             lease_until, chosen_by, guess, guess_version, dealt_at)
-        SELECT %(key)s, %(project)s, picked.id, %(annotator)s, %(occasion)s,
+        SELECT %(key)s::uuid, %(project)s::bigint, picked.id, %(annotator)s::bigint, %(occasion)s::int,
             CASE WHEN %(swapped)s::boolean IS NOT NULL THEN %(swapped)s::boolean
                  WHEN balance.pair <> 0 THEN balance.pair < 0
-                 WHEN balance.own <> 0 THEN (balance.own < 0) = (%(coin)s < 2.0 / 3)
-                 ELSE %(coin)s < 0.5 END,
-            'open', %(until)s, picked.chosen_by, picked.guess, picked.guess_version, %(now)s
+                 WHEN balance.own <> 0 THEN (balance.own < 0) = (%(coin)s::float8 < 2.0 / 3)
+                 ELSE %(coin)s::float8 < 0.5 END,
+            'open', %(until)s::timestamptz, picked.chosen_by, picked.guess, picked.guess_version, %(now)s::timestamptz
         FROM picked, balance
         RETURNING *
     )
     SELECT {_CONTENT} FROM l {_CONTENT_OF}
-    """
+    """)

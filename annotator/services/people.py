@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import secrets
 
-from django.db import connection
-
 from annotator.access import Access, project_for
 from annotator.errors import Invalid
 from annotator.models import Annotator, Project, Role, User
 from annotator.selectors.rows import columns, instance, width
 from annotator.services.texts import text_problem
+from annotator.statements import Statement
 
 
 def annotator_of(*, project: Project, user: User) -> Annotator:
@@ -22,23 +21,21 @@ def annotator_of(*, project: Project, user: User) -> Annotator:
     return annotator
 
 
-_JUDGE = f"""
+_JUDGE = Statement(f"""
 SELECT m.role, {columns(Annotator, "a")}, {columns(Project, "p")} FROM annotator_project p
 JOIN annotator_membership m ON m.project_id = p.id AND m.user_id = %(user)s AND m.role IN ('owner', 'annotator')
 JOIN annotator_annotator a ON a.project_id = p.id AND a.user_id = %(user)s
 WHERE p.slug = %(slug)s
-"""
+""")
 
 
 def judge_of(*, user: User, slug: str) -> tuple[Access, Annotator]:
     """The user as one who judges in the project: one query, but for the first time. Raises as ``project_for`` does."""
-    with connection.cursor() as cursor:
-        cursor.execute(_JUDGE, {"user": user.pk, "slug": slug})
-        row = cursor.fetchone()
-    if row is None or user.reaches_only is not None:
+    found = _JUDGE.run({"user": user.pk, "slug": slug})
+    if not found or user.reaches_only is not None:
         access = project_for(user, slug, Role.OWNER, Role.ANNOTATOR)
         return access, annotator_of(project=access.project, user=user)
-    role, *values = row
+    role, *values = found[0]
     annotator = instance(Annotator, values[: width(Annotator)])
     annotator.project = instance(Project, values[width(Annotator) :])
     return Access(annotator.project, Role(role)), annotator

@@ -9,38 +9,37 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from psycopg2.extras import Json
 
 from annotator.models import Annotator, Assignment, Judgment, Response, Span
 from annotator.services.answers import Answer, Side, tags_in_pair_terms
+from annotator.statements import Statement
 
-_LOCK = """
+_LOCK = Statement("""
 SELECT l.id, l.state, l.occasion, l.swapped, l.guess, l.pair_id, p.response_a_id, p.response_b_id,
     p.withdrawn_at IS NOT NULL,
     (SELECT j.revision FROM annotator_judgment j WHERE j.annotator_id = l.annotator_id AND j.pair_id = l.pair_id
      AND j.occasion = l.occasion AND j.current)
 FROM annotator_assignment l JOIN annotator_pair p ON p.id = l.pair_id
-WHERE l.key = %s AND l.annotator_id = %s FOR NO KEY UPDATE OF l
-"""
+WHERE l.key = %(key)s AND l.annotator_id = %(annotator)s FOR NO KEY UPDATE OF l
+""")
 _COLUMNS = (
     *("project_id", "annotator_id", "pair_id", "assignment_id", "kind", "occasion", "revision", "current", "withdrawn"),
     *("client_key", "choice", "strength", "skip_reason", "swapped", "seconds", "page_version", "source", "guess"),
     *("judged_at", "created_at"),
 )
-_STORE = f"""
+_STORE = Statement(f"""
 WITH used AS (
-    UPDATE annotator_assignment SET state = %(state)s WHERE id = %(assignment_id)s AND state <> %(state)s
+    UPDATE annotator_assignment SET state = %(state)s::text WHERE id = %(assignment_id)s AND state <> %(state)s::text
 ), said AS (
     INSERT INTO annotator_judgment (about, {", ".join(_COLUMNS)})
     VALUES ('{{}}', {", ".join(f"%({column})s" for column in _COLUMNS)}) RETURNING id
 ), why AS (
-    INSERT INTO annotator_rationale (judgment_id, text, tags) SELECT id, %(text)s, %(tags)s FROM said WHERE %(reason)s
+    INSERT INTO annotator_rationale (judgment_id, text, tags) SELECT id, %(text)s::text, %(tags)s::jsonb FROM said WHERE %(reason)s::boolean
 )
 SELECT id FROM said
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +62,8 @@ class Held:
 
 def lock_assignment(annotator: Annotator, key: UUID) -> Held | None:
     """The annotator's assignment, locked until the end of the transaction; None if it is not theirs."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [key, annotator.pk])
-        row = cursor.fetchone()
-    return Held(*row) if row else None
+    found = _LOCK.run({"key": key, "annotator": annotator.pk})
+    return Held(*found[0]) if found else None
 
 
 def store(judgment: Judgment, answer: Answer | None, state: Assignment.State) -> Judgment:
@@ -76,9 +73,7 @@ def store(judgment: Judgment, answer: Answer | None, state: Assignment.State) ->
     """
     judgment.created_at = timezone.now()
     values: dict[str, Any] = {column: getattr(judgment, column) for column in _COLUMNS}
-    with connection.cursor() as cursor:
-        cursor.execute(_STORE, values | _reason(judgment, answer) | {"state": state.value})
-        judgment.pk = _id(cursor)
+    judgment.pk = _STORE.run(values | _reason(judgment, answer) | {"state": state.value})[0][0]
     if answer and answer.marks:
         _store_marks(judgment, answer)
     return judgment
@@ -94,10 +89,6 @@ def shown_texts(response_a_id: int, response_b_id: int, *, swapped: bool) -> dic
 def _reason(judgment: Judgment, answer: Answer | None) -> dict[str, Any]:
     tags = tags_in_pair_terms(answer.tags, swapped=judgment.swapped) if answer else []
     return {"text": answer.text if answer else "", "tags": Json(tags), "reason": bool(answer and answer.gives_reason)}
-
-
-def _id(cursor: CursorWrapper) -> int:
-    return int(cursor.fetchone()[0])
 
 
 def _store_marks(judgment: Judgment, answer: Answer) -> None:
