@@ -11,510 +11,978 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Pair',
+            name="Pair",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cap', models.PositiveSmallIntegerField(default=3)),
-                ('taken', models.PositiveSmallIntegerField(default=0, editable=False)),
-                ('shuffle', models.IntegerField(default=annotator.models.content.random_order, help_text='Place in a fixed random order.')),
-                ('gold_choice', models.CharField(blank=True, help_text='The known answer, if it is a gold pair.', max_length=8)),
-                ('withdrawn_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("cap", models.PositiveSmallIntegerField(default=3)),
+                ("taken", models.PositiveSmallIntegerField(default=0, editable=False)),
+                (
+                    "shuffle",
+                    models.IntegerField(
+                        default=annotator.models.content.random_order, help_text="Place in a fixed random order."
+                    ),
+                ),
+                (
+                    "gold_choice",
+                    models.CharField(blank=True, help_text="The known answer, if it is a gold pair.", max_length=8),
+                ),
+                ("withdrawn_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('first_name', models.CharField(blank=True, max_length=150, verbose_name='first name')),
-                ('last_name', models.CharField(blank=True, max_length=150, verbose_name='last name')),
-                ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
-                ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
-                ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
-                ('email', models.EmailField(max_length=254, unique=True)),
-                ('name', models.CharField(blank=True, max_length=120)),
-                ('theme', models.CharField(choices=[('system', 'Like the system'), ('light', 'Light'), ('dark', 'Dark')], default='system', max_length=6)),
-                ('shortcuts', models.BooleanField(default=True, help_text='Single-key shortcuts while judging.')),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                ("first_name", models.CharField(blank=True, max_length=150, verbose_name="first name")),
+                ("last_name", models.CharField(blank=True, max_length=150, verbose_name="last name")),
+                (
+                    "is_staff",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates whether the user can log into this admin site.",
+                        verbose_name="staff status",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Designates whether this user should be treated as active. Unselect this instead of deleting accounts.",
+                        verbose_name="active",
+                    ),
+                ),
+                ("date_joined", models.DateTimeField(default=django.utils.timezone.now, verbose_name="date joined")),
+                ("email", models.EmailField(max_length=254, unique=True)),
+                ("name", models.CharField(blank=True, max_length=120)),
+                (
+                    "theme",
+                    models.CharField(
+                        choices=[("system", "Like the system"), ("light", "Light"), ("dark", "Dark")],
+                        default="system",
+                        max_length=6,
+                    ),
+                ),
+                ("shortcuts", models.BooleanField(default=True, help_text="Single-key shortcuts while judging.")),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'user',
-                'verbose_name_plural': 'users',
-                'abstract': False,
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
+                "abstract": False,
             },
             managers=[
-                ('objects', annotator.models.people.UserManager()),
+                ("objects", annotator.models.people.UserManager()),
             ],
         ),
         migrations.CreateModel(
-            name='Annotator',
+            name="Annotator",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('ref', models.CharField(help_text='How files and the API call them; a pseudonym.', max_length=200)),
-                ('name', models.CharField(blank=True, max_length=120)),
-                ('simulated', models.BooleanField(default=False)),
-                ('paused_at', models.DateTimeField(blank=True, null=True)),
-                ('in_training', models.BooleanField(default=True, help_text='Their judgments go into the shared model.')),
-                ('about', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='annotators', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("ref", models.CharField(help_text="How files and the API call them; a pseudonym.", max_length=200)),
+                ("name", models.CharField(blank=True, max_length=120)),
+                ("simulated", models.BooleanField(default=False)),
+                ("paused_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "in_training",
+                    models.BooleanField(default=True, help_text="Their judgments go into the shared model."),
+                ),
+                ("about", models.JSONField(blank=True, default=dict)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="annotators",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='Assignment',
+            name="Assignment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('occasion', models.PositiveSmallIntegerField(default=0, help_text='0 is the first look, 1 a hidden repeat.')),
-                ('swapped', models.BooleanField(default=False, help_text="The pair's response B is shown on the left, as A.")),
-                ('state', models.CharField(choices=[('open', 'Open'), ('judged', 'Judged'), ('skipped', 'Skipped'), ('released', 'Given back'), ('expired', 'Expired')], default='open', max_length=10)),
-                ('lease_until', models.DateTimeField()),
-                ('chosen_by', models.CharField(default='coverage', help_text='Why this pair: information, repeat …', max_length=20)),
-                ('guess', models.FloatField(help_text="The model's P(a ≻ b) when the pair was dealt.", null=True)),
-                ('guess_version', models.CharField(blank=True, max_length=80)),
-                ('dealt_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to='annotator.annotator')),
-                ('pair', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to='annotator.pair')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "occasion",
+                    models.PositiveSmallIntegerField(default=0, help_text="0 is the first look, 1 a hidden repeat."),
+                ),
+                (
+                    "swapped",
+                    models.BooleanField(default=False, help_text="The pair's response B is shown on the left, as A."),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "Open"),
+                            ("judged", "Judged"),
+                            ("skipped", "Skipped"),
+                            ("released", "Given back"),
+                            ("expired", "Expired"),
+                        ],
+                        default="open",
+                        max_length=10,
+                    ),
+                ),
+                ("lease_until", models.DateTimeField()),
+                (
+                    "chosen_by",
+                    models.CharField(
+                        default="coverage", help_text="Why this pair: information, repeat …", max_length=20
+                    ),
+                ),
+                ("guess", models.FloatField(help_text="The model's P(a ≻ b) when the pair was dealt.", null=True)),
+                ("guess_version", models.CharField(blank=True, max_length=80)),
+                ("dealt_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "annotator",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="assignments",
+                        to="annotator.annotator",
+                    ),
+                ),
+                (
+                    "pair",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="assignments", to="annotator.pair"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Draft',
+            name="Draft",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('values', models.JSONField(default=dict)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('assignment', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='draft', to='annotator.assignment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("values", models.JSONField(default=dict)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "assignment",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="draft", to="annotator.assignment"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Project',
+            name="Project",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=80, unique=True)),
-                ('name', models.CharField(max_length=200)),
-                ('description', models.TextField(blank=True)),
-                ('instructions', models.TextField(blank=True, help_text='Shown to annotators; Markdown.')),
-                ('reason_tags', models.JSONField(default=list, help_text='[{"key": "clear", "label": "Clear"}]')),
-                ('rationales', models.CharField(choices=[('off', 'Not asked'), ('optional', 'Optional'), ('required', 'Always required'), ('strong', 'Required for strong preferences')], default='optional', max_length=10)),
-                ('choosing', models.CharField(choices=[('information', 'What the model would learn most from'), ('coverage', 'Least judged first'), ('listed', 'In the order of the list'), ('random', 'At random')], default='information', max_length=12)),
-                ('overlap', models.PositiveSmallIntegerField(default=3, help_text='At most so many people judge a new pair.')),
-                ('lease_minutes', models.PositiveSmallIntegerField(default=30, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1440)])),
-                ('daily_goal', models.PositiveSmallIntegerField(default=40)),
-                ('repeat_rate', models.FloatField(default=0.05, help_text='Share of pairs shown a second time, sides swapped.')),
-                ('gold_rate', models.FloatField(default=0.0, help_text='Share of pairs with a known answer.')),
-                ('reward_model', models.CharField(default='hybrid', max_length=40)),
-                ('encoder', models.CharField(default='minilm+style', max_length=40)),
-                ('refit_every', models.PositiveIntegerField(default=200, help_text='New judgments that start a refit; 0 is never.')),
-                ('show_guess', models.BooleanField(default=True, help_text='Tell annotators what their model had guessed.')),
-                ('simulated', models.BooleanField(default=False, help_text='Some of its annotators are simulated.')),
-                ('source_note', models.TextField(blank=True, help_text='Where the data is from and its licence; shown with it.')),
-                ('archived_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(max_length=80, unique=True)),
+                ("name", models.CharField(max_length=200)),
+                ("description", models.TextField(blank=True)),
+                ("instructions", models.TextField(blank=True, help_text="Shown to annotators; Markdown.")),
+                ("reason_tags", models.JSONField(default=list, help_text='[{"key": "clear", "label": "Clear"}]')),
+                (
+                    "rationales",
+                    models.CharField(
+                        choices=[
+                            ("off", "Not asked"),
+                            ("optional", "Optional"),
+                            ("required", "Always required"),
+                            ("strong", "Required for strong preferences"),
+                        ],
+                        default="optional",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "choosing",
+                    models.CharField(
+                        choices=[
+                            ("information", "What the model would learn most from"),
+                            ("coverage", "Least judged first"),
+                            ("listed", "In the order of the list"),
+                            ("random", "At random"),
+                        ],
+                        default="information",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "overlap",
+                    models.PositiveSmallIntegerField(default=3, help_text="At most so many people judge a new pair."),
+                ),
+                (
+                    "lease_minutes",
+                    models.PositiveSmallIntegerField(
+                        default=30,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(1440),
+                        ],
+                    ),
+                ),
+                ("daily_goal", models.PositiveSmallIntegerField(default=40)),
+                (
+                    "repeat_rate",
+                    models.FloatField(default=0.05, help_text="Share of pairs shown a second time, sides swapped."),
+                ),
+                ("gold_rate", models.FloatField(default=0.0, help_text="Share of pairs with a known answer.")),
+                ("reward_model", models.CharField(default="hybrid", max_length=40)),
+                ("encoder", models.CharField(default="minilm+style", max_length=40)),
+                (
+                    "refit_every",
+                    models.PositiveIntegerField(default=200, help_text="New judgments that start a refit; 0 is never."),
+                ),
+                (
+                    "show_guess",
+                    models.BooleanField(default=True, help_text="Tell annotators what their model had guessed."),
+                ),
+                ("simulated", models.BooleanField(default=False, help_text="Some of its annotators are simulated.")),
+                (
+                    "source_note",
+                    models.TextField(blank=True, help_text="Where the data is from and its licence; shown with it."),
+                ),
+                ("archived_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['name', 'id'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('overlap__gte', 1)), name='project_overlap_at_least_one'), models.CheckConstraint(condition=models.Q(('gold_rate__gte', 0), ('gold_rate__lte', 0.5), ('repeat_rate__gte', 0), ('repeat_rate__lte', 0.5)), name='project_rates_between_0_and_half')],
-            },
-        ),
-        migrations.AddField(
-            model_name='pair',
-            name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pairs', to='annotator.project'),
-        ),
-        migrations.CreateModel(
-            name='Judgment',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('pair', 'Pair')], default='pair', max_length=10)),
-                ('occasion', models.PositiveSmallIntegerField(default=0)),
-                ('revision', models.PositiveSmallIntegerField(default=1)),
-                ('current', models.BooleanField(default=True)),
-                ('withdrawn', models.BooleanField(default=False, help_text='This revision takes the judgment back.')),
-                ('client_key', models.UUIDField(help_text='Made by the client: the same key is the same judgment.', unique=True)),
-                ('choice', models.CharField(choices=[('a', 'A is better'), ('b', 'B is better'), ('tie', 'About equal'), ('both_bad', 'Both bad'), ('skip', 'Skipped')], max_length=10)),
-                ('strength', models.PositiveSmallIntegerField(blank=True, help_text='1 slightly, 2 clearly, 3 much.', null=True)),
-                ('skip_reason', models.CharField(blank=True, max_length=200)),
-                ('swapped', models.BooleanField(default=False)),
-                ('seconds', models.FloatField(blank=True, help_text='Time taken, seconds.', null=True)),
-                ('page_version', models.CharField(blank=True, max_length=20)),
-                ('source', models.CharField(choices=[('page', 'Annotate page'), ('api', 'API'), ('import', 'Import'), ('simulation', 'Simulation')], default='page', max_length=10)),
-                ('guess', models.FloatField(help_text='What the model had guessed before: P(a ≻ b).', null=True)),
-                ('about', models.JSONField(blank=True, default=dict)),
-                ('judged_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='judgments', to='annotator.annotator')),
-                ('assignment', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='judgments', to='annotator.assignment')),
-                ('pair', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='judgments', to='annotator.pair')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='judgments', to='annotator.project')),
-            ],
-            options={
-                'ordering': ['id'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Invite',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('owner', 'Owner'), ('annotator', 'Annotator'), ('viewer', 'Viewer')], default='annotator', max_length=10)),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('note', models.CharField(blank=True, max_length=200)),
-                ('uses', models.PositiveIntegerField(default=0)),
-                ('max_uses', models.PositiveIntegerField(default=1)),
-                ('expires_at', models.DateTimeField()),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='invites', to='annotator.project')),
-            ],
-            options={
-                'ordering': ['-id'],
-            },
-        ),
-        migrations.CreateModel(
-            name='ImportBatch',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='waiting', max_length=10)),
-                ('attempt', models.PositiveSmallIntegerField(default=0)),
-                ('max_attempts', models.PositiveSmallIntegerField(default=3)),
-                ('worker', models.CharField(blank=True, help_text='Claim token of who holds the lease.', max_length=120)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('heartbeat_at', models.DateTimeField(blank=True, null=True)),
-                ('cancel_requested', models.BooleanField(default=False)),
-                ('progress', models.JSONField(blank=True, default=dict)),
-                ('error', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('name', models.CharField(max_length=255)),
-                ('path', models.CharField(help_text='In the uploads storage.', max_length=255)),
-                ('skip_bad', models.BooleanField(default=False)),
-                ('confirmed_at', models.DateTimeField(blank=True, null=True)),
-                ('report', models.JSONField(blank=True, default=dict)),
-                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='imports', to='annotator.project')),
-            ],
-            options={
-                'ordering': ['-id'],
-            },
-        ),
-        migrations.CreateModel(
-            name='AuditEntry',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('what', models.CharField(max_length=60)),
-                ('about', models.JSONField(blank=True, default=dict)),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='audit', to='annotator.project')),
-            ],
-            options={
-                'ordering': ['-id'],
-            },
-        ),
-        migrations.AddField(
-            model_name='assignment',
-            name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to='annotator.project'),
-        ),
-        migrations.CreateModel(
-            name='Aspect',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.SlugField(max_length=40)),
-                ('name', models.CharField(max_length=80)),
-                ('steps', models.PositiveSmallIntegerField(default=5)),
-                ('position', models.PositiveSmallIntegerField(default=0)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='aspects', to='annotator.project')),
-            ],
-            options={
-                'ordering': ['position', 'id'],
-            },
-        ),
-        migrations.CreateModel(
-            name='ApiToken',
-            fields=[
-                ('digest', models.CharField(max_length=128, primary_key=True, serialize=False)),
-                ('token_key', models.CharField(db_index=True, max_length=25)),
-                ('created', models.DateTimeField(auto_now_add=True)),
-                ('expiry', models.DateTimeField(blank=True, null=True)),
-                ('name', models.CharField(max_length=120)),
-                ('scopes', models.JSONField(default=list)),
-                ('last_used_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='auth_token_set', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='tokens', to='annotator.project')),
-            ],
-            options={
-                'ordering': ['-created'],
+                "ordering": ["name", "id"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("overlap__gte", 1)), name="project_overlap_at_least_one"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("gold_rate__gte", 0),
+                            ("gold_rate__lte", 0.5),
+                            ("repeat_rate__gte", 0),
+                            ("repeat_rate__lte", 0.5),
+                        ),
+                        name="project_rates_between_0_and_half",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
-            model_name='annotator',
-            name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='annotators', to='annotator.project'),
+            model_name="pair",
+            name="project",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="pairs", to="annotator.project"
+            ),
         ),
         migrations.CreateModel(
-            name='Prompt',
+            name="Judgment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('ref', models.CharField(help_text="The owner's id for it, or the start of its digest.", max_length=200)),
-                ('messages', models.JSONField()),
-                ('text', models.TextField(help_text='The conversation flattened, as encoders read it.')),
-                ('digest', models.CharField(max_length=64)),
-                ('topic', models.CharField(blank=True, max_length=200)),
-                ('about', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='prompts', to='annotator.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(choices=[("pair", "Pair")], default="pair", max_length=10)),
+                ("occasion", models.PositiveSmallIntegerField(default=0)),
+                ("revision", models.PositiveSmallIntegerField(default=1)),
+                ("current", models.BooleanField(default=True)),
+                ("withdrawn", models.BooleanField(default=False, help_text="This revision takes the judgment back.")),
+                (
+                    "client_key",
+                    models.UUIDField(help_text="Made by the client: the same key is the same judgment.", unique=True),
+                ),
+                (
+                    "choice",
+                    models.CharField(
+                        choices=[
+                            ("a", "A is better"),
+                            ("b", "B is better"),
+                            ("tie", "About equal"),
+                            ("both_bad", "Both bad"),
+                            ("skip", "Skipped"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "strength",
+                    models.PositiveSmallIntegerField(blank=True, help_text="1 slightly, 2 clearly, 3 much.", null=True),
+                ),
+                ("skip_reason", models.CharField(blank=True, max_length=200)),
+                ("swapped", models.BooleanField(default=False)),
+                ("seconds", models.FloatField(blank=True, help_text="Time taken, seconds.", null=True)),
+                ("page_version", models.CharField(blank=True, max_length=20)),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("page", "Annotate page"),
+                            ("api", "API"),
+                            ("import", "Import"),
+                            ("simulation", "Simulation"),
+                        ],
+                        default="page",
+                        max_length=10,
+                    ),
+                ),
+                ("guess", models.FloatField(help_text="What the model had guessed before: P(a ≻ b).", null=True)),
+                ("about", models.JSONField(blank=True, default=dict)),
+                ("judged_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "annotator",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="judgments", to="annotator.annotator"
+                    ),
+                ),
+                (
+                    "assignment",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="judgments",
+                        to="annotator.assignment",
+                    ),
+                ),
+                (
+                    "pair",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="judgments",
+                        to="annotator.pair",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="judgments", to="annotator.project"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Invite",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("owner", "Owner"), ("annotator", "Annotator"), ("viewer", "Viewer")],
+                        default="annotator",
+                        max_length=10,
+                    ),
+                ),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("note", models.CharField(blank=True, max_length=200)),
+                ("uses", models.PositiveIntegerField(default=0)),
+                ("max_uses", models.PositiveIntegerField(default=1)),
+                ("expires_at", models.DateTimeField()),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="invites", to="annotator.project"
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-id"],
+            },
+        ),
+        migrations.CreateModel(
+            name="ImportBatch",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="waiting",
+                        max_length=10,
+                    ),
+                ),
+                ("attempt", models.PositiveSmallIntegerField(default=0)),
+                ("max_attempts", models.PositiveSmallIntegerField(default=3)),
+                (
+                    "worker",
+                    models.CharField(blank=True, help_text="Claim token of who holds the lease.", max_length=120),
+                ),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("heartbeat_at", models.DateTimeField(blank=True, null=True)),
+                ("cancel_requested", models.BooleanField(default=False)),
+                ("progress", models.JSONField(blank=True, default=dict)),
+                ("error", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("name", models.CharField(max_length=255)),
+                ("path", models.CharField(help_text="In the uploads storage.", max_length=255)),
+                ("skip_bad", models.BooleanField(default=False)),
+                ("confirmed_at", models.DateTimeField(blank=True, null=True)),
+                ("report", models.JSONField(blank=True, default=dict)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="imports", to="annotator.project"
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-id"],
+            },
+        ),
+        migrations.CreateModel(
+            name="AuditEntry",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("what", models.CharField(max_length=60)),
+                ("about", models.JSONField(blank=True, default=dict)),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="audit",
+                        to="annotator.project",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-id"],
             },
         ),
         migrations.AddField(
-            model_name='pair',
-            name='prompt',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pairs', to='annotator.prompt'),
+            model_name="assignment",
+            name="project",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="assignments", to="annotator.project"
+            ),
         ),
         migrations.CreateModel(
-            name='Rationale',
+            name="Aspect",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('text', models.TextField(blank=True)),
-                ('tags', models.JSONField(blank=True, default=list)),
-                ('judgment', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='rationale', to='annotator.judgment')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Response',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('ref', models.CharField(max_length=200)),
-                ('text', models.TextField()),
-                ('digest', models.CharField(db_index=True, max_length=64)),
-                ('source', models.CharField(blank=True, help_text='Which model or person wrote it; never shown.', max_length=200)),
-                ('about', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='responses', to='annotator.prompt')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.SlugField(max_length=40)),
+                ("name", models.CharField(max_length=80)),
+                ("steps", models.PositiveSmallIntegerField(default=5)),
+                ("position", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="aspects", to="annotator.project"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["position", "id"],
+            },
+        ),
+        migrations.CreateModel(
+            name="ApiToken",
+            fields=[
+                ("digest", models.CharField(max_length=128, primary_key=True, serialize=False)),
+                ("token_key", models.CharField(db_index=True, max_length=25)),
+                ("created", models.DateTimeField(auto_now_add=True)),
+                ("expiry", models.DateTimeField(blank=True, null=True)),
+                ("name", models.CharField(max_length=120)),
+                ("scopes", models.JSONField(default=list)),
+                ("last_used_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="auth_token_set",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="tokens",
+                        to="annotator.project",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-created"],
             },
         ),
         migrations.AddField(
-            model_name='pair',
-            name='response_a',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='annotator.response'),
+            model_name="annotator",
+            name="project",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="annotators", to="annotator.project"
+            ),
+        ),
+        migrations.CreateModel(
+            name="Prompt",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "ref",
+                    models.CharField(help_text="The owner's id for it, or the start of its digest.", max_length=200),
+                ),
+                ("messages", models.JSONField()),
+                ("text", models.TextField(help_text="The conversation flattened, as encoders read it.")),
+                ("digest", models.CharField(max_length=64)),
+                ("topic", models.CharField(blank=True, max_length=200)),
+                ("about", models.JSONField(blank=True, default=dict)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="prompts", to="annotator.project"
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["id"],
+            },
         ),
         migrations.AddField(
-            model_name='pair',
-            name='response_b',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='annotator.response'),
+            model_name="pair",
+            name="prompt",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="pairs", to="annotator.prompt"
+            ),
         ),
         migrations.CreateModel(
-            name='AspectRating',
+            name="Rationale",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('value', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('aspect', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='ratings', to='annotator.aspect')),
-                ('judgment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='aspect_ratings', to='annotator.judgment')),
-                ('response', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='aspect_ratings', to='annotator.response')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("text", models.TextField(blank=True)),
+                ("tags", models.JSONField(blank=True, default=list)),
+                (
+                    "judgment",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="rationale", to="annotator.judgment"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Span',
+            name="Response",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('start', models.PositiveIntegerField()),
-                ('end', models.PositiveIntegerField()),
-                ('quote', models.TextField()),
-                ('good', models.BooleanField()),
-                ('tag', models.CharField(blank=True, max_length=40)),
-                ('comment', models.TextField(blank=True)),
-                ('judgment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='spans', to='annotator.judgment')),
-                ('response', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='spans', to='annotator.response')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("ref", models.CharField(max_length=200)),
+                ("text", models.TextField()),
+                ("digest", models.CharField(db_index=True, max_length=64)),
+                (
+                    "source",
+                    models.CharField(
+                        blank=True, help_text="Which model or person wrote it; never shown.", max_length=200
+                    ),
+                ),
+                ("about", models.JSONField(blank=True, default=dict)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "prompt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="responses", to="annotator.prompt"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['response', 'start'],
+                "ordering": ["id"],
+            },
+        ),
+        migrations.AddField(
+            model_name="pair",
+            name="response_a",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="annotator.response"
+            ),
+        ),
+        migrations.AddField(
+            model_name="pair",
+            name="response_b",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="annotator.response"
+            ),
+        ),
+        migrations.CreateModel(
+            name="AspectRating",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("value", models.PositiveSmallIntegerField(blank=True, null=True)),
+                (
+                    "aspect",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="ratings", to="annotator.aspect"
+                    ),
+                ),
+                (
+                    "judgment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="aspect_ratings",
+                        to="annotator.judgment",
+                    ),
+                ),
+                (
+                    "response",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="aspect_ratings",
+                        to="annotator.response",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Span",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("start", models.PositiveIntegerField()),
+                ("end", models.PositiveIntegerField()),
+                ("quote", models.TextField()),
+                ("good", models.BooleanField()),
+                ("tag", models.CharField(blank=True, max_length=40)),
+                ("comment", models.TextField(blank=True)),
+                (
+                    "judgment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="spans", to="annotator.judgment"
+                    ),
+                ),
+                (
+                    "response",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="spans", to="annotator.response"
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["response", "start"],
             },
         ),
         migrations.CreateModel(
-            name='IdempotencyRecord',
+            name="IdempotencyRecord",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=200)),
-                ('route', models.CharField(max_length=200)),
-                ('payload_digest', models.CharField(max_length=64)),
-                ('status', models.PositiveSmallIntegerField()),
-                ('body', models.JSONField()),
-                ('created_at', models.DateTimeField(auto_now_add=True, db_index=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=200)),
+                ("route", models.CharField(max_length=200)),
+                ("payload_digest", models.CharField(max_length=64)),
+                ("status", models.PositiveSmallIntegerField()),
+                ("body", models.JSONField()),
+                ("created_at", models.DateTimeField(auto_now_add=True, db_index=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('user', 'key'), name='idempotency_key_once_per_user')],
+                "constraints": [models.UniqueConstraint(fields=("user", "key"), name="idempotency_key_once_per_user")],
             },
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('owner', 'Owner'), ('annotator', 'Annotator'), ('viewer', 'Viewer')], max_length=10)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='annotator.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("owner", "Owner"), ("annotator", "Annotator"), ("viewer", "Viewer")], max_length=10
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="memberships", to="annotator.project"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('project', 'user'), name='membership_once_per_project'), models.CheckConstraint(condition=models.Q(('role__in', ['owner', 'annotator', 'viewer'])), name='membership_known_role')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("project", "user"), name="membership_once_per_project"),
+                    models.CheckConstraint(
+                        condition=models.Q(("role__in", ["owner", "annotator", "viewer"])), name="membership_known_role"
+                    ),
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='judgment',
-            index=models.Index(condition=models.Q(('current', True)), fields=['project', 'id'], name='judgment_project_current'),
+            model_name="judgment",
+            index=models.Index(
+                condition=models.Q(("current", True)), fields=["project", "id"], name="judgment_project_current"
+            ),
         ),
         migrations.AddIndex(
-            model_name='judgment',
-            index=models.Index(condition=models.Q(('current', True)), fields=['annotator', 'id'], name='judgment_annotator_current'),
+            model_name="judgment",
+            index=models.Index(
+                condition=models.Q(("current", True)), fields=["annotator", "id"], name="judgment_annotator_current"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='judgment',
-            constraint=models.UniqueConstraint(fields=('annotator', 'pair', 'occasion', 'revision'), name='judgment_revision_once'),
+            model_name="judgment",
+            constraint=models.UniqueConstraint(
+                fields=("annotator", "pair", "occasion", "revision"), name="judgment_revision_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='judgment',
-            constraint=models.UniqueConstraint(condition=models.Q(('current', True)), fields=('annotator', 'pair', 'occasion'), name='judgment_one_current'),
+            model_name="judgment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("current", True)),
+                fields=("annotator", "pair", "occasion"),
+                name="judgment_one_current",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='judgment',
-            constraint=models.CheckConstraint(condition=models.Q(('kind', 'pair'), ('pair__isnull', False)), name='judgment_has_its_target'),
+            model_name="judgment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind", "pair"), ("pair__isnull", False)), name="judgment_has_its_target"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='judgment',
-            constraint=models.CheckConstraint(condition=models.Q(('choice__in', ['a', 'b', 'tie', 'both_bad', 'skip'])), name='judgment_known_choice'),
+            model_name="judgment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("choice__in", ["a", "b", "tie", "both_bad", "skip"])), name="judgment_known_choice"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='judgment',
-            constraint=models.CheckConstraint(condition=models.Q(('strength__isnull', True), models.Q(('choice__in', ['a', 'b']), ('strength__gte', 1), ('strength__lte', 3)), _connector='OR'), name='judgment_strength_fits_choice'),
+            model_name="judgment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("strength__isnull", True),
+                    models.Q(("choice__in", ["a", "b"]), ("strength__gte", 1), ("strength__lte", 3)),
+                    _connector="OR",
+                ),
+                name="judgment_strength_fits_choice",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='judgment',
-            constraint=models.CheckConstraint(condition=models.Q(('seconds__isnull', True), ('seconds__gte', 0), _connector='OR'), name='judgment_time_not_negative'),
+            model_name="judgment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("seconds__isnull", True), ("seconds__gte", 0), _connector="OR"),
+                name="judgment_time_not_negative",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='judgment',
-            constraint=models.CheckConstraint(condition=models.Q(('revision__gte', 1)), name='judgment_revision_from_one'),
+            model_name="judgment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("revision__gte", 1)), name="judgment_revision_from_one"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invite',
-            constraint=models.CheckConstraint(condition=models.Q(('uses__lte', models.F('max_uses'))), name='invite_not_overused'),
+            model_name="invite",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("uses__lte", models.F("max_uses"))), name="invite_not_overused"
+            ),
         ),
         migrations.AddIndex(
-            model_name='assignment',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['annotator', 'dealt_at'], name='assignment_open'),
+            model_name="assignment",
+            index=models.Index(
+                condition=models.Q(("state", "open")), fields=["annotator", "dealt_at"], name="assignment_open"
+            ),
         ),
         migrations.AddIndex(
-            model_name='assignment',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['lease_until'], name='assignment_lease'),
+            model_name="assignment",
+            index=models.Index(condition=models.Q(("state", "open")), fields=["lease_until"], name="assignment_lease"),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['open', 'judged', 'skipped'])), fields=('annotator', 'pair', 'occasion'), name='assignment_once_per_annotator_and_pair'),
+            model_name="assignment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["open", "judged", "skipped"])),
+                fields=("annotator", "pair", "occasion"),
+                name="assignment_once_per_annotator_and_pair",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(fields=('id', 'annotator', 'pair'), name='assignment_lease_identity'),
+            model_name="assignment",
+            constraint=models.UniqueConstraint(fields=("id", "annotator", "pair"), name="assignment_lease_identity"),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.CheckConstraint(condition=models.Q(('guess__isnull', True), models.Q(('guess__gte', 0), ('guess__lte', 1)), _connector='OR'), name='guess_is_p'),
+            model_name="assignment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("guess__isnull", True), models.Q(("guess__gte", 0), ("guess__lte", 1)), _connector="OR"
+                ),
+                name="guess_is_p",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='aspect',
-            constraint=models.UniqueConstraint(fields=('project', 'key'), name='aspect_once_per_project'),
+            model_name="aspect",
+            constraint=models.UniqueConstraint(fields=("project", "key"), name="aspect_once_per_project"),
         ),
         migrations.AddConstraint(
-            model_name='aspect',
-            constraint=models.CheckConstraint(condition=models.Q(('steps__gte', 2), ('steps__lte', 10)), name='aspect_has_2_to_10_steps'),
+            model_name="aspect",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("steps__gte", 2), ("steps__lte", 10)), name="aspect_has_2_to_10_steps"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='annotator',
-            constraint=models.UniqueConstraint(fields=('project', 'ref'), name='annotator_ref_once_per_project'),
+            model_name="annotator",
+            constraint=models.UniqueConstraint(fields=("project", "ref"), name="annotator_ref_once_per_project"),
         ),
         migrations.AddConstraint(
-            model_name='annotator',
-            constraint=models.UniqueConstraint(condition=models.Q(('user__isnull', False)), fields=('project', 'user'), name='annotator_user_once_per_project'),
+            model_name="annotator",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("user__isnull", False)),
+                fields=("project", "user"),
+                name="annotator_user_once_per_project",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='annotator',
-            constraint=models.CheckConstraint(condition=models.Q(('ref', ''), _negated=True), name='annotator_ref_not_empty'),
+            model_name="annotator",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ref", ""), _negated=True), name="annotator_ref_not_empty"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prompt',
-            constraint=models.UniqueConstraint(fields=('project', 'ref'), name='prompt_ref_once_per_project'),
+            model_name="prompt",
+            constraint=models.UniqueConstraint(fields=("project", "ref"), name="prompt_ref_once_per_project"),
         ),
         migrations.AddConstraint(
-            model_name='prompt',
-            constraint=models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='prompt_not_empty'),
+            model_name="prompt",
+            constraint=models.CheckConstraint(condition=models.Q(("text", ""), _negated=True), name="prompt_not_empty"),
         ),
         migrations.AddConstraint(
-            model_name='response',
-            constraint=models.UniqueConstraint(fields=('prompt', 'ref'), name='response_ref_once_per_prompt'),
+            model_name="response",
+            constraint=models.UniqueConstraint(fields=("prompt", "ref"), name="response_ref_once_per_prompt"),
         ),
         migrations.AddConstraint(
-            model_name='response',
-            constraint=models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='response_not_empty'),
+            model_name="response",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("text", ""), _negated=True), name="response_not_empty"
+            ),
         ),
         migrations.AddIndex(
-            model_name='pair',
-            index=models.Index(condition=models.Q(('taken__lt', models.F('cap')), ('withdrawn_at__isnull', True)), fields=['project', 'taken', 'shuffle'], name='pair_open'),
+            model_name="pair",
+            index=models.Index(
+                condition=models.Q(("taken__lt", models.F("cap")), ("withdrawn_at__isnull", True)),
+                fields=["project", "taken", "shuffle"],
+                name="pair_open",
+            ),
         ),
         migrations.AddIndex(
-            model_name='pair',
-            index=models.Index(fields=['project', 'shuffle'], name='pair_by_shuffle'),
+            model_name="pair",
+            index=models.Index(fields=["project", "shuffle"], name="pair_by_shuffle"),
         ),
         migrations.AddConstraint(
-            model_name='pair',
-            constraint=models.UniqueConstraint(fields=('response_a', 'response_b'), name='pair_once'),
+            model_name="pair",
+            constraint=models.UniqueConstraint(fields=("response_a", "response_b"), name="pair_once"),
         ),
         migrations.AddConstraint(
-            model_name='pair',
-            constraint=models.CheckConstraint(condition=models.Q(('response_a__lt', models.F('response_b'))), name='pair_older_response_first'),
+            model_name="pair",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("response_a__lt", models.F("response_b"))), name="pair_older_response_first"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pair',
-            constraint=models.CheckConstraint(condition=models.Q(('taken__lte', models.F('cap'))), name='pair_taken_within_cap'),
+            model_name="pair",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("taken__lte", models.F("cap"))), name="pair_taken_within_cap"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pair',
-            constraint=models.CheckConstraint(condition=models.Q(('gold_choice__in', ['', 'a', 'b', 'tie', 'both_bad'])), name='pair_known_gold_choice'),
+            model_name="pair",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("gold_choice__in", ["", "a", "b", "tie", "both_bad"])),
+                name="pair_known_gold_choice",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='aspectrating',
-            constraint=models.UniqueConstraint(fields=('judgment', 'aspect', 'response'), name='aspect_rating_once'),
+            model_name="aspectrating",
+            constraint=models.UniqueConstraint(fields=("judgment", "aspect", "response"), name="aspect_rating_once"),
         ),
         migrations.AddConstraint(
-            model_name='aspectrating',
-            constraint=models.CheckConstraint(condition=models.Q(('value__isnull', True), ('value__gte', 1), _connector='OR'), name='aspect_rating_from_one'),
+            model_name="aspectrating",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("value__isnull", True), ("value__gte", 1), _connector="OR"),
+                name="aspect_rating_from_one",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='span',
-            constraint=models.CheckConstraint(condition=models.Q(('start__lt', models.F('end'))), name='span_not_empty'),
+            model_name="span",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("start__lt", models.F("end"))), name="span_not_empty"
+            ),
         ),
     ]

@@ -159,7 +159,15 @@ def test_without_a_database_it_is_the_machine(tmp_path: Path) -> None:
     """In a process of its own, as a shell runs it."""
     env = {**os.environ, "DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing", "ATTUNE_HOME": str(tmp_path)}
     env["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
-    argv = [sys.executable, "-c", "from attune.cli import main; main()", "import", str(file(tmp_path, row())), "--project", "tea"]
+    argv = [
+        sys.executable,
+        "-c",
+        "from attune.cli import main; main()",
+        "import",
+        str(file(tmp_path, row())),
+        "--project",
+        "tea",
+    ]
     ran = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 3, ran.stderr
     assert "Connection refused" in ran.stderr
