@@ -38,7 +38,7 @@ def score(
     url: str | None,
     token: str | None,
 ) -> None:
-    """Score COMPLETIONS of a prompt for one person.
+    """Score COMPLETIONS of a prompt for one person. Put -- before the first that begins with a dash.
 
     Ends with 1 where the request is refused (the reason is on stderr, as the server gave it), and with 3 where nobody
     answers or the server can't do it now.
