@@ -29,8 +29,9 @@ SHOTS = os.environ.get("ATTUNE_SHOTS", "")
 """A folder: every ``shoot`` also writes its page there at both widths, light and dark."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One for each module: while it is open an event loop runs, which would break later tests of asyncio."""
     with sync_playwright() as playwright:
         path = {"executable_path": str(CHROMIUM)} if CHROMIUM.exists() else {}
         chromium = playwright.chromium.launch(args=FLAGS, **path)
