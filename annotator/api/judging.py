@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from annotator.access import Access, project_for
 from annotator.api.fields import StrictSerializer
 from annotator.api.openapi import IDEMPOTENCY_KEY, problems
-from annotator.api.pagination import PARAMETERS, Pages
+from annotator.api.pagination import PARAMETERS, Pages, page_of
 from annotator.api.permissions import caller
 from annotator.api.serializers import (
     JudgmentInSerializer,
@@ -75,7 +75,7 @@ class JudgmentsView(APIView):
         operation_id="judgments",
         summary="List judgments",
         parameters=[*PARAMETERS, _ANNOTATOR],
-        responses={200: JudgmentSerializer(many=True), **problems()},
+        responses={200: page_of("JudgmentPage", JudgmentSerializer), **problems()},
         tags=["judging"],
     )
     def get(self, request: Request, slug: str) -> Response:

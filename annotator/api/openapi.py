@@ -6,20 +6,23 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from rest_framework import serializers
 
-PROBLEM: dict[str, Any] = {
-    "type": "object",
-    "description": "RFC 9457 problem details. `code` is stable; `fields` says what is wrong with which field.",
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string"},
-        "fields": {"type": "object", "additionalProperties": {"type": "string"}},
-    },
-    "required": ["type", "title", "status", "detail", "code"],
-}
+
+class Problem(serializers.Serializer[Any]):
+    """RFC 9457 problem details."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text="What was wrong, for a person.")
+    code = serializers.CharField(help_text="What was wrong, for a program; stable.")
+    fields = serializers.DictField(  # type: ignore[assignment]
+        child=serializers.CharField(), required=False, help_text="What is wrong with which field."
+    )
+
+
+PROBLEM = Problem
 
 _MEANING = {
     400: "The body is not JSON, or a header is missing.",
@@ -35,7 +38,7 @@ _MEANING = {
 def problems(*statuses: int) -> dict[Any, OpenApiResponse]:
     """The error answers of a route, for ``extend_schema(responses=…)``; 401, 403 and 404 are everywhere."""
     return {
-        (status, "application/problem+json"): OpenApiResponse(PROBLEM, description=_MEANING[status])
+        (status, "application/problem+json"): OpenApiResponse(Problem, description=_MEANING[status])
         for status in sorted({401, 403, 404, *statuses})
     }
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiParameter
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from rest_framework import serializers
 from rest_framework.pagination import CursorPagination
 
 
@@ -13,6 +16,17 @@ class Pages(CursorPagination):
     page_size = 100
     page_size_query_param = "limit"
     max_page_size = 1000
+
+
+def page_of(name: str, rows: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+    """What a page looks like, for the OpenAPI document."""
+    link: dict[str, Any] = {"allow_null": True, "help_text": "Address of that page; null at the end."}
+    fields = {
+        "next": serializers.URLField(**link),
+        "previous": serializers.URLField(**link),
+        "results": rows(many=True),
+    }
+    return inline_serializer(name, fields)
 
 
 PARAMETERS = [

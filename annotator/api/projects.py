@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from annotator.access import project_for
 from annotator.api.openapi import problems
-from annotator.api.pagination import PARAMETERS, Pages
+from annotator.api.pagination import PARAMETERS, Pages, page_of
 from annotator.api.permissions import caller
 from annotator.api.serializers import ProjectDetailSerializer, ProjectSerializer
 from annotator.models import Annotator, Judgment, Membership, Pair, Project, User
@@ -23,7 +23,7 @@ class ProjectsView(APIView):
         operation_id="projects",
         summary="List your projects",
         parameters=PARAMETERS,
-        responses={200: ProjectSerializer(many=True), **problems()},
+        responses={200: page_of("ProjectPage", ProjectSerializer), **problems()},
         tags=["projects"],
     )
     def get(self, request: Request) -> Response:

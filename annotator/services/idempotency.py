@@ -22,6 +22,7 @@ class InFlight(Conflict):
     """The first request with this key is not finished yet."""
 
     code = "in_flight"
+    retry_after = 1
 
 
 class KeyReused(Invalid):
