@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from django.core import mail
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -72,3 +75,20 @@ def test_wrong_passwords_are_slowed_down(people: ThreePeople) -> None:
     replies = [client.post("/accounts/login/", form) for _ in range(12)]
     assert "Too many" in replies[-1].content.decode()
     assert client.post("/accounts/login/", form | {"password": "correct horse battery"}).status_code != 302
+
+
+def test_a_password_can_be_changed_and_reset_in_our_own_pages(people: ThreePeople, annotator_client: Client) -> None:
+    assert "Change your password</h1>" in annotator_client.get("/accounts/password/change/").content.decode()
+    visitor = Client()
+    assert "Reset your password</h1>" in visitor.get("/accounts/password/reset/").content.decode()
+    done = visitor.post("/accounts/password/reset/", {"email": people.annotator.email}, follow=True)
+    assert "Look at your mail</h1>" in done.content.decode()
+    link = re.search(r"/accounts/password/reset/key/\S+", mail.outbox[0].body)
+    assert link
+    form = visitor.get(link.group(), follow=True)
+    assert "Choose a new password</h1>" in form.content.decode()
+    new = {"password1": "another long password 7", "password2": "another long password 7"}
+    reply = visitor.post(form.redirect_chain[-1][0], new, follow=True)
+    assert "Password changed</h1>" in reply.content.decode()
+    people.annotator.refresh_from_db()
+    assert people.annotator.check_password("another long password 7")
