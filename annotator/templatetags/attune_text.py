@@ -17,12 +17,6 @@ def markdown(text: str) -> SafeString:
 
 
 @register.filter
-def words(text: str) -> int:
-    """How many words the text has."""
-    return len(text.split())
-
-
-@register.filter
 def percent(share: float | None, digits: int = 0) -> str:
     """0.714 as ``71 %``; an em dash where there is nothing to say."""
     return "—" if share is None else f"{100 * share:.{digits}f} %"

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotator.errors import Invalid
 from annotator.models import Judgment, Project
@@ -26,6 +27,13 @@ class Shown:
 
     side: str
     text: str
+    length: str
+    """In words."""
+
+    @classmethod
+    def of(cls, side: str, text: str) -> Shown:
+        count = len(text.split())
+        return cls(side, text, ngettext("%(n)s word", "%(n)s words", count) % {"n": count})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,7 @@ class Task:
     @classmethod
     def of(cls, dealt: Dealt) -> Task:
         *earlier, last = dealt.messages
-        shown = (Shown("a", dealt.left.text), Shown("b", dealt.right.text))
+        shown = (Shown.of("a", dealt.left.text), Shown.of("b", dealt.right.text))
         return cls(dealt.key, earlier, last["content"], shown)
 
 
