@@ -1,13 +1,13 @@
 """Bring the database and the static files up to date, and know cheaply when there is nothing to do.
 
 A stamp in `$ATTUNE_HOME` remembers the code and the database it was made for: migration and static files by name,
-size and time, the versions of the installed packages, and the database's identity with its last migration.
+size and time, the time of the last installation, and the database's identity with its last migration.
 """
 
 import hashlib
 import os
+import sysconfig
 from collections.abc import Iterator
-from importlib.metadata import distributions
 from pathlib import Path
 
 import psycopg2
@@ -46,8 +46,8 @@ def _stamp(database_url: str) -> str | None:
     identity, applied = database_identity(database_url), _ask(database_url, _APPLIED)
     if identity is None or applied is None:
         return None
-    installed = sorted(f"{found.name}=={found.version}" for found in distributions())
-    lines = (identity, applied, *_files(), *installed)
+    packages = Path(sysconfig.get_path("purelib")).stat().st_mtime_ns  # moves with every package put in or taken out
+    lines = (identity, applied, *_files(), f"packages: {packages}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
