@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from django.db.models import Count, Max
-
-from annotator.models import Judgment
 from annotator.statements import Statement
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """One judgment that counts, in the pair's own terms. ``swapped``: response b was shown on the left."""
 
     judgment_id: int
@@ -21,14 +17,6 @@ class Comparison:
     """``a``, ``b``, ``tie`` or ``both_bad``."""
     strength: int | None
     swapped: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """Equal as long as the annotator's evidence is the same: every judgment, revision or undo adds a row."""
-
-    count: int
-    last_id: int
 
 
 _COMPARISONS = Statement("""
@@ -41,12 +29,6 @@ WHERE j.annotator_id = %(annotator)s AND j.id > %(after)s AND j.current AND NOT 
 def comparisons(annotator_id: int, after: int = 0) -> list[Comparison]:
     """The annotator's current judgments with ids above ``after``, oldest first; no skips, nothing withdrawn.
 
-    ``after`` is only of use while nothing before it was revised: compare ``signature`` counts.
+    ``after`` is only of use while nothing before it was revised.
     """
-    return [Comparison(*row) for row in _COMPARISONS.run({"annotator": annotator_id, "after": after})]
-
-
-def signature(annotator_id: int) -> Signature:
-    """Cheap: an index over the annotator's current rows answers it."""
-    found = Judgment.objects.filter(annotator_id=annotator_id, current=True).aggregate(n=Count("*"), last=Max("pk"))
-    return Signature(found["n"], found["last"] or 0)
+    return [*map(Comparison._make, _COMPARISONS.run({"annotator": annotator_id, "after": after}))]

@@ -47,11 +47,6 @@ def progress_of(annotator: Annotator) -> Progress:
     return progress_from(*row, goal=annotator.project.daily_goal)
 
 
-def guess_record(annotator: Annotator) -> GuessRecord:
-    """How the model did on the annotator's last ``LATELY`` guessed preferences."""
-    return progress_of(annotator).guesses
-
-
 def progress_from(today: int, total: int, guesses: list[int], *, goal: int) -> Progress:
     """A row of ``PROGRESS``."""
     return Progress(today, total, goal, GuessRecord(*guesses))

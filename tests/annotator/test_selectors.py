@@ -11,9 +11,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from annotator.models import Annotator, Judgment, Pair
-from annotator.selectors.evidence import Comparison, Signature, comparisons, signature
+from annotator.selectors.evidence import Comparison, comparisons
 from annotator.selectors.free_pairs import pairs_left
-from annotator.selectors.progress import GuessRecord, Progress, guess_record, progress_of
+from annotator.selectors.progress import GuessRecord, Progress, progress_of
 from annotator.services.answers import Answer
 from annotator.services.dealing import deal
 from annotator.services.judging import record, revise, undo_last, withdraw
@@ -71,10 +71,10 @@ def test_pairs_left(annotator: Annotator) -> None:
 
 
 def test_how_often_the_model_was_right(annotator: Annotator) -> None:
-    assert guess_record(annotator) == GuessRecord(0, 0)
+    assert progress_of(annotator).guesses == NONE
     for guess, choice in ((0.9, "a"), (0.6, "b"), (0.2, "b"), (0.7, "tie"), (None, "a")):
         imported(annotator, guess=guess, choice=choice)
-    assert guess_record(annotator) == GuessRecord(right=2, of=3)
+    assert progress_of(annotator).guesses == GuessRecord(right=2, of=3)
 
 
 def test_comparisons_are_in_the_pairs_own_terms(annotator: Annotator) -> None:
@@ -102,32 +102,12 @@ def test_comparisons_leave_out_what_was_taken_back_or_replaced(annotator: Annota
     assert [each.judgment_id for each in comparisons(annotator.pk)] == [second.pk]
 
 
-def test_the_signature_changes_with_every_change(annotator: Annotator) -> None:
-    seen = [signature(annotator.pk)]
-    assert seen == [Signature(0, 0)]
-    judgment = say(annotator)
-    seen.append(signature(annotator.pk))
-    undo_last(annotator=annotator, client_key=uuid4())
-    seen.append(signature(annotator.pk))
-    say(annotator)
-    seen.append(signature(annotator.pk))
-    revise(annotator=annotator, judgment_id=judgment.pk, client_key=uuid4(), answer=Answer(choice="tie"))
-    seen.append(signature(annotator.pk))
-    withdraw(annotator=annotator, judgment_id=judgment.pk, client_key=uuid4())
-    seen.append(signature(annotator.pk))
-    assert len(set(seen)) == len(seen)
-    assert signature(annotator.pk) == seen[-1]
-    say(make_annotator(annotator.project))
-    assert signature(annotator.pk) == seen[-1]
-
-
 def test_one_statement_each(annotator: Annotator) -> None:
     say(annotator)
-    for read in (progress_of, guess_record, pairs_left):
+    for read in (progress_of, pairs_left):
         with CaptureQueriesContext(connection) as queries:
             read(annotator)
         assert len(queries) == 1
-    for look_up in (comparisons, signature):
-        with CaptureQueriesContext(connection) as queries:
-            look_up(annotator.pk)
-        assert len(queries) == 1
+    with CaptureQueriesContext(connection) as queries:
+        comparisons(annotator.pk)
+    assert len(queries) == 1
