@@ -44,6 +44,7 @@ class Statement:
             return False
         known = _prepared.setdefault(connection.connection, set())
         if self.name not in known:
-            cursor.cursor.execute(self._prepare)  # on the driver's own cursor: no query of the request's
+            with connection.wrap_database_errors:
+                cursor.cursor.execute(self._prepare)  # on the driver's own cursor: no query of the request's
             known.add(self.name)
         return True

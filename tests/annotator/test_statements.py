@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
+from django.db import DataError, ProgrammingError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from annotator.statements import Statement
@@ -37,3 +37,11 @@ def test_something_may_go_ahead_in_the_same_round_trip() -> None:
     with CaptureQueriesContext(connection) as queries:
         assert shown.run({"a": 1}, before="SET LOCAL attune.erase = 'off';") == [("off", 1)]
     assert len(queries) == 1
+
+
+def test_what_goes_wrong_is_a_database_error_as_of_any_query() -> None:
+    with pytest.raises(ProgrammingError, match="no_such_table"), transaction.atomic():
+        Statement("SELECT * FROM no_such_table WHERE id = %(a)s").run({"a": 1})
+    with pytest.raises(DataError), transaction.atomic():
+        Statement("SELECT 1 / %(a)s::int").run({"a": 0})
+    assert SUM.run({"a": 1, "b": 1}) == [(2, 1, "%")]
