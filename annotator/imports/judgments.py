@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from django.db import IntegrityError
+from psycopg2.errors import UniqueViolation
 
 from annotator.errors import Conflict
 from annotator.imports.errors import BadRow
@@ -42,7 +44,7 @@ WITH added AS (
         client_key, choice, strength, skip_reason, swapped, seconds, page_version, source, about, judged_at, created_at)
     SELECT %(project)s, 'pair', annotator_id, pair_id, occasion, revision, current, withdrawn, client_key, choice, strength,
         skip_reason, swapped, seconds, page_version, source, about, coalesce(judged_at, now()), now()
-      FROM import_judgment ORDER BY n ON CONFLICT DO NOTHING RETURNING id, client_key
+      FROM import_judgment ORDER BY n RETURNING id, client_key
 ), reasons AS (
     INSERT INTO annotator_rationale (judgment_id, text, tags)
     SELECT added.id, s.rationale, s.tags FROM added JOIN import_judgment s USING (client_key)
@@ -126,11 +128,19 @@ def write_judgments(project: Project, batch: Sequence[Placed]) -> Written:
         _settle_with_stored(settled)
         if settled.out:
             run("DELETE FROM import_judgment WHERE n = ANY(%(out)s)", out=list(settled.out))
-    expected = len(rows) - len(settled.out)
-    added = fetch(_ADD, project=project.pk)[0][0] if expected else 0
-    if added != expected:
-        raise Conflict("Somebody else wrote the same judgments at the same moment. Nothing was written; run it again.")
+    added = _add(project) if len(rows) > len(settled.out) else 0
     return Written(added, settled.duplicates, settled.refused)
+
+
+def _add(project: Project) -> int:
+    """Add what is staged. Nothing stored stands against it, unless somebody wrote it since we looked."""
+    try:
+        return int(fetch(_ADD, project=project.pk)[0][0])
+    except IntegrityError as error:
+        if isinstance(error.__cause__, UniqueViolation):
+            message = "Somebody else wrote the same judgments at the same moment. Nothing was written; run it again."
+            raise Conflict(message) from error
+        raise
 
 
 class _Settled:

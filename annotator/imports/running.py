@@ -79,6 +79,7 @@ class _Import:
             try:
                 with transaction.atomic():
                     self._lock()
+                    _check_references("IMMEDIATE")  # statement by statement, beside the reading, not all at the end
                     self._read(file)
                     self._end()
             except BaseException:
@@ -148,10 +149,16 @@ class _Import:
         if not report.written:
             transaction.set_rollback(True)
             return
+        _check_references("DEFERRED")
         if Annotator.objects.filter(project=self._project, simulated=True).exists():
             Project.objects.filter(pk=self._project.pk).update(simulated=True)
         if self._rejected:
             report.rejected_file = self._rejected.keep()
+
+
+def _check_references(when: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET CONSTRAINTS ALL {when}")
 
 
 @contextmanager

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import io
+import threading
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
+from django.db import connection
 
+from annotator.errors import Conflict
+from annotator.imports import judgments
 from annotator.imports.reporting import ImportOptions
 from annotator.imports.running import preview_import
 from annotator.models import Annotator, Judgment, Pair, Project, Prompt, Rationale, Response
@@ -293,3 +298,28 @@ def test_a_preview_may_stop_early_and_says_so(project: Project) -> None:
 
 def counts() -> list[int]:
     return [model.objects.count() for model in (Prompt, Response, Pair, Annotator, Judgment, Rationale)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_judgment_that_somebody_writes_at_the_same_moment_stops_the_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between our look at what is stored and our insert: the database holds the second writer off, nothing is doubled."""
+    project = make_project()
+    pair = make_pair(project, prompt=make_prompt(project, "Why?"), a="Because.", b="Who knows?")
+    annotator = make_annotator(project, ref="ann")
+    looked = judgments._settle_with_stored
+
+    def write_meanwhile() -> None:
+        Judgment.objects.create(project=project, annotator=annotator, pair=pair, choice="b", client_key=uuid4())
+        connection.close()
+
+    def look_then_wait(settled: judgments._Settled) -> None:
+        looked(settled)
+        other = threading.Thread(target=write_meanwhile)
+        other.start()
+        other.join()
+
+    monkeypatch.setattr(judgments, "_settle_with_stored", look_then_wait)
+    with pytest.raises(Conflict, match="at the same moment"):
+        take(project, row(), row(annotator="x"))
+    assert list(Judgment.objects.values_list("choice", flat=True)) == ["b"]
+    assert not Annotator.objects.filter(ref="x").exists()
