@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, TypeVar, cast
+from typing import TypeVar, cast
 
 from django.db import connection, transaction
 
@@ -20,9 +20,9 @@ from annotator.imports.errors import BadRow
 from annotator.imports.reading import Opened, RawRow, Source, opened
 from annotator.imports.rejected import RejectedFile
 from annotator.imports.reporting import FIRST_ROWS, ImportOptions, ImportPreview, ImportReport, OnProgress, Progress
-from annotator.imports.rows import JudgmentRow, PromptRow, judgment_row, prompt_row
+from annotator.imports.rows import Checker, JudgmentRow, PromptRow, Raw
 from annotator.imports.writing import Outcome, Writer
-from annotator.models import Annotator, Project
+from annotator.models import Annotator, Judgment, Pair, Project, Prompt, Rationale, Response
 
 BATCH_ROWS = 2_500
 BATCH_BYTES = 8_000_000
@@ -31,12 +31,7 @@ _LOCK = 0x417474  # "Att": the class of the advisory locks that imports take, on
 
 Row = TypeVar("Row", JudgmentRow, PromptRow)
 Item = TypeVar("Item")
-Row_co = TypeVar("Row_co", JudgmentRow, PromptRow, covariant=True)
-Raw = bytes | Mapping[str, object]
-
-
-class _Check(Protocol[Row_co]):
-    def __call__(self, line: int, raw: Raw, row: Mapping[str, object], *, keep: bool) -> Row_co: ...
+Check = Callable[[int, Raw, Mapping[str, object]], Row]
 
 
 def run_import(
@@ -103,23 +98,23 @@ class _Import:
     def _read(self, file: Opened) -> None:
         found, report = detected(file, keep_extra=self._options.keep_extra), self._report
         report.format, report.shape = found.format, found.shape
+        checker = Checker(keep_extra=self._options.keep_extra)
         batches = _batches(islice(found.rows, self._options.max_rows))
         if found.shape == "judgments":
-            self._write(file, batches, judgment_row, self._writer.write_judgments)
+            self._write(file, batches, checker.judgment, self._writer.write_judgments)
         else:
-            self._write(file, batches, prompt_row, self._writer.write_prompts)
+            self._write(file, batches, checker.prompt, self._writer.write_prompts)
         report.complete = report.rows != self._options.max_rows
 
     def _write(
         self,
         file: Opened,
         batches: Iterable[Sequence[RawRow]],
-        check: _Check[Row],
+        check: Check[Row],
         write: Callable[[Sequence[Row]], Outcome],
     ) -> None:
         """Batch by batch; the next one is read and checked while the database works on the last."""
-        keep = self._options.keep_extra
-        with closing(_one_ahead(_checked(batch, check, keep=keep) for batch in batches)) as checked:
+        with closing(_one_ahead(_checked(batch, check) for batch in batches)) as checked:
             for good, bad in checked:
                 self._report.rows += len(good) + len(bad)
                 self.first_rows += good[: FIRST_ROWS - len(self.first_rows)]
@@ -154,6 +149,18 @@ class _Import:
             Project.objects.filter(pk=self._project.pk).update(simulated=True)
         if self._rejected:
             report.rejected_file = self._rejected.keep()
+        if report.rows >= BATCH_ROWS:
+            _learn_sizes()
+
+
+def _learn_sizes() -> None:
+    """Tell the planner how large the tables have become, rather than have it guess until the next autovacuum.
+
+    Last of all, as it holds off other imports' own until the commit.
+    """
+    tables = ", ".join(model._meta.db_table for model in (Annotator, Prompt, Response, Pair, Judgment, Rationale))  # noqa: SLF001
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {tables}")
 
 
 def _check_references(when: str) -> None:
@@ -173,9 +180,7 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _checked(
-    batch: Sequence[RawRow], check: _Check[Row], *, keep: bool
-) -> tuple[list[Row], list[tuple[RawRow, BadRow]]]:
+def _checked(batch: Sequence[RawRow], check: Check[Row]) -> tuple[list[Row], list[tuple[RawRow, BadRow]]]:
     """The rows of a batch that are right by themselves, and those that are not, with the reason."""
     good: list[Row] = []
     bad: list[tuple[RawRow, BadRow]] = []
@@ -184,7 +189,7 @@ def _checked(
             bad.append((raw, raw.data))
             continue
         try:
-            good.append(check(raw.line, raw.raw, raw.data, keep=keep))
+            good.append(check(raw.line, raw.raw, raw.data))
         except BadRow as why:
             bad.append((raw, why.with_traceback(None)))
     return good, bad
