@@ -23,6 +23,9 @@ MAX_MESSAGES = 500
 MAX_RESPONSES = 64
 MAX_TAGS = 100
 MAX_TAG = 40
+MAX_SEEN = 1_000
+SHORT_ROW = 10_000
+"""Pairs whose texts are remembered, and the bytes that a row may have to be remembered."""
 _PROMPT = frozenset({"prompt", "topic"})
 JUDGMENT_FIELDS = _PROMPT | {
     *("annotator", "simulated", "prompt_id", "response_a", "response_a_id", "model_a"),
@@ -32,6 +35,10 @@ JUDGMENT_FIELDS = _PROMPT | {
 }
 PROMPT_FIELDS = _PROMPT | {"id", "responses", "style", "extra"}
 RESPONSE_FIELDS = frozenset({"id", "text", "source", "style", "extra"})
+_TEXT_FIELDS = (
+    *("prompt", "prompt_id", "topic", "response_a", "response_a_id", "model_a"),
+    *("response_b", "response_b_id", "model_b"),
+)
 _TAG_FIELDS = frozenset({"tag", "side", "good"})
 
 
@@ -62,12 +69,17 @@ class ResponseText:
     about: Mapping[str, object] | None = None
 
 
+Texts = tuple[PromptText, tuple[ResponseText, ResponseText]]
+Raw = bytes | Mapping[str, object]
+"""A row as it came: a line of JSON, or the cells of a CSV row."""
+
+
 @dataclass(slots=True)
 class JudgmentRow:
     """A judgment in the file's terms: ``a`` and ``b`` as the file names them, ``swapped`` if b was shown on the left."""
 
     line: int
-    raw: bytes | Mapping[str, object]
+    raw: Raw
     annotator: str
     simulated: bool | None
     prompt: PromptText
@@ -93,54 +105,76 @@ class PromptRow:
     """A prompt with its responses, in the file's order."""
 
     line: int
-    raw: bytes | Mapping[str, object]
+    raw: Raw
     prompt: PromptText
     responses: list[ResponseText]
 
 
-def judgment_row(line: int, raw: bytes | Mapping[str, object], row: Mapping[str, object], *, keep: bool) -> JudgmentRow:
-    """A checked judgment; ``keep`` puts unknown fields aside instead of refusing them. Raises ``BadRow``."""
-    extra = _extra(row, JUDGMENT_FIELDS, keep=keep)
-    prompt = _prompt(row, "prompt_id")
-    preference = fields.one_of(row, "preference", PREFERENCES)
-    return JudgmentRow(
-        line=line,
-        raw=raw,
-        annotator=fields.text(row, "annotator"),
-        simulated=fields.flag(row, "simulated"),
-        prompt=prompt,
-        responses=_two_responses(row, prompt),
-        preference=preference,
-        strength=_strength(row, preference),
-        swapped=bool(fields.flag(row, "swapped")),
-        occasion=fields.whole(row, "occasion", least=0, most=100) or 0,
-        revision=fields.whole(row, "revision", least=1, most=10_000) or 1,
-        withdrawn=bool(fields.flag(row, "withdrawn")),
-        skip_reason=_skip_reason(row, preference),
-        rationale=fields.text(row, "rationale", limit=MAX_TEXT, blank=True),
-        tags=_tags(row, preference),
-        judged_at=fields.moment(row, "judged_at"),
-        seconds=fields.seconds(row, "seconds"),
-        page_version=fields.text(row, "page_version", limit=20, blank=True),
-        client_key=_client_key(row),
-        about=_judgment_about(row, extra),
-    )
+class Checker:
+    """Checks rows by themselves. ``keep_extra`` puts unknown fields aside instead of refusing them."""
 
+    def __init__(self, *, keep_extra: bool) -> None:
+        self._keep = keep_extra
+        self._seen: dict[tuple[object, ...], Texts] = {}
 
-def prompt_row(line: int, raw: bytes | Mapping[str, object], row: Mapping[str, object], *, keep: bool) -> PromptRow:
-    """A checked prompt with responses. Raises ``BadRow``."""
-    prompt = _prompt(row, "id")
-    prompt.about = _about(row, _extra(row, PROMPT_FIELDS, keep=keep))
-    listed = row.get("responses")
-    if listed is None:
-        raise BadRow("missing", "responses", None, "a list of responses")
-    if not isinstance(listed, list):
-        raise BadRow("wrong_type", "responses", listed, "a list of responses")
-    if not 1 <= len(listed) <= MAX_RESPONSES:
-        raise BadRow("wrong_value", "responses", f"{len(listed)} responses", f"1 to {MAX_RESPONSES}")
-    responses = [_listed_response(each, number, prompt, keep=keep) for number, each in enumerate(listed)]
-    _refuse_same(responses)
-    return PromptRow(line, raw, prompt, responses)
+    def judgment(self, line: int, raw: Raw, row: Mapping[str, object]) -> JudgmentRow:
+        """A judgment. Raises ``BadRow``."""
+        extra = _extra(row, JUDGMENT_FIELDS, keep=self._keep)
+        prompt, responses = self._texts(row, short=isinstance(raw, bytes) and len(raw) <= SHORT_ROW)
+        preference = fields.one_of(row, "preference", PREFERENCES)
+        return JudgmentRow(
+            line=line,
+            raw=raw,
+            annotator=fields.text(row, "annotator"),
+            simulated=fields.flag(row, "simulated"),
+            prompt=prompt,
+            responses=responses,
+            preference=preference,
+            strength=_strength(row, preference),
+            swapped=bool(fields.flag(row, "swapped")),
+            occasion=fields.whole(row, "occasion", least=0, most=100) or 0,
+            revision=fields.whole(row, "revision", least=1, most=10_000) or 1,
+            withdrawn=bool(fields.flag(row, "withdrawn")),
+            skip_reason=_skip_reason(row, preference),
+            rationale=fields.text(row, "rationale", limit=MAX_TEXT, blank=True),
+            tags=_tags(row, preference),
+            judged_at=fields.moment(row, "judged_at"),
+            seconds=fields.seconds(row, "seconds"),
+            page_version=fields.text(row, "page_version", limit=20, blank=True),
+            client_key=_client_key(row),
+            about=_judgment_about(row, extra),
+        )
+
+    def prompt(self, line: int, raw: Raw, row: Mapping[str, object]) -> PromptRow:
+        """A prompt with responses. Raises ``BadRow``."""
+        prompt = _prompt(row, "id")
+        prompt.about = _about(row, _extra(row, PROMPT_FIELDS, keep=self._keep))
+        listed = row.get("responses")
+        if listed is None:
+            raise BadRow("missing", "responses", None, "a list of responses")
+        if not isinstance(listed, list):
+            raise BadRow("wrong_type", "responses", listed, "a list of responses")
+        if not 1 <= len(listed) <= MAX_RESPONSES:
+            raise BadRow("wrong_value", "responses", f"{len(listed)} responses", f"1 to {MAX_RESPONSES}")
+        responses = [_listed_response(each, number, prompt, keep=self._keep) for number, each in enumerate(listed)]
+        _refuse_same(responses)
+        return PromptRow(line, raw, prompt, responses)
+
+    def _texts(self, row: Mapping[str, object], *, short: bool) -> Texts:
+        """A judgment's texts; those of a pair seen lately are not checked and hashed again."""
+        if not short or isinstance(row.get("prompt"), list):
+            return _texts(row)
+        key = tuple(map(row.get, _TEXT_FIELDS))
+        try:
+            found = self._seen.get(key)
+        except TypeError:  # one of them is no text at all
+            return _texts(row)
+        if found is None:
+            found = _texts(row)
+            if len(self._seen) >= MAX_SEEN:
+                self._seen.clear()
+            self._seen[key] = found
+        return found
 
 
 def _extra(row: Mapping[str, object], known: frozenset[str], *, keep: bool, within: str = "") -> dict[str, object]:
@@ -194,13 +228,14 @@ def _messages(value: list[object]) -> list[Message]:
     return as_messages(messages)
 
 
-def _two_responses(row: Mapping[str, object], prompt: PromptText) -> tuple[ResponseText, ResponseText]:
+def _texts(row: Mapping[str, object]) -> Texts:
+    prompt = _prompt(row, "prompt_id")
     a, b = _response(row, "a", prompt), _response(row, "b", prompt)
     if a.digest == b.digest and not (a.ref and b.ref and a.ref != b.ref):
         raise BadRow("same_responses", "response_b", b.text, "another text than response_a, or ids that differ")
     if a.ref and a.ref == b.ref:
         raise BadRow("same_responses", "response_b_id", b.ref, "another id than response_a_id")
-    return a, b
+    return prompt, (a, b)
 
 
 def _response(row: Mapping[str, object], side: str, prompt: PromptText) -> ResponseText:

@@ -7,7 +7,7 @@ queries that look rows up say ``CROSS JOIN LATERAL (… OFFSET 0)``: one index l
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +26,14 @@ class Stage:
 
     def fill(self, rows: Iterable[Sequence[object]]) -> None:
         """Replace what it holds by ``rows``."""
+        self.copy("\t".join([cell(value) for value in row]) + "\n" for row in rows)
+
+    def copy(self, lines: Iterable[str]) -> None:
+        """Replace what it holds by ``lines``, in the text form of COPY."""
         with connection.cursor() as cursor:
             cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {self.name} ({self.columns}) ON COMMIT DROP")
             cursor.execute(f"TRUNCATE {self.name}")
-            lines = io.StringIO("".join([_line(row) for row in rows]))
-            cursor.cursor.copy_expert(f"COPY {self.name} FROM STDIN", lines)
+            cursor.cursor.copy_expert(f"COPY {self.name} FROM STDIN", io.StringIO("".join(lines)))
 
 
 def run(sql: str, **values: Any) -> int:
@@ -52,25 +55,16 @@ def packed(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _line(row: Sequence[object]) -> str:
-    return "\t".join([_CELL[type(value)](value) for value in row]) + "\n"
-
-
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """A text as COPY reads it."""
     for char, escape in _ESCAPES:
         if char in text:
             text = text.replace(char, escape)
     return text
 
 
-def _number(value: object) -> str:
-    return str(value)
-
-
-_CELL: dict[type, Callable[[Any], str]] = {
-    str: _escaped,
-    int: _number,
-    float: repr,
-    bool: lambda value: "t" if value else "f",
-    type(None): lambda _: "\\N",
-}
+def cell(value: object) -> str:
+    """A value as COPY reads it; None is null."""
+    if isinstance(value, str):
+        return escaped(value)
+    return "\\N" if value is None else str(value)

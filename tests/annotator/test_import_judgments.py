@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
 import pytest
 from django.db import connection
@@ -323,3 +323,8 @@ def test_a_judgment_that_somebody_writes_at_the_same_moment_stops_the_import(mon
         take(project, row(), row(annotator="x"))
     assert list(Judgment.objects.values_list("choice", flat=True)) == ["b"]
     assert not Annotator.objects.filter(ref="x").exists()
+
+
+@pytest.mark.parametrize("name", ["", "x", "1 6d0d1de1-7d2c-4b3a-9a58-0f33bb0d2e10", "çé"])
+def test_client_keys_are_uuids_of_version_5(name: str) -> None:
+    assert UUID(judgments._uuid5(name)) == uuid5(judgments.KEYS, name)
