@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
@@ -33,11 +33,26 @@ class Statement:
         self._prepare = f"PREPARE {self.name} AS {body}"
         self._execute = f"EXECUTE {self.name} ({', '.join(f'%({name})s' for name in names)})"
 
-    def run(self, values: Mapping[str, Any], *, before: str = "") -> list[tuple[Any, ...]]:
-        """All rows. ``before`` goes ahead in the same round trip."""
+    def run(self, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """All rows."""
         with connection.cursor() as cursor:
-            cursor.execute(before + (self._execute if self._is_ready(cursor) else self.sql), values)
-            return list(cursor.fetchall())
+            return self._run(cursor, values)
+
+    def run_at_leisure(self, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """As ``run``, for a write that need not wait for the disk: a power cut in the next half second undoes it whole.
+
+        One round trip: what is sent together is one transaction. Within a transaction of the caller's, whose other
+        writes may matter more, it is a savepoint and waits as that does.
+        """
+        if connection.in_atomic_block:
+            with transaction.atomic(), connection.cursor() as cursor:
+                return self._run(cursor, values)
+        with connection.cursor() as cursor:
+            return self._run(cursor, values, "SET LOCAL synchronous_commit = off;")
+
+    def _run(self, cursor: CursorWrapper, values: Mapping[str, Any], before: str = "") -> list[tuple[Any, ...]]:
+        cursor.execute(before + (self._execute if self._is_ready(cursor) else self.sql), values)
+        return list(cursor.fetchall())
 
     def _is_ready(self, cursor: CursorWrapper) -> bool:
         if connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):

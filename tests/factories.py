@@ -112,5 +112,5 @@ def make_people(project: Project | None = None, **fields: Any) -> ThreePeople:
 def login(user: User) -> Client:
     """A browser of a user who is logged in."""
     client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(user)
     return client

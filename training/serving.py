@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from django.db import connection
 from numpy.typing import NDArray
 
 from annotator.errors import NotFound
+from annotator.statements import Statement
 from attune import artifact
 from attune.errors import ArtifactError, EncoderMismatch
 from attune.rewards.base import RewardModel
@@ -38,19 +38,19 @@ class ServedVersion:
     number: int
 
 
+_LIVE = Statement("""
+SELECT id, model_name || '@' || number, model_name, encoder, digest, path, number
+FROM training_modelversion WHERE project_id = %(project)s AND state = 'live'
+""")
+
+
 def live_version(project_id: int) -> ServedVersion | None:
     """The version that answers unless another is pinned; None before the first promotion.
 
-    One query, by hand: every request that scores or chooses begins with it.
+    One query, planned once: every request that scores or chooses begins with it.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, model_name || '@' || number, model_name, encoder, digest, path, number"
-            " FROM training_modelversion WHERE project_id = %s AND state = 'live'",
-            [project_id],
-        )
-        row = cursor.fetchone()
-    return ServedVersion(*row) if row else None
+    found = _LIVE.run({"project": project_id})
+    return ServedVersion(*found[0]) if found else None
 
 
 def version_by_label(project_id: int, label: str) -> ServedVersion:

@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from annotator.statements import Statement
 
 
-class Comparison(NamedTuple):
-    """One judgment that counts, in the pair's own terms. ``swapped``: response b was shown on the left."""
+class Standing(NamedTuple):
+    """The current revision of one judgment, in the pair's own terms. ``swapped``: response b was shown on the left."""
 
     judgment_id: int
+    counts: bool
+    """Whether it is evidence of a taste: not skipped, not withdrawn, and no hidden repeat (fits leave those out too)."""
     response_a_id: int
     response_b_id: int
     choice: str
-    """``a``, ``b``, ``tie`` or ``both_bad``."""
+    """``a``, ``b``, ``tie`` or ``both_bad``, if it counts."""
     strength: int | None
     swapped: bool
 
 
-_COMPARISONS = Statement("""
-SELECT j.id, p.response_a_id, p.response_b_id, j.choice, j.strength, j.swapped
+_STANDING = Statement("""
+SELECT j.id, NOT j.withdrawn AND j.choice <> 'skip' AND j.occasion = 0, p.response_a_id, p.response_b_id, j.choice,
+    j.strength, j.swapped
 FROM annotator_judgment j JOIN annotator_pair p ON p.id = j.pair_id
-WHERE j.annotator_id = %(annotator)s AND j.id > %(after)s AND j.current AND NOT j.withdrawn AND j.choice <> 'skip' ORDER BY j.id
+WHERE j.annotator_id = %(annotator)s AND j.id > %(after)s AND j.current ORDER BY j.id
 """)
 
+SIGNATURE = """
+SELECT count(*) || ':' || sum(j.id) FROM annotator_judgment j WHERE j.annotator_id = a.id AND j.current
+"""
+"""Of the judgments of annotator ``a`` that stand: another one after every change, whoever makes it; null for none.
 
-def comparisons(annotator_id: int, after: int = 0) -> list[Comparison]:
-    """The annotator's current judgments with ids above ``after``, oldest first; no skips, nothing withdrawn.
+It sums the ids rather than taking the highest: ids are given before a transaction commits, so a lower one can appear
+later.
+"""
 
-    ``after`` is only of use while nothing before it was revised.
-    """
-    return [*map(Comparison._make, _COMPARISONS.run({"annotator": annotator_id, "after": after}))]
+
+def standing(annotator_id: int, after: int = 0) -> list[Standing]:
+    """The annotator's judgments that stand, with ids above ``after``, oldest first."""
+    return [*map(Standing._make, _STANDING.run({"annotator": annotator_id, "after": after}))]
+
+
+def signature_after(signature: str, added: Sequence[Standing]) -> str:
+    """What ``SIGNATURE`` becomes where judgments were only added."""
+    count, total = map(int, signature.split(":"))
+    return f"{count + len(added)}:{total + sum(each.judgment_id for each in added)}"

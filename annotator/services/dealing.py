@@ -17,17 +17,16 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import IntegrityError, connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db import IntegrityError
 from django.utils import timezone
 
 from annotator.errors import Forbidden
-from annotator.models import Annotator, Assignment, Judgment, Project
+from annotator.models import Annotator, Judgment, Project
 from annotator.selectors.free_pairs import find_open_or_candidates
 from annotator.selectors.progress import Progress, progress_from, start_of_today
 from annotator.services.answers import Answer, answer_of
 from annotator.services.choosing import Candidate, ChoiceRequest, Chosen, rank_candidates
-from annotator.services.dealing_sql import SHOW, claim
+from annotator.services.dealing_sql import EARLIER, SHOW, claim
 
 CANDIDATES = 100
 ENOUGH = 20
@@ -171,21 +170,14 @@ def _deal_extra(annotator: Annotator, exclude: Collection[int]) -> Dealt | None:
 
 def _lend_repeat(annotator: Annotator, exclude: Collection[int]) -> Dealt | None:
     """One of the annotator's own earlier pairs, with the sides swapped. Takes no slot."""
-    repeated = Assignment.objects.filter(annotator=annotator, pair=OuterRef("pair"), occasion=1)
-    earlier = (
-        Judgment.objects.filter(annotator=annotator, current=True, withdrawn=False, occasion=0)
-        .filter(source__in=[Judgment.Source.PAGE, Judgment.Source.API], pair__withdrawn_at=None)
-        .exclude(choice=Judgment.Choice.SKIP)
-        .exclude(pair__in=exclude)
-        .exclude(Exists(repeated))
-        .select_related("pair")
-        .order_by("-id")[REPEAT_AFTER : REPEAT_AFTER + _REPEAT_AMONG]
-    )
-    if not (first := random.choice(list(earlier) or [None])) or not (pair := first.pair):
+    values = {"annotator": annotator.pk, "exclude": [*exclude], "after": REPEAT_AFTER, "among": _REPEAT_AMONG}
+    if not (found := EARLIER.run(values)):
         return None
-    candidate = Candidate(pair.pk, pair.response_a_id, pair.response_b_id, pair.taken)
-    chosen = [Chosen(c.pair_id, "repeat", c.guess, c.guess_version) for c in _ranked(annotator, [candidate])]
-    return _lend(annotator, chosen, occasion=1, swapped=not first.swapped)
+    *candidate, swapped = found[0]
+    chosen = [
+        Chosen(c.pair_id, "repeat", c.guess, c.guess_version) for c in _ranked(annotator, [Candidate(*candidate)])
+    ]
+    return _lend(annotator, chosen, occasion=1, swapped=not swapped)
 
 
 def _lend(
@@ -218,10 +210,8 @@ def _lend(
 
 def _claim(values: dict[str, Any], *, wait: bool) -> tuple[Any, ...] | None:
     """A lease need not wait for the disk: a power cut in the next half second loses it, and no more than that."""
-    at_leisure = "" if connection.in_atomic_block else "SET LOCAL synchronous_commit = off;"
     try:
-        with transaction.atomic():
-            return next(iter(claim(wait=wait).run(values, before=at_leisure)), None)
+        return next(iter(claim(wait=wait).run_at_leisure(values)), None)
     except IntegrityError:  # another request of the same annotator was faster with this pair: find it as open
         return None
 

@@ -65,3 +65,18 @@ def claim(*, wait: bool) -> Statement:
     )
     SELECT {_CONTENT} FROM l {_CONTENT_OF}
     """)
+
+
+EARLIER = Statement("""
+SELECT pair_id, response_a_id, response_b_id, taken, swapped FROM (
+    SELECT j.pair_id, p.response_a_id, p.response_b_id, p.taken, j.swapped
+    FROM annotator_judgment j JOIN annotator_pair p ON p.id = j.pair_id
+    WHERE j.annotator_id = %(annotator)s AND j.current AND NOT j.withdrawn AND j.occasion = 0
+        AND j.source IN ('page', 'api') AND j.choice <> 'skip'
+        AND p.withdrawn_at IS NULL AND p.id <> ALL (%(exclude)s::bigint[])
+        AND NOT EXISTS (SELECT 1 FROM annotator_assignment r
+            WHERE r.annotator_id = %(annotator)s AND r.pair_id = j.pair_id AND r.occasion = 1)
+    ORDER BY j.id DESC OFFSET %(after)s::int LIMIT %(among)s::int) AS earlier
+ORDER BY random() LIMIT 1
+""")
+"""One of the annotator's own pairs for a hidden repeat, by chance among some that lie ``after`` others; none too soon."""

@@ -16,8 +16,6 @@ from annotator.forms import JoinForm, RegisterForm
 from annotator.models import Invite, Membership, Role, User
 from annotator.services.invites import join_project, membership_by, register_and_join, usable_invite
 
-BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
-
 
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
@@ -47,7 +45,7 @@ def _join(request: HttpRequest, invite: Invite, token: str, form: JoinForm) -> M
     user = request.user
     if not isinstance(user, User):
         user = register_and_join(token=token, in_training=in_training, **values)
-        login(request, user, backend=BACKEND)
+        login(request, user)
     member = join_project(token=token, user=user, in_training=in_training)
     messages.success(request, _("Welcome to %(project)s.") % {"project": invite.project.name})
     return member

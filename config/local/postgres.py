@@ -23,7 +23,13 @@ from config.local.errors import LocalError
 from config.local.process import LOOPBACK, Account, is_running, spawn
 
 USER = DATABASE = "attune"
-SETTINGS = {"shared_buffers": "128MB", "max_connections": "120", "jit": "off", "log_min_messages": "warning"}
+SETTINGS = {
+    "shared_buffers": "128MB",
+    "max_connections": "120",
+    "jit": "off",
+    "log_min_messages": "warning",
+    "autovacuum_naptime": "15s",  # statements are planned once: for tables as they are, not as they were when empty
+}
 THROWAWAY_SETTINGS = SETTINGS | {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 

@@ -163,7 +163,7 @@ def test_a_file_over_the_bound_is_refused_unread(people: ThreePeople, owner_clie
 
 def test_an_upload_needs_the_forms_token(people: ThreePeople) -> None:
     client = Client(enforce_csrf_checks=True)
-    client.force_login(people.owner, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(people.owner)
     assert upload(client, people, lines(*GOOD)).status_code == 403
     assert not ImportBatch.objects.exists()
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from annotator.models import Annotator, Judgment, Pair
-from annotator.selectors.evidence import Comparison, comparisons
+from annotator.selectors.evidence import SIGNATURE, Standing, signature_after, standing
 from annotator.selectors.free_pairs import pairs_left
 from annotator.selectors.progress import GuessRecord, Progress, progress_of
 from annotator.services.answers import Answer
@@ -77,29 +77,41 @@ def test_how_often_the_model_was_right(annotator: Annotator) -> None:
     assert progress_of(annotator).guesses == GuessRecord(right=2, of=3)
 
 
-def test_comparisons_are_in_the_pairs_own_terms(annotator: Annotator) -> None:
-    first, _, tie = say(annotator, "left", 2), say(annotator, "skip"), say(annotator, "tie")
+def test_what_stands_is_in_the_pairs_own_terms(annotator: Annotator) -> None:
+    first, skipped, tie = say(annotator, "left", 2), say(annotator, "skip"), say(annotator, "tie")
     pair = first.pair
     assert pair is not None
-    assert comparisons(annotator.pk)[0] == Comparison(
+    assert standing(annotator.pk)[0] == Standing(
         judgment_id=first.pk,
+        counts=True,
         response_a_id=pair.response_a_id,
         response_b_id=pair.response_b_id,
         choice="b" if first.swapped else "a",
         strength=2,
         swapped=first.swapped,
     )
-    assert [each.choice for each in comparisons(annotator.pk)] == [first.choice, "tie"]
-    assert [each.judgment_id for each in comparisons(annotator.pk, after=first.pk)] == [tie.pk]
-    assert comparisons(make_annotator(annotator.project).pk) == []
+    assert [each.counts for each in standing(annotator.pk)] == [True, False, True]
+    assert [each.judgment_id for each in standing(annotator.pk, after=first.pk)] == [skipped.pk, tie.pk]
+    assert standing(make_annotator(annotator.project).pk) == []
 
 
-def test_comparisons_leave_out_what_was_taken_back_or_replaced(annotator: Annotator) -> None:
+def test_what_was_taken_back_or_replaced_does_not_count(annotator: Annotator) -> None:
     first, second = say(annotator), say(annotator)
     revise(annotator=annotator, judgment_id=first.pk, client_key=uuid4(), answer=Answer(choice="tie"))
-    assert [each.choice for each in comparisons(annotator.pk)] == [second.choice, "tie"]
+    assert [each.choice for each in standing(annotator.pk)] == [second.choice, "tie"]
     undo_last(annotator=annotator, client_key=uuid4())  # the revision was the latest
-    assert [each.judgment_id for each in comparisons(annotator.pk)] == [second.pk]
+    assert [each.judgment_id for each in standing(annotator.pk) if each.counts] == [second.pk]
+
+
+def test_the_signature_after_additions_is_the_databases_own(annotator: Annotator) -> None:
+    say(annotator)
+    before = standing(annotator.pk)
+    say(annotator, "skip"), say(annotator, "tie")
+    added = standing(annotator.pk, after=before[-1].judgment_id)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT ({SIGNATURE}) FROM annotator_annotator a WHERE a.id = %s", [annotator.pk])
+        (signature,) = cursor.fetchone()
+    assert signature_after(signature_after("0:0", before), added) == signature
 
 
 def test_one_statement_each(annotator: Annotator) -> None:
@@ -109,5 +121,5 @@ def test_one_statement_each(annotator: Annotator) -> None:
             read(annotator)
         assert len(queries) == 1
     with CaptureQueriesContext(connection) as queries:
-        comparisons(annotator.pk)
+        standing(annotator.pk)
     assert len(queries) == 1

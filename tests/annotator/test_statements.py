@@ -32,11 +32,25 @@ def test_behind_a_pooler_nothing_is_prepared(monkeypatch: pytest.MonkeyPatch) ->
     assert lone.name not in prepared()
 
 
-def test_something_may_go_ahead_in_the_same_round_trip() -> None:
-    shown = Statement("SELECT current_setting('attune.erase', true), %(a)s::int")
+WAITS = Statement("SELECT current_setting('synchronous_commit'), %(a)s::int")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_write_at_leisure_is_one_round_trip_and_leaves_the_connection_as_it_was() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = 'on'")
     with CaptureQueriesContext(connection) as queries:
-        assert shown.run({"a": 1}, before="SET LOCAL attune.erase = 'off';") == [("off", 1)]
+        assert WAITS.run_at_leisure({"a": 1}) == [("off", 1)]
     assert len(queries) == 1
+    assert WAITS.run({"a": 2}) == [("on", 2)]
+
+
+def test_within_a_transaction_it_waits_as_that_does_and_a_failure_leaves_the_rest() -> None:
+    (before,) = WAITS.run({"a": 1})
+    assert WAITS.run_at_leisure({"a": 1}) == [before]
+    with pytest.raises(DataError):
+        Statement("SELECT 1 / %(a)s::int").run_at_leisure({"a": 0})
+    assert WAITS.run({"a": 1}) == [before]
 
 
 def test_what_goes_wrong_is_a_database_error_as_of_any_query() -> None:

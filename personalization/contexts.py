@@ -1,0 +1,94 @@
+"""Context sets: what an annotator has judged, with the items of a version, kept in memory between two judgments."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from annotator.selectors import evidence
+from attune.data import Choice
+from attune.rewards.base import Comparison, RewardModel
+from personalization.items import items_of_responses
+from training.serving import ServedVersion
+
+IN_MEMORY = 64
+"""Context sets that one process keeps; the one longest unused goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSet:
+    """One annotator's judgments under one version; ``unused`` are left out for want of a vector.
+
+    ``signature`` and ``last`` (the highest id) are of all that stands, skipped and withdrawn ones too.
+    """
+
+    signature: str
+    last: int
+    comparisons: Sequence[Comparison] = ()
+    unused: int = 0
+
+
+_EMPTY = ContextSet("0:0", 0)
+
+
+def context_of(*, annotator_id: int, model: RewardModel, served: ServedVersion, signature: str = "") -> ContextSet:
+    """The annotator's context set as of now.
+
+    ``signature`` is that of their judgments, read before. Where it says that what is in memory has only been added to,
+    the additions alone are read; else everything is.
+    """
+    key = (annotator_id, served.digest)
+    known = _sets.get(key)
+    found = _read(known, annotator_id, model, served) if known and signature and not known.unused else None
+    if found is None or found.signature != signature:
+        found = _read(_EMPTY, annotator_id, model, served)
+    _sets.keep(key, found)
+    return found
+
+
+def _read(known: ContextSet, annotator_id: int, model: RewardModel, served: ServedVersion) -> ContextSet:
+    """``known``, and all that came after it."""
+    standing = evidence.standing(annotator_id, known.last)
+    judged = [each for each in standing if each.counts]
+    items = items_of_responses(
+        model=model, served=served, ids={pk for each in judged for pk in (each.response_a_id, each.response_b_id)}
+    )
+    added = [
+        Comparison(
+            items[each.response_a_id], items[each.response_b_id], cast(Choice, each.choice), each.strength, each.swapped
+        )
+        for each in judged
+        if each.response_a_id in items and each.response_b_id in items
+    ]
+    return ContextSet(
+        evidence.signature_after(known.signature, standing),
+        max((known.last, *(each.judgment_id for each in standing))),
+        (*known.comparisons, *added),
+        known.unused + len(judged) - len(added),
+    )
+
+
+class _Sets:
+    """The context sets in memory, by annotator and artifact digest."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._sets: OrderedDict[tuple[int, str], ContextSet] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[int, str]) -> ContextSet | None:
+        with self._lock:
+            return self._sets.get(key)
+
+    def keep(self, key: tuple[int, str], found: ContextSet) -> None:
+        with self._lock:
+            self._sets[key] = found
+            self._sets.move_to_end(key)
+            while len(self._sets) > self.capacity:
+                self._sets.popitem(last=False)
+
+
+_sets = _Sets(IN_MEMORY)
