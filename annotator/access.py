@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from django.contrib.auth.models import AnonymousUser
 
 from annotator.errors import Forbidden, NotFound
-from annotator.models import Membership, Project, Role, User
+from annotator.models import Project, Role, User
+from annotator.selectors.rows import columns, instance
+from annotator.statements import Statement
+
+_MEMBER = Statement(f"""
+SELECT m.role, {columns(Project, "p")} FROM annotator_project p
+JOIN annotator_membership m ON m.project_id = p.id AND m.user_id = %(user)s WHERE p.slug = %(slug)s
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +46,9 @@ def project_for(user: User | AnonymousUser, slug: str, *roles: Role) -> Access:
     """
     if not isinstance(user, User):
         raise NotFound(f"There is no project “{slug}”.")
-    membership = Membership.objects.select_related("project").filter(user=user, project__slug=slug).first()
-    if membership:
-        access = Access(membership.project, Role(membership.role))
+    if found := _MEMBER.run({"user": user.pk, "slug": slug}):
+        role, *values = found[0]
+        access = Access(instance(Project, values), Role(role))
     elif user.is_superuser and (project := Project.objects.filter(slug=slug).first()):
         access = Access(project, Role.OWNER)
     else:

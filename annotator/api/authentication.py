@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterator
 from datetime import timedelta
 from hmac import compare_digest
 
@@ -16,6 +17,8 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from annotator.models import ApiToken, User
+from annotator.selectors.rows import columns, instance, width
+from annotator.statements import Statement
 
 _USED_AGAIN_AFTER = timedelta(minutes=1)
 
@@ -40,12 +43,26 @@ class ApiTokenAuthentication(BaseAuthentication):
         text = plain.decode("ascii", errors="replace")
         digest = hash_token(text)
         key = text[: CONSTANTS.TOKEN_KEY_LENGTH]
-        for token in ApiToken.objects.filter(token_key=key).exclude(token_key="").select_related("user"):
+        for token in _tokens(key):
             if compare_digest(digest, token.digest) and _usable(token):
                 _note_use(token)
                 token.user.reaches_only = token.project_id
                 return token.user, token
         raise AuthenticationFailed("The token is unknown, revoked or expired.")
+
+
+_TOKENS = Statement(f"""
+SELECT {columns(ApiToken, "t")}, {columns(User, "u")} FROM annotator_apitoken t JOIN annotator_user u ON u.id = t.user_id
+WHERE t.token_key = %(key)s AND t.token_key <> ''
+""")
+
+
+def _tokens(key: str) -> Iterator[ApiToken]:
+    """Tokens that begin so (more than one by chance only), with their users."""
+    for row in _TOKENS.run({"key": key}):
+        token = instance(ApiToken, row[: width(ApiToken)])
+        token.user = instance(User, row[width(ApiToken) :])
+        yield token
 
 
 def _usable(token: ApiToken) -> bool:
