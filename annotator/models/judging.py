@@ -24,7 +24,9 @@ class Assignment(models.Model):
     key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="assignments")
     pair = models.ForeignKey(Pair, on_delete=models.CASCADE, related_name="assignments")
-    annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="assignments")
+    annotator = models.ForeignKey(
+        Annotator, on_delete=models.CASCADE, related_name="assignments", db_index=False
+    )  # the index by annotator and state serves
     occasion = models.PositiveSmallIntegerField(default=0, help_text="0 is the first look, 1 a hidden repeat.")
     swapped = models.BooleanField(default=False, help_text="The pair's response B is shown on the left, as A.")
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
@@ -46,7 +48,7 @@ class Assignment(models.Model):
             models.CheckConstraint(condition=Q(guess__isnull=True) | Q(guess__gte=0, guess__lte=1), name="guess_is_p"),
         ]
         indexes = [
-            models.Index(fields=["annotator", "dealt_at"], condition=Q(state="open"), name="assignment_open"),
+            models.Index(fields=["annotator", "state"], name="assignment_by_state"),
             models.Index(fields=["lease_until"], condition=Q(state="open"), name="assignment_lease"),
         ]
 
@@ -78,7 +80,9 @@ class Judgment(models.Model):
         SIMULATION = "simulation", "Simulation"
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="judgments")
-    annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="judgments")
+    annotator = models.ForeignKey(
+        Annotator, on_delete=models.CASCADE, related_name="judgments", db_index=False
+    )  # the unique ones begin with it
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.PAIR)
     pair = models.ForeignKey(Pair, on_delete=models.CASCADE, null=True, related_name="judgments")
     assignment = models.ForeignKey(

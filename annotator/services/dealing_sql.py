@@ -74,8 +74,8 @@ SELECT pair_id, response_a_id, response_b_id, taken, swapped FROM (
     WHERE j.annotator_id = %(annotator)s AND j.current AND NOT j.withdrawn AND j.occasion = 0
         AND j.source IN ('page', 'api') AND j.choice <> 'skip'
         AND p.withdrawn_at IS NULL AND p.id <> ALL (%(exclude)s::bigint[])
-        AND NOT EXISTS (SELECT 1 FROM annotator_assignment r
-            WHERE r.annotator_id = %(annotator)s AND r.pair_id = j.pair_id AND r.occasion = 1)
+        AND p.id NOT IN (SELECT r.pair_id FROM annotator_assignment r
+            WHERE r.annotator_id = %(annotator)s AND r.occasion = 1)
     ORDER BY j.id DESC OFFSET %(after)s::int LIMIT %(among)s::int) AS earlier
 ORDER BY random() LIMIT 1
 """)

@@ -25,6 +25,17 @@ def test_every_run_gives_the_rows_and_counts_as_one_query() -> None:
     assert SUM.name in prepared()
 
 
+def test_it_is_planned_again_as_tables_may_have_grown() -> None:
+    look = Statement("SELECT count(*) FROM pg_class WHERE reltuples > %(a)s")
+    planned = set()
+    for _ in range(20):
+        look.run({"a": 1})
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT prepare_time FROM pg_prepared_statements WHERE name = %s", [look.name])
+            planned |= set(cursor.fetchall())
+    assert len(planned) == 3  # at first, after 8 runs, after 16
+
+
 def test_behind_a_pooler_nothing_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
     lone = Statement("SELECT %(a)s::int + 40")
