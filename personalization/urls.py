@@ -1,6 +1,6 @@
 """Addresses of the personalization app: two kinds of pages, and the API of rewards and latents."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from personalization.api.annotators import AnnotatorsView, AnnotatorView
 from personalization.api.rewards import BatchView, BestOfView, CompareView, PopulationView, RankView
@@ -32,4 +32,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/compare", CompareView.as_view(), name="api_compare"),
     path("api/v1/projects/<slug:slug>/annotators", AnnotatorsView.as_view(), name="api_annotators"),
     path("api/v1/projects/<slug:slug>/annotators/<path:ref>", AnnotatorView.as_view(), name="api_annotator"),
+    path("", include("personalization.api.compat.urls")),
 ]
