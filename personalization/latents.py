@@ -36,6 +36,10 @@ LEFT JOIN personalization_latent l ON l.annotator_id = a.id AND l.version_id = %
 """
 _BY_ID = Statement(f"{_ROW} WHERE a.id = %(annotator)s")
 _BY_REF = Statement(f"{_ROW} WHERE a.project_id = %(project)s AND a.ref = %(ref)s")
+_BY_REFS = Statement(f"{_ROW} WHERE a.project_id = %(project)s AND a.ref = ANY(%(refs)s::text[])")
+_JUDGED = Statement(
+    f"{_ROW} WHERE a.project_id = %(project)s AND said.signature IS NOT NULL ORDER BY a.id LIMIT %(most)s::int"
+)
 _UPSERT = Statement("""
 INSERT INTO personalization_latent
     (annotator_id, version_id, signature, mean, cov, extra, n_judgments, n_unused, updated_at)
@@ -101,6 +105,21 @@ def find_person_by_ref(*, served: ServedVersion, project_id: int, ref: str) -> P
     """The annotator of a project whom its owner calls ``ref``, with their latent; None if there is none."""
     row = _row(_BY_REF, version=served.id, project=project_id, ref=ref)
     return _person(row, served) if row else None
+
+
+def find_people(
+    *, served: ServedVersion, project_id: int, refs: Sequence[str] | None = None, most: int = 10_000
+) -> list[Person]:
+    """A project's annotators called ``refs``, or (without) at most ``most`` of those who have judged, with their latents.
+
+    One query; each whose stored latent is out of date is adapted first.
+    """
+    values: dict[str, Any] = {"version": served.id, "project": project_id}
+    if refs is None:
+        found = _JUDGED.run(values | {"most": most})
+    else:
+        found = _BY_REFS.run(values | {"refs": list(refs)}) if refs else []
+    return [_person(_Row(*each), served) for each in found]
 
 
 def adapt_with(*, annotator_id: int | None, served: ServedVersion, inline: Sequence[Comparison]) -> Latent:

@@ -14,6 +14,7 @@ from annotator.access import Access
 from annotator.errors import Forbidden, Invalid, NotFound
 from annotator.models import Response
 from attune.data import Choice, content_digest
+from attune.rewards.aggregates import Aggregate, squashed
 from attune.rewards.base import Comparison, Latent, RewardModel, Scores
 from personalization.errors import ModelUnusable, NoModel
 from personalization.items import items_of_texts, load, usable
@@ -23,7 +24,6 @@ from training.serving import ServedVersion, live_version, version_by_label
 
 Array = NDArray[np.float32]
 Normalize = Literal["none", "sigmoid", "percentile"]
-Aggregate = Literal["mean", "wco", "uwo"]
 
 REFERENCE = 2_000
 """So many of a project's responses a percentile is taken among."""
@@ -116,8 +116,7 @@ def scaled(*, served: ServedVersion, latent: Latent, items: Array, normalize: No
     if not (np.isfinite(scores.mean).all() and np.isfinite(scores.std).all()):
         raise ModelUnusable(f"The model {served.label} gave a reward that is not a finite number.")
     if normalize == "sigmoid":
-        squashed = np.asarray((1 + np.tanh(scores.mean / 2)) / 2, np.float32)
-        return Scores(squashed, np.asarray(squashed * (1 - squashed) * scores.std, np.float32))
+        return squashed(scores)
     if normalize == "percentile":
         reference = np.sort(model.score(latent, _reference_items(served)).mean)
         low, mean, high = (_share_below(reference, scores.mean + step * scores.std) for step in (-1, 0, 1))

@@ -1,8 +1,9 @@
 """Addresses of the personalization app: two kinds of pages, and the API of rewards and latents."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from personalization.api.annotators import AnnotatorsView, AnnotatorView
+from personalization.api.rewards import BatchView, BestOfView, CompareView, PopulationView, RankView
 from personalization.api.score import ScoreView
 from personalization.views import playground, profile
 
@@ -24,6 +25,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/annotators/<path:ref>/", profile.annotator_profile, name="annotator_profile"),
     path("projects/<slug:slug>/playground/", playground.playground, name="playground"),
     path("api/v1/score", ScoreView.as_view(), name="api_score"),
+    path("api/v1/score/batch", BatchView.as_view(), name="api_score_batch"),
+    path("api/v1/score/population", PopulationView.as_view(), name="api_score_population"),
+    path("api/v1/rank", RankView.as_view(), name="api_rank"),
+    path("api/v1/best-of-n", BestOfView.as_view(), name="api_best_of_n"),
+    path("api/v1/compare", CompareView.as_view(), name="api_compare"),
     path("api/v1/projects/<slug:slug>/annotators", AnnotatorsView.as_view(), name="api_annotators"),
     path("api/v1/projects/<slug:slug>/annotators/<path:ref>", AnnotatorView.as_view(), name="api_annotator"),
+    path("", include("personalization.api.compat.urls")),
 ]

@@ -1,4 +1,4 @@
-"""What the API takes and gives, as JSON Schema for the OpenAPI document. The code that checks it is ``api.parsing``."""
+"""What the API takes and gives, as JSON Schema for the OpenAPI document. The code that checks it is in ``api.parsing`` and ``api.reading``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from annotator.api import openapi
 from annotator.models.content import MAX_TEXT
 from attune.data import CHOICES
-from personalization.api.parsing import MAX_COMPLETIONS, MAX_CONTEXT, ROLES
-from personalization.scoring import Aggregate, Normalize
+from attune.rewards.aggregates import Aggregate
+from personalization.api.fields import ROLES
+from personalization.api.parsing import MAX_COMPLETIONS, MAX_CONTEXT
+from personalization.scoring import Normalize
 
 Schema = dict[str, Any]
 
 
-def _object(properties: dict[str, Schema], required: list[str], description: str = "") -> Schema:
+def object_of(properties: dict[str, Schema], required: list[str], description: str = "") -> Schema:
     described = {"description": description} if description else {}
     return {
         "type": "object",
@@ -28,7 +30,7 @@ def _object(properties: dict[str, Schema], required: list[str], description: str
 
 def _messages(roles: tuple[str, ...], most: int) -> Schema:
     content: dict[str, Schema] = {"role": {"type": "string", "enum": list(roles)}, "content": {"type": "string"}}
-    return {"type": "array", "minItems": 1, "maxItems": most, "items": _object(content, ["role", "content"])}
+    return {"type": "array", "minItems": 1, "maxItems": most, "items": object_of(content, ["role", "content"])}
 
 
 TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
@@ -36,7 +38,7 @@ PROMPT: Schema = {"oneOf": [TEXT, _messages(ROLES, 200)], "description": "A text
 COMPLETION: Schema = {"oneOf": [TEXT, _messages(("assistant",), 1)]}
 REF: Schema = {"type": ["string", "null"], "maxLength": 200}
 
-INLINE_JUDGMENT = _object(
+INLINE_JUDGMENT = object_of(
     {
         "prompt": PROMPT | {"description": "Of this judgment; the request's prompt where it is absent."},
         "response_a": COMPLETION,
@@ -47,7 +49,7 @@ INLINE_JUDGMENT = _object(
     },
     ["response_a", "response_b", "choice"],
 )
-SCORE_REQUEST = _object(
+SCORE_REQUEST = object_of(
     {
         "project": {"type": "string", "description": "The project's slug."},
         "model": REF | {"description": "A version to pin, such as hybrid@3; null is the live one."},
@@ -65,7 +67,7 @@ SCORE_REQUEST = _object(
     },
     ["project", "prompt", "completions"],
 )
-_SCORE = _object(
+_SCORE = object_of(
     {
         "index": {"type": "integer"},
         "object": {"type": "string", "enum": ["score"]},
@@ -75,7 +77,7 @@ _SCORE = _object(
     },
     ["index", "object", "score", "std", "cached"],
 )
-SCORE_RESPONSE = _object(
+SCORE_RESPONSE = object_of(
     {
         "id": {"type": "string"},
         "object": {"type": "string", "enum": ["list"]},
@@ -83,16 +85,16 @@ SCORE_RESPONSE = _object(
         "model": {"type": "string"},
         "user": REF,
         "data": {"type": "array", "items": _SCORE},
-        "usage": _object(
+        "usage": object_of(
             {"completions": {"type": "integer"}, "encoded": {"type": "integer"}}, ["completions", "encoded"]
         ),
-        "personalization": _object(
+        "personalization": object_of(
             {"n_judgments": {"type": "integer"}, "fallback": {"type": "boolean"}}, ["n_judgments", "fallback"]
         ),
     },
     ["id", "object", "created", "model", "user", "data", "usage", "personalization"],
 )
-TRAIT = _object(
+TRAIT = object_of(
     {
         "trait": {"type": "string", "description": "Its two poles: concise–detailed."},
         "estimate": {"type": "number", "description": "Against the community; ±1 is a strong taste for a pole."},
@@ -101,7 +103,7 @@ TRAIT = _object(
     },
     ["trait", "estimate", "low", "high"],
 )
-ANNOTATOR = _object(
+ANNOTATOR = object_of(
     {
         "ref": {"type": "string"},
         "name": {"type": "string"},
@@ -114,12 +116,12 @@ ANNOTATOR = _object(
     },
     ["ref", "name", "simulated", "model", "n_judgments", "fallback", "updated_at", "traits"],
 )
-ANNOTATOR_ROW = _object(
+ANNOTATOR_ROW = object_of(
     {name: ANNOTATOR["properties"][name] for name in ("ref", "name", "simulated")}
     | {"judgments": {"type": "integer", "description": "Judgments that stand."}},
     ["ref", "name", "simulated", "judgments"],
 )
-ANNOTATOR_PAGE = _object(
+ANNOTATOR_PAGE = object_of(
     {
         "next": {"type": ["string", "null"], "format": "uri"},
         "previous": {"type": ["string", "null"], "format": "uri"},

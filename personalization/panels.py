@@ -1,0 +1,123 @@
+"""Rewards of many texts for many voices in one go: each text is encoded once, each voice found once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotator.errors import Invalid
+from attune.data import content_digest
+from attune.rewards.aggregates import UWO_PENALTY, Aggregate, HasMembers, combined, squashed
+from attune.rewards.base import Comparison, RewardModel, Scores
+from personalization.errors import ModelUnusable
+from personalization.items import items_of_texts, load, usable
+from personalization.scorer.wire import Text
+from personalization.scoring import InlineJudgment, Normalize, scaled, version_for
+from personalization.voices import Asker, Population, Voice, one_voice, voices_of
+from training.serving import ServedVersion
+
+Array = NDArray[np.float32]
+Found = dict[str, tuple[Array, bool]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Under which version (None: live) rewards are given, on which scale, and how an ensemble's members are combined."""
+
+    model: str | None = None
+    normalize: Normalize = "none"
+    aggregate: Aggregate = "mean"
+    penalty: float = UWO_PENALTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """One user (a reference; None is everybody) with judgments given for this request only, or a population."""
+
+    user: str | None = None
+    context: tuple[InlineJudgment, ...] = ()
+    population: Population | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Items of texts, found once for a whole request."""
+
+    served: ServedVersion
+    model: RewardModel
+    found: Found
+
+    def items(self, prompt: str, texts: Sequence[str]) -> Array:
+        """(N, K) of responses to one prompt."""
+        return np.stack([self.found[content_digest(prompt, text)][0] for text in texts])
+
+    def cached(self, prompt: str, texts: Sequence[str]) -> list[bool]:
+        """Which of them needed no encoding."""
+        return [self.found[content_digest(prompt, text)][1] for text in texts]
+
+    def comparisons(self, context: Sequence[InlineJudgment]) -> list[Comparison]:
+        """Judgments given with a request, as the model adapts to them."""
+        return [self._comparison(each) for each in context]
+
+    def _comparison(self, each: InlineJudgment) -> Comparison:
+        a, b = self.items(each.prompt, (each.response_a, each.response_b))
+        return Comparison(a, b, each.choice, each.strength, each.swapped)
+
+    @property
+    def encoded(self) -> int:
+        return sum(not cached for _, cached in self.found.values())
+
+
+def texts_of(
+    *, asker: Asker, model: str | None, texts: Sequence[Text], context: Sequence[InlineJudgment] = ()
+) -> Texts:
+    """Find or encode every text of a request in one pass. Raises what ``scoring.score`` raises of models and scorers."""
+    served = version_for(asker.project_id, model)
+    named = [*texts, *((each.prompt, text) for each in context for text in (each.response_a, each.response_b))]
+    loaded = load(served)
+    found = items_of_texts(
+        model=loaded,
+        served=served,
+        project_id=asker.project_id,
+        texts={content_digest(prompt, text): (prompt, text) for prompt, text in named},
+    )
+    return Texts(served, loaded, found)
+
+
+def voices_for(asker: Asker, texts: Texts, who: Who) -> list[Voice]:
+    """Whose rewards: one voice, or a population's."""
+    if who.population is not None:
+        return voices_of(asker=asker, served=texts.served, population=who.population)
+    inline = texts.comparisons(who.context)
+    return [one_voice(asker=asker, served=texts.served, user=who.user, inline=inline)]
+
+
+def rewards(texts: Texts, voice: Voice, items: Array, scale: Scale) -> Scores:
+    """Rewards of items (N, K) for one voice on the scale. Raises ``Invalid`` for an aggregate that the model lacks."""
+    if scale.aggregate == "mean":
+        return scaled(served=texts.served, latent=voice.latent, items=items, normalize=scale.normalize)
+    model = texts.model
+    if not isinstance(model, HasMembers):
+        raise Invalid(
+            f"The aggregate “{scale.aggregate}” needs an ensemble; {texts.served.label} is one model.",
+            fields={"aggregate": f"is {scale.aggregate!r}, which needs an ensemble; expected 'mean'"},
+        )
+    if scale.normalize == "percentile":
+        raise Invalid(
+            "Percentiles are of the mean reward only.",
+            fields={"normalize": f"is 'percentile', which does not go with {scale.aggregate!r}"},
+        )
+    with usable(texts.served):
+        scores = combined(model.member_scores(voice.latent, items), scale.aggregate, penalty=scale.penalty)
+    if not (np.isfinite(scores.mean).all() and np.isfinite(scores.std).all()):
+        raise ModelUnusable(f"The model {texts.served.label} gave a reward that is not a finite number.")
+    return squashed(scores) if scale.normalize == "sigmoid" else scores
+
+
+def table(texts: Texts, voices: Sequence[Voice], items: Array, scale: Scale) -> Scores:
+    """Rewards of N items for V voices: mean (V, N), std (V, N)."""
+    each = [rewards(texts, voice, items, scale) for voice in voices]
+    return Scores(np.stack([one.mean for one in each]), np.stack([one.std for one in each]))
