@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,8 @@ Progress = Callable[[Mapping[str, float | int | str]], None]
 class Latent:
     """An annotator's taste under one model version: N(mean, cov). ``n`` judgments went into it; 0 is the prior.
 
-    mean (Z,), cov (Z, Z). ``extra`` holds what else is personal (temperature, tie rate …), by name.
+    mean (Z,), cov (Z, Z), or (0, 0) for a model that keeps its doubt elsewhere. ``extra`` holds what else is personal
+    (temperature, tie rate …), by name.
     """
 
     mean: Array
@@ -60,6 +61,28 @@ class FitReport:
 
     metrics: Mapping[str, float]
     seconds: float
+
+
+class Items(Protocol):
+    """Items of known responses, (N, K)."""
+
+    @property
+    def table(self) -> Array: ...
+
+
+class Rehearsed(Protocol):
+    """What a model must do to be tried on held-out annotators in columns, without a ``Comparison`` for every judgment."""
+
+    @property
+    def parts(self) -> Items: ...
+
+    def adapt_arrays(
+        self, items_a: Array, items_b: Array, outcome: NDArray[Any], side: NDArray[Any], weight: NDArray[Any]
+    ) -> Latent:
+        """``adapt`` for columns: items (N, K), outcome (N,) in 1, 0, −1, side (N,) in ±1, weight (N,)."""
+
+    def probability(self, latent: Latent, items_a: Array, items_b: Array) -> Array:
+        """See ``RewardModel.probability``."""
 
 
 class RewardModel(ABC):
@@ -106,7 +129,10 @@ class RewardModel(ABC):
 
     @abstractmethod
     def margin(self, latent: Latent, items_a: Array, items_b: Array) -> tuple[Array, Array]:
-        """Mean and variance, each (N,), of reward(a) − reward(b); both (N, K)."""
+        """Mean and variance, each (N,), of how much a is preferred to b, in logits; both (N, K).
+
+        It is reward(a) − reward(b) for every model whose preferences have no cycles.
+        """
 
     @abstractmethod
     def probability(self, latent: Latent, items_a: Array, items_b: Array) -> Array:

@@ -18,10 +18,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from attune.errors import ArtifactError, NotFitted, UnknownResponse
+from attune.errors import ArtifactError, NotFitted
 from attune.rewards.base import Array, Comparison, Latent, RewardModel, Scores
 from attune.rewards.feature_map import FeatureMap
-from attune.rewards.indexing import OUTCOMES, STRENGTH_WEIGHTS, feature_matrix
+from attune.rewards.indexing import context_columns
+from attune.rewards.items import ItemTable
 
 Floats = NDArray[np.float64]
 
@@ -68,34 +69,24 @@ class LinearReward(RewardModel):
     def install(self, parts: LinearParts, encoder: str) -> None:
         """Take on fitted parts; the end of ``fit`` and ``from_state``."""
         self.encoder = encoder
-        self._row_of = {key: row for row, key in enumerate(parts.ids)}
+        self._items = ItemTable(parts.ids, parts.table, parts.feature_map, parts.text_weights)
         self._factor = _factor(parts.prior_cov)
         self._parts = parts
 
     def items(self, ids: Sequence[str], features: Mapping[str, Array] | None = None) -> Array:
         """See ``RewardModel.items``."""
-        parts = self.parts
-        rows = [self._row_of.get(key, -1) for key in ids]
-        unseen = [key for key, row in zip(ids, rows, strict=True) if row < 0]
-        items = parts.table[rows] if len(parts.ids) else np.zeros((len(ids), parts.table.shape[1]), np.float32)
-        if unseen:
-            without = [key for key in unseen if key not in (features or {})]
-            if without:
-                raise UnknownResponse(
-                    f"{len(without)} responses are unknown and have no features: {', '.join(without[:5])}"
-                )
-            items[np.array(rows) < 0] = self.items_from_features(feature_matrix(unseen, features or {}))
-        return items
+        _ = self.parts
+        return self._items.items(ids, features)
 
     def items_from_features(self, vectors: Array) -> Array:
         """Items of responses by their text alone, (N, D) to (N, K)."""
-        items: Array = self.parts.feature_map(vectors) @ self.parts.text_weights
-        return items
+        _ = self.parts
+        return self._items.of_features(vectors)
 
     def knows(self, ids: Sequence[str]) -> list[bool]:
         """See ``RewardModel.knows``."""
         _ = self.parts
-        return [key in self._row_of for key in ids]
+        return self._items.knows(ids)
 
     def prior(self) -> Latent:
         """See ``RewardModel.prior``."""
@@ -105,14 +96,7 @@ class LinearReward(RewardModel):
         """See ``RewardModel.adapt``. ``start`` (an earlier latent of the same annotator) saves steps, not accuracy."""
         if not context:
             return self.prior()
-        return self.adapt_arrays(
-            np.stack([each.item_a for each in context]),
-            np.stack([each.item_b for each in context]),
-            np.array([OUTCOMES[each.choice] for each in context]),
-            np.array([-1.0 if each.swapped else 1.0 for each in context]),
-            np.array([STRENGTH_WEIGHTS[each.strength] for each in context]),
-            start=start,
-        )
+        return self.adapt_arrays(*context_columns(context), start=start)
 
     def adapt_arrays(
         self,

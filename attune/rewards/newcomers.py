@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from attune.metrics import Summary, accuracies, log_losses, standard_error, summarise
-from attune.rewards.base import Array, Latent
+from attune.rewards.base import Array, Latent, Rehearsed
 from attune.rewards.indexing import Comparisons, Ints
-from attune.rewards.linear import LinearReward
 
 SHOTS = (0, 4, 8, 16, 64)
 HELD_OUT_SHARE = 0.2
@@ -62,7 +61,7 @@ def split_newcomers(comparisons: Comparisons, groups: Ints, rng: np.random.Gener
     return [newcomer for newcomer in newcomers if len(newcomer.target)]
 
 
-def adapt_to(model: LinearReward, comparisons: Comparisons, items: Array, rows: Ints) -> Latent:
+def adapt_to(model: Rehearsed, comparisons: Comparisons, items: Array, rows: Ints) -> Latent:
     """The latent after some rows of ``comparisons``; items (responses, K)."""
     return model.adapt_arrays(
         items[comparisons.a[rows]],
@@ -74,7 +73,7 @@ def adapt_to(model: LinearReward, comparisons: Comparisons, items: Array, rows: 
 
 
 def predictions(
-    model: LinearReward, comparisons: Comparisons, items: Array, newcomers: Sequence[Newcomer], shots: int
+    model: Rehearsed, comparisons: Comparisons, items: Array, newcomers: Sequence[Newcomer], shots: int
 ) -> list[Array]:
     """P(a ≻ b) of each newcomer's targets after the first ``shots`` of the context."""
     found = []
@@ -86,7 +85,7 @@ def predictions(
 
 
 def judge(
-    model: LinearReward, comparisons: Comparisons, items: Array, newcomers: Sequence[Newcomer], shots: Sequence[int]
+    model: Rehearsed, comparisons: Comparisons, items: Array, newcomers: Sequence[Newcomer], shots: Sequence[int]
 ) -> tuple[dict[int, Summary], Array]:
     """How well newcomers are predicted after so many judgments, and the temperature that would have been right.
 
@@ -105,7 +104,7 @@ def judge(
 
 
 def paired_gain(
-    model: LinearReward, baseline: LinearReward, comparisons: Comparisons, newcomers: Sequence[Newcomer], shots: int
+    model: Rehearsed, baseline: Rehearsed, comparisons: Comparisons, newcomers: Sequence[Newcomer], shots: int
 ) -> dict[str, float]:
     """By how much more often the model is right than the baseline about the same newcomers, after so many judgments.
 
@@ -120,7 +119,7 @@ def paired_gain(
 
 
 def newcomer_losses(
-    model: LinearReward, comparisons: Comparisons, items: Array, newcomers: Sequence[Newcomer], shots: Sequence[int]
+    model: Rehearsed, comparisons: Comparisons, items: Array, newcomers: Sequence[Newcomer], shots: Sequence[int]
 ) -> NDArray[np.float64]:
     """Each newcomer's mean log-loss over all these shots, (newcomers,), at the temperatures that suit them best."""
     outcomes = [comparisons.outcome[newcomer.target] for newcomer in newcomers]
