@@ -63,7 +63,7 @@ schema: dev
 	.ci/check-schema $(BIN)
 
 pytest: dev browser
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q --numprocesses 2 --dist loadfile
 
 bench: dev
 ifeq ($(BENCH),)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from training.figures import Figure
 
 WIDTH, HEIGHT = 460, 220
-LEFT, RIGHT, TOP, BOTTOM = 46, 84, 14, 30
+LEFT, RIGHT, TOP, BOTTOM = 58, 84, 14, 30  # room for "100 %" at the size that narrow screens get
 LABEL_GAP = 15.0
 
 Point = tuple[float, float]
