@@ -25,6 +25,15 @@ ENCODERS = {
     "minilm": _("Meaning only"),
     "style": _("Style only: length, lists, hedges … (fast)"),
 }
+PERCENTS = {
+    "shared_share": "shared_percent",
+    "repeat_rate": "repeat_percent",
+    "gold_rate": "gold_percent",
+    "gold_bar": "gold_bar_percent",
+    "repeat_bar": "repeat_bar_percent",
+    "qualify_share": "qualify_percent",
+}
+"""Shares of the project, by the field that asks for them in percent."""
 TEXT_BOX = {"class": "in", "rows": 3}
 
 
@@ -159,8 +168,62 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
     overlap = forms.IntegerField(
         label=_("People for each pair"), min_value=1, max_value=1_000, help_text=_("Counts for new pairs.")
     )
+    overlap_cap = forms.IntegerField(
+        label=_("At most"),
+        min_value=1,
+        max_value=1_000,
+        required=False,
+        help_text=_("So many may judge a pair once every pair has enough. Empty: no more than enough."),
+    )
+    shared_percent = forms.FloatField(
+        label=_("Pairs for more than one person, %"),
+        min_value=0,
+        max_value=100,
+        help_text=_("Drawn at random; every other pair is for one person. Agreement is measured on them."),
+    )
+    quota_total = forms.IntegerField(
+        label=_("At most in all"),
+        min_value=1,
+        max_value=1_000_000,
+        required=False,
+        help_text=_("Pairs for one person."),
+    )
+    quota_day = forms.IntegerField(
+        label=_("At most in a day"),
+        min_value=1,
+        max_value=100_000,
+        required=False,
+        help_text=_("Pairs for one person."),
+    )
     repeat_percent = forms.FloatField(label=_("Shown twice, %"), min_value=0, max_value=50)
     gold_percent = forms.FloatField(label=_("Pairs with a known answer, %"), min_value=0, max_value=50)
+    gold_bar_percent = forms.FloatField(
+        label=_("Known answers found, at least %"),
+        min_value=1,
+        max_value=100,
+        required=False,
+        help_text=_("Empty: no bar."),
+    )
+    repeat_bar_percent = forms.FloatField(
+        label=_("Same answer twice, at least %"),
+        min_value=1,
+        max_value=100,
+        required=False,
+        help_text=_("Empty: no bar."),
+    )
+    checks_needed = forms.IntegerField(
+        label=_("Checks before a bar counts"),
+        min_value=1,
+        max_value=1_000,
+        help_text=_("Of its kind, since the last time that something followed."),
+    )
+    qualify_percent = forms.FloatField(
+        label=_("Right answers needed to begin, %"),
+        min_value=1,
+        max_value=100,
+        required=False,
+        help_text=_("Asked first: the pairs marked for it on their pages. Empty: everybody may begin."),
+    )
     spread = forms.BooleanField(label=_("Also for the pairs that are here already"), required=False)
     reward_model = forms.ChoiceField(
         label=_("Reward model"), choices=list(REWARD_MODELS.items()), widget=forms.RadioSelect
@@ -176,6 +239,11 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
             "rationales",
             "choosing",
             "overlap",
+            "overlap_cap",
+            "quota_total",
+            "quota_day",
+            "checks_needed",
+            "consequence",
             "lease_minutes",
             "daily_goal",
             "reward_model",
@@ -190,11 +258,13 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
             "source_note": forms.Textarea(attrs={"class": "in", "rows": 2}),
             "rationales": forms.RadioSelect,
             "choosing": forms.RadioSelect,
+            "consequence": forms.RadioSelect,
         }
         labels = {
             "instructions": _("Instructions for annotators"),
             "rationales": _("Ask for a reason"),
             "choosing": _("Which pair comes next"),
+            "consequence": _("Below a bar"),
             "lease_minutes": _("Minutes a pair is kept for somebody"),
             "daily_goal": _("Pairs a day for each person"),
             "refit_every": _("New judgments that start a training run"),
@@ -205,6 +275,7 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
             "instructions": _("Markdown. Annotators can open them beside every pair."),
             "lease_minutes": _("Then somebody else may get it."),
             "refit_every": _("0 means: only when somebody starts one."),
+            "consequence": _("Every step is logged on the page of people, and can be taken back there."),
             "show_guess": _("Never before it: that would steer them."),
             "source_note": _("Shown with the project."),
         }
@@ -224,6 +295,9 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         super().clean()
+        most, enough = self.cleaned_data.get("overlap_cap"), self.cleaned_data.get("overlap")
+        if most and enough and most < enough:
+            self.add_error("overlap_cap", _("This is less than the people for each pair."))
         for error in self.tag_errors:
             self.add_error(None, error)
         return self.cleaned_data
@@ -238,8 +312,9 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
         """What ``services.settings.update_settings`` takes."""
         values = {name: _unix_lines(self.cleaned_data[name]) for name in self.Meta.fields}
         values["reason_tags"] = self.tags
-        values["repeat_rate"] = self.cleaned_data["repeat_percent"] / 100
-        values["gold_rate"] = self.cleaned_data["gold_percent"] / 100
+        for name, percent in PERCENTS.items():
+            share = self.cleaned_data[percent]
+            values[name] = None if share is None else share / 100
         return values
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from annotator.views import exports, imports, invites, pairs, people, project, setup, tokens
+from annotator.views import adjudication, exports, imports, invites, pairs, people, project, setup, tokens
 
 urlpatterns: list[URLPattern] = [
     path("projects/new/", project.project_new, name="project_new"),
@@ -16,6 +16,12 @@ urlpatterns: list[URLPattern] = [
     path("projects/<slug:slug>/pairs/", pairs.pairs, name="pairs"),
     path("projects/<slug:slug>/pairs/<int:pk>/", pairs.pair, name="pair"),
     path("projects/<slug:slug>/pairs/<int:pk>/withdraw/", pairs.pair_withdraw, name="pair_withdraw"),
+    path("projects/<slug:slug>/pairs/<int:pk>/gold/", pairs.pair_gold, name="pair_gold"),
+    path("projects/<slug:slug>/pairs/<int:pk>/pins/", pairs.pair_pin, name="pair_pin"),
+    path("projects/<slug:slug>/pairs/<int:pk>/pins/<int:assignment>/", pairs.pair_unpin, name="pair_unpin"),
+    path("projects/<slug:slug>/contested/", adjudication.contested, name="contested"),
+    path("projects/<slug:slug>/pairs/<int:pk>/decide/", adjudication.pair_decide, name="pair_decide"),
+    path("projects/<slug:slug>/pairs/<int:pk>/ask/", adjudication.pair_ask, name="pair_ask"),
     path("projects/<slug:slug>/setup/", setup.setup, name="setup"),
     path("projects/<slug:slug>/setup/archive/", setup.setup_archive, name="setup_archive"),
     path("projects/<slug:slug>/setup/delete/", setup.setup_delete, name="setup_delete"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 
 from django.db import connection, transaction
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 
 from annotator.models import Judgment, Project, Response, User
 from attune import data
@@ -36,7 +36,14 @@ _COLUMNS = (
 
 
 def usable_judgments(project: Project) -> QuerySet[Judgment]:
-    """What a model of the project learns from: current, not withdrawn, not skipped, of annotators in training."""
+    """What a model of the project learns from: current, not withdrawn, not skipped, of annotators in training.
+
+    Those whom their checks left out (``Annotator.dropped_at``) are not in it.
+    """
+    return _consented(project).filter(annotator__dropped_at=None)
+
+
+def _consented(project: Project) -> QuerySet[Judgment]:
     return Judgment.objects.filter(
         project=project,
         kind=Judgment.Kind.PAIR,
@@ -44,6 +51,15 @@ def usable_judgments(project: Project) -> QuerySet[Judgment]:
         withdrawn=False,
         choice__in=LEARNT_FROM,
         annotator__in_training=True,
+    )
+
+
+def _dropped(project: Project) -> dict[str, int]:
+    """What is left out because of failed checks, for the snapshot to say so."""
+    return (
+        _consented(project)
+        .exclude(annotator__dropped_at=None)
+        .aggregate(dropped_judgments=Count("pk"), dropped_annotators=Count("annotator", distinct=True))
     )
 
 
@@ -57,7 +73,8 @@ def take_snapshot(*, project: Project, by: User | None = None) -> Snapshot:
     with store.work_folder() as work:
         with _one_moment():
             last = usable_judgments(project).aggregate(last=Max("id"))["last"] or 0
-            about = {"project": project.slug, "last_judgment": last}
+            dropped = _dropped(project)
+            about = {"project": project.slug, "last_judgment": last, **dropped}
             digest = data.write_snapshot(
                 work / "snapshot", _responses(project, tally), _judgments(project, tally), about
             )
@@ -71,7 +88,7 @@ def take_snapshot(*, project: Project, by: User | None = None) -> Snapshot:
     snapshot, _ = Snapshot.objects.get_or_create(
         project=project,
         digest=digest,
-        defaults={"path": path, "counts": tally.result(), "last_judgment": last, "created_by": by},
+        defaults={"path": path, "counts": {**tally.result(), **dropped}, "last_judgment": last, "created_by": by},
     )
     return snapshot
 

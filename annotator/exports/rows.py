@@ -36,6 +36,7 @@ class _Stored(NamedTuple):
     annotator: str
     simulated: bool
     in_training: bool
+    dropped: bool
     prompt_id: str
     messages: str
     topic: str
@@ -64,7 +65,7 @@ class _Stored(NamedTuple):
 
 # The cursor reads in the order of an index and never sorts, so the first row comes at once.
 _QUERY = """
-SELECT n.ref, n.simulated, n.in_training, p.ref, p.messages::text, p.topic, a.ref, a.text, a.source, b.ref, b.text, b.source,
+SELECT n.ref, n.simulated, n.in_training, n.dropped_at IS NOT NULL, p.ref, p.messages::text, p.topic, a.ref, a.text, a.source, b.ref, b.text, b.source,
        j.choice, j.strength, j.swapped, j.occasion, j.revision, j.withdrawn, j.skip_reason, coalesce(r.text, ''),
        coalesce(r.tags::text, '[]'), j.about::text, j.source, j.judged_at, j.seconds, j.page_version, j.client_key::text
   FROM annotator_judgment j
@@ -150,6 +151,8 @@ def _no_preference(each: _Stored) -> str:
     """Why a judgment makes no preference row; empty if it makes one."""
     if not each.in_training:
         return "by annotators who are not in training"
+    if each.dropped:
+        return "by annotators who failed the checks"
     return _LEFT_OUT.get(each.choice, "") or ("hidden repeats" if each.occasion else "")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from annotator.imports.staging import Stage, fetch, run
 from annotator.models import Project
+from annotator.services.slots import SLOTS, slot_parameters
 
 MAX_KNOWN = 20_000
 """Rows whose place is remembered between batches, of each kind."""
@@ -27,9 +28,11 @@ SELECT s.a, s.b, p.id FROM import_pair s CROSS JOIN LATERAL (
     SELECT id FROM annotator_pair WHERE response_a_id = s.a AND response_b_id = s.b OFFSET 0) p
 """
 # Imported judgments take no place of the pair's: ``taken`` counts assignments, and they have none.
-_ADD_PAIRS = """
-INSERT INTO annotator_pair (project_id, prompt_id, response_a_id, response_b_id, cap, taken, shuffle, gold_choice, created_at)
-SELECT %(project)s, s.prompt_id, s.a, s.b, %(cap)s, 0, floor(random() * 2147483647)::int, '', now() FROM import_pair s
+_ADD_PAIRS = f"""
+INSERT INTO annotator_pair (project_id, prompt_id, response_a_id, response_b_id, cap, target, taken, shuffle, gold_choice,
+    qualifying, created_at)
+SELECT %(project)s, s.prompt_id, s.a, s.b, c.cap, NULLIF(w.wanted, c.cap), 0, s.shuffle, '', false, now()
+  FROM (SELECT *, floor(random() * 2147483647)::int AS shuffle FROM import_pair OFFSET 0) s {SLOTS.format(shuffle="s.shuffle")}
  ORDER BY s.n ON CONFLICT DO NOTHING
 """
 
@@ -99,7 +102,7 @@ class Pairs:
         if not new:
             return 0
         _PAIRS.fill((n, *pair) for n, pair in enumerate(new.values()))
-        added = run(_ADD_PAIRS, project=self._project.pk, cap=self._project.overlap)
+        added = run(_ADD_PAIRS, project=self._project.pk, **slot_parameters(self._project))
         self._known.update(((a, b), pk) for a, b, pk in fetch(_FIND_PAIRS))
         return added
 

@@ -5,10 +5,13 @@ from annotator.models.jobs import Job, JobState
 from annotator.models.judging import Aspect, AspectRating, Assignment, Judgment, Rationale, Span
 from annotator.models.people import Annotator, ApiToken, Invite, Membership, Role, User
 from annotator.models.projects import Project
+from annotator.models.quality import Adjudication, AnnotatorQuality, ModelFit, QualityReport, QualityStep
 from annotator.models.records import AuditEntry, Draft, IdempotencyRecord, ImportBatch
 
 __all__ = [
+    "Adjudication",
     "Annotator",
+    "AnnotatorQuality",
     "ApiToken",
     "Aspect",
     "AspectRating",
@@ -22,9 +25,12 @@ __all__ = [
     "JobState",
     "Judgment",
     "Membership",
+    "ModelFit",
     "Pair",
     "Project",
     "Prompt",
+    "QualityReport",
+    "QualityStep",
     "Rationale",
     "Response",
     "Role",

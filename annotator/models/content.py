@@ -7,6 +7,8 @@ from django.db.models import F, Q
 
 from annotator.models.projects import Project
 
+NO_CAP = 32_767
+"""The cap of a gold pair: everybody may get it."""
 MAX_TEXT = 200_000
 """Code points that one prompt or response may have."""
 
@@ -67,7 +69,7 @@ class Pair(models.Model):
     """Two responses to one prompt, the older first; which side each is shown on belongs to the assignment.
 
     ``taken`` counts the assignments that are open or judged. A trigger keeps it (see migration 0002) and a check holds
-    it at or below ``cap``, so that no code path can give a pair to too many people.
+    it at or below ``cap``, so that no code path can give a pair to too many people. Pairs below ``target`` come first.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="pairs")
@@ -75,9 +77,13 @@ class Pair(models.Model):
     response_a = models.ForeignKey(Response, on_delete=models.CASCADE, related_name="+")
     response_b = models.ForeignKey(Response, on_delete=models.CASCADE, related_name="+")
     cap = models.PositiveSmallIntegerField(default=3)
+    target = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Enough people; empty: as many as the cap."
+    )
     taken = models.PositiveSmallIntegerField(default=0, editable=False)
     shuffle = models.IntegerField(default=random_order, help_text="Place in a fixed random order.")
     gold_choice = models.CharField(max_length=8, blank=True, help_text="The known answer, if it is a gold pair.")
+    qualifying = models.BooleanField(default=False, help_text="A gold pair that is asked before anything else.")
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -85,6 +91,10 @@ class Pair(models.Model):
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["response_a", "response_b"], name="pair_once"),
+            models.CheckConstraint(
+                condition=Q(target__isnull=True) | Q(target__gte=1, target__lte=F("cap")), name="pair_target_within_cap"
+            ),
+            models.CheckConstraint(condition=Q(qualifying=False) | ~Q(gold_choice=""), name="pair_qualifying_is_gold"),
             models.CheckConstraint(condition=Q(response_a__lt=F("response_b")), name="pair_older_response_first"),
             models.CheckConstraint(condition=Q(taken__lte=F("cap")), name="pair_taken_within_cap"),
             models.CheckConstraint(
@@ -98,6 +108,7 @@ class Pair(models.Model):
                 name="pair_open",
             ),
             models.Index(fields=["project", "shuffle"], name="pair_by_shuffle"),
+            models.Index(fields=["project", "shuffle"], condition=~Q(gold_choice=""), name="pair_gold"),
         ]
 
     def __str__(self) -> str:

@@ -12,7 +12,10 @@ from annotator.models.projects import Project
 
 
 class Assignment(models.Model):
-    """A pair lent to one annotator for a while. Open and judged ones of occasion 0 count against the pair's cap."""
+    """A pair lent to one annotator for a while. Open, pinned and judged ones of occasion 0 count against the pair's cap.
+
+    A pinned one waits for its annotator, without a time limit; whatever else they could have comes after it.
+    """
 
     class State(models.TextChoices):
         OPEN = "open", "Open"
@@ -20,6 +23,7 @@ class Assignment(models.Model):
         SKIPPED = "skipped", "Skipped"
         RELEASED = "released", "Given back"
         EXPIRED = "expired", "Expired"
+        PINNED = "pinned", "Pinned"
 
     key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="assignments")
@@ -40,7 +44,7 @@ class Assignment(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["annotator", "pair", "occasion"],
-                condition=Q(state__in=["open", "judged", "skipped"]),
+                condition=Q(state__in=["open", "judged", "skipped", "pinned"]),
                 name="assignment_once_per_annotator_and_pair",
             ),
             # The target of the judgments' composite foreign key (migration 0002): a lease is used by its holder only.

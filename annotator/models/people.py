@@ -89,7 +89,11 @@ class Annotator(models.Model):
     name = models.CharField(max_length=120, blank=True)
     simulated = models.BooleanField(default=False)
     paused_at = models.DateTimeField(null=True, blank=True)
-    in_training = models.BooleanField(default=True, help_text="Their judgments go into the shared model.")
+    in_training = models.BooleanField(default=True, help_text="They let their judgments go into the shared model.")
+    dropped_at = models.DateTimeField(null=True, blank=True, help_text="Left out of training for want of quality.")
+    qualified = models.BooleanField(null=True, blank=True, help_text="Whether they passed; empty: not asked yet.")
+    quota_total = models.PositiveIntegerField(null=True, blank=True, help_text="In place of the project's.")
+    quota_day = models.PositiveIntegerField(null=True, blank=True, help_text="In place of the project's.")
     about = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

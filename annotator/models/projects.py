@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 
 class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is untyped
@@ -20,6 +20,11 @@ class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is 
         REQUIRED = "required", "Always required"
         STRONG = "strong", "Required for strong preferences"
 
+    class Consequence(models.TextChoices):
+        WARN = "warn", "Tell the owners"
+        PAUSE = "pause", "Give them no more pairs"
+        DROP = "drop", "Leave them out of training"
+
     slug = models.SlugField(max_length=80, unique=True)
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)
@@ -27,13 +32,34 @@ class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is 
     reason_tags = models.JSONField(default=list, help_text='[{"key": "clear", "label": "Clear"}]')
     rationales = models.CharField(max_length=10, choices=Rationales, default=Rationales.OPTIONAL)
     choosing = models.CharField(max_length=12, choices=Choosing, default=Choosing.INFORMATION)
-    overlap = models.PositiveSmallIntegerField(default=3, help_text="At most so many people judge a new pair.")
+    overlap = models.PositiveSmallIntegerField(default=3, help_text="So many people are enough for a new pair.")
+    overlap_cap = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="At most so many judge it, once every pair has enough; empty: no more than that.",
+    )
+    shared_share = models.FloatField(
+        default=1.0, help_text="Random share of new pairs that ``overlap`` judge; others, one."
+    )
+    quota_total = models.PositiveIntegerField(null=True, blank=True, help_text="Pairs that one annotator may have.")
+    quota_day = models.PositiveIntegerField(null=True, blank=True, help_text="Pairs that one annotator may have a day.")
     lease_minutes = models.PositiveSmallIntegerField(
         default=30, validators=[MinValueValidator(1), MaxValueValidator(24 * 60)]
     )
     daily_goal = models.PositiveSmallIntegerField(default=40)
     repeat_rate = models.FloatField(default=0.05, help_text="Share of pairs shown a second time, sides swapped.")
     gold_rate = models.FloatField(default=0.0, help_text="Share of pairs with a known answer.")
+    qualify_share = models.FloatField(
+        null=True,
+        blank=True,
+        help_text="Share of the qualification pairs that must be right before anything else comes.",
+    )
+    gold_bar = models.FloatField(
+        null=True, blank=True, help_text="Below this share of known answers something is done."
+    )
+    repeat_bar = models.FloatField(null=True, blank=True, help_text="The same for equal answers to hidden repeats.")
+    checks_needed = models.PositiveSmallIntegerField(default=10, help_text="Checks of a kind before a bar is applied.")
+    consequence = models.CharField(max_length=5, choices=Consequence, default=Consequence.WARN)
     reward_model = models.CharField(max_length=40, default="hybrid")
     encoder = models.CharField(max_length=40, default="minilm+style")
     refit_every = models.PositiveIntegerField(default=200, help_text="New judgments that start a refit; 0 is never.")
@@ -47,6 +73,23 @@ class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is 
         ordering = ["name", "id"]
         constraints = [
             models.CheckConstraint(condition=Q(overlap__gte=1), name="project_overlap_at_least_one"),
+            models.CheckConstraint(
+                condition=Q(overlap_cap__isnull=True) | Q(overlap_cap__gte=F("overlap")),
+                name="project_cap_at_least_overlap",
+            ),
+            models.CheckConstraint(
+                condition=Q(shared_share__gte=0, shared_share__lte=1)
+                & (Q(qualify_share__isnull=True) | Q(qualify_share__gt=0, qualify_share__lte=1))
+                & (Q(gold_bar__isnull=True) | Q(gold_bar__gt=0, gold_bar__lte=1))
+                & (Q(repeat_bar__isnull=True) | Q(repeat_bar__gt=0, repeat_bar__lte=1)),
+                name="project_shares_are_shares",
+            ),
+            models.CheckConstraint(
+                condition=Q(checks_needed__gte=1)
+                & (Q(quota_total__isnull=True) | Q(quota_total__gte=1))
+                & (Q(quota_day__isnull=True) | Q(quota_day__gte=1)),
+                name="project_limits_at_least_one",
+            ),
             models.CheckConstraint(
                 condition=Q(repeat_rate__gte=0, repeat_rate__lte=0.5, gold_rate__gte=0, gold_rate__lte=0.5),
                 name="project_rates_between_0_and_half",

@@ -4,15 +4,36 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
 
-from annotator.models import Judgment, Pair, Project
+from annotator.models import Assignment, Judgment, Pair, Project
+
+PINNED = "pinned"
+"""What a pinned pair was chosen by."""
 
 
-def pairs_of(project: Project, query: str = "") -> QuerySet[Pair]:
-    """Pairs in the order they came; of prompts that say ``query`` or have it as their id."""
+@dataclass(frozen=True, slots=True)
+class GoldCounts:
+    """Pairs with a known answer: shown among the others, and asked before them."""
+
+    hidden: int
+    qualifying: int
+
+
+def gold_counts(project: Project) -> GoldCounts:
+    """How many of each."""
+    gold = project.pairs.filter(withdrawn_at=None).exclude(gold_choice="")
+    counts = gold.aggregate(n=Count("pk"), qualifying_n=Count("pk", filter=Q(qualifying=True)))
+    return GoldCounts(counts["n"] - counts["qualifying_n"], counts["qualifying_n"])
+
+
+def pairs_of(project: Project, query: str = "", *, only_gold: bool = False) -> QuerySet[Pair]:
+    """Pairs in the order they came; of prompts that say ``query`` or have it as their id; all, or those with an answer."""
     rows = project.pairs.prefetch_related("prompt", "response_a", "response_b").order_by("id")
+    if only_gold:
+        rows = rows.exclude(gold_choice="")
     if query := query.strip()[:200].replace("\x00", ""):
         rows = rows.filter(Q(prompt__text__icontains=query) | Q(prompt__ref=query))
     return rows
@@ -23,6 +44,12 @@ def judged(pairs: Iterable[Pair]) -> Counter[int]:
     standing = Judgment.objects.filter(pair__in=list(pairs), current=True, withdrawn=False, occasion=0).order_by()
     counts = standing.exclude(choice=Judgment.Choice.SKIP).values_list("pair").annotate(n=Count("pk"))
     return Counter(dict(counts))
+
+
+def pins_of(pair: Pair) -> QuerySet[Assignment]:
+    """For whom the pair is pinned who has not judged it yet."""
+    waiting = (Assignment.State.PINNED, Assignment.State.OPEN)
+    return pair.assignments.filter(chosen_by=PINNED, state__in=waiting).select_related("annotator").order_by("id")
 
 
 def judgments_of(pair: Pair) -> QuerySet[Judgment]:

@@ -10,6 +10,7 @@ from django.db import transaction
 from annotator.errors import Conflict, Invalid
 from annotator.models import Pair, Project, Prompt, Response
 from annotator.models.content import MAX_TEXT
+from annotator.services.slots import slots_of
 from annotator.services.texts import text_problem
 from attune.data import content_digest, flatten_prompt
 
@@ -128,9 +129,11 @@ def add_pairs(*, prompt: Prompt, responses: Sequence[Response], limit: int | Non
     ordered = sorted(responses, key=lambda response: response.pk)
     project = prompt.project
     pairs = [
-        Pair(project=project, prompt=prompt, response_a=ordered[a], response_b=ordered[b], cap=project.overlap)
+        Pair(project=project, prompt=prompt, response_a=ordered[a], response_b=ordered[b])
         for a, b in pair_order(len(ordered), limit)
     ]
+    for pair in pairs:
+        pair.target, pair.cap = slots_of(project, pair.shuffle)
     return Pair.objects.bulk_create(pairs, ignore_conflicts=True)
 
 

@@ -21,12 +21,13 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from annotator.errors import Forbidden
-from annotator.models import Annotator, Judgment, Project
-from annotator.selectors.free_pairs import find_open_or_candidates
+from annotator.models import Annotator, Assignment, Judgment, Project
+from annotator.selectors.free_pairs import Pool, find_open_or_candidates
 from annotator.selectors.progress import Progress, progress_from, start_of_today
 from annotator.services.answers import Answer, answer_of
 from annotator.services.choosing import Candidate, ChoiceRequest, Chosen, rank_candidates
 from annotator.services.dealing_sql import EARLIER, SHOW, claim
+from annotator.services.qualifying import is_qualifying, settle
 
 CANDIDATES = 100
 ENOUGH = 20
@@ -87,7 +88,8 @@ def deal(*, annotator: Annotator, exclude: Collection[int] = ()) -> Dealt | None
         if open_assignment:
             dealt = show(assignment_id=open_assignment, annotator=annotator)
         elif candidates:
-            dealt = _deal_extra(annotator, exclude) or _lend(annotator, _ranked(annotator, candidates))
+            extra = None if is_qualifying(annotator) else _deal_extra(annotator, exclude)
+            dealt = extra or _lend(annotator, _ranked(annotator, candidates))
         else:
             return None
         if dealt:  # else somebody else was faster: look again
@@ -116,36 +118,60 @@ def _check_may_judge(annotator: Annotator) -> None:
         raise Forbidden("Your work in this project is paused. Its owner can tell you why.")
     if annotator.project.archived_at:
         raise Forbidden("This project is archived: nothing more is asked in it.")
+    if annotator.qualified is False and annotator.project.qualify_share:
+        raise Forbidden(
+            "Thank you for your answers. This project works with people whose first answers match its examples more"
+            " closely, so there are no more pairs for you. Its owner can let you try again."
+        )
 
 
 def _find(annotator: Annotator, exclude: Collection[int]) -> tuple[int | None, list[Candidate]]:
-    """The open lease to show again, or else the pairs that could be lent."""
-    gold = False if annotator.project.gold_rate else None  # with a rate of their own, they come at that rate only
-    return _look_up(annotator, exclude, annotator.project.choosing, gold)
+    """The open lease to show again, or else the pairs that could be lent; qualification first, where it is asked."""
+    if is_qualifying(annotator):
+        found = _look_up(annotator, exclude, Project.Choosing.LISTED, "qualifying")
+        if any(found) or exclude:  # an excluded pair is not answered yet
+            return found
+        if not settle(annotator=annotator):
+            _check_may_judge(annotator)
+    return _look_up(annotator, exclude, annotator.project.choosing)
 
 
 def _look_up(
-    annotator: Annotator, exclude: Collection[int], policy: str, gold: bool | None
+    annotator: Annotator, exclude: Collection[int], policy: str, pool: Pool = "ordinary"
 ) -> tuple[int | None, list[Candidate]]:
-    """As ``_find``. Begins somewhere in the fixed random order, and once more at its start if that was near the end."""
-    statement = find_open_or_candidates(policy, gold=gold)
-    found: list[Candidate] = []
+    """As ``_find``. Begins somewhere in the fixed random order, and once more at its start if that was near the end.
+
+    Where every pair has enough judgments, those that may have more.
+    """
+    project = annotator.project
     at_random = policy in (Project.Choosing.INFORMATION, Project.Choosing.RANDOM)
-    for offset in (random.getrandbits(31), 0) if at_random else (0,):
-        values = {
-            "project": annotator.project_id,
+    looks = [(random.getrandbits(31), False)] if at_random else []
+    looks += [(0, False)] + [(0, True)] * (pool == "ordinary" and project.overlap_cap is not None)
+    quotas = _quotas(annotator) if pool != "qualifying" else {}
+    found: list[Candidate] = []
+    for offset, extra in looks:
+        values = quotas | {
+            "project": project.pk,
             "annotator": annotator.pk,
             "exclude": [*exclude, *(each.pair_id for each in found)],
             "offset": offset,
             "limit": CANDIDATES,
         }
-        rows = statement.run(values)
+        rows = find_open_or_candidates(policy, pool=pool, extra=extra, quota=bool(quotas)).run(values)
         if rows and rows[0][0]:
             return rows[0][0], []
         found += [Candidate(*row[1:]) for row in rows]
-        if len(found) >= ENOUGH:
+        if len(found) >= ENOUGH or (found and offset == 0):
             break
     return None, found
+
+
+def _quotas(annotator: Annotator) -> dict[str, Any]:
+    """The annotator's own quotas or the project's; empty where there are none."""
+    project = annotator.project
+    total = project.quota_total if annotator.quota_total is None else annotator.quota_total
+    day = project.quota_day if annotator.quota_day is None else annotator.quota_day
+    return {"quota_total": total, "quota_day": day, "today": start_of_today()} if total or day else {}
 
 
 def _ranked(annotator: Annotator, candidates: Sequence[Candidate]) -> list[Chosen]:
@@ -162,7 +188,7 @@ def _deal_extra(annotator: Annotator, exclude: Collection[int]) -> Dealt | None:
     if chance < project.repeat_rate:
         return _lend_repeat(annotator, exclude)
     if chance < project.repeat_rate + project.gold_rate:
-        _, candidates = _look_up(annotator, exclude, Project.Choosing.RANDOM, gold=True)
+        _, candidates = _look_up(annotator, exclude, Project.Choosing.RANDOM, "gold")
         gold = _ranked(annotator, candidates) if candidates else []
         return _lend(annotator, [Chosen(each.pair_id, "gold", each.guess, each.guess_version) for each in gold])
     return None
@@ -195,6 +221,7 @@ def _lend(
         "coin": random.random(),
         "until": now + timedelta(minutes=annotator.project.lease_minutes),
         "now": now,
+        "state": Assignment.State.OPEN.value,
     }
     for some, wait in ((chosen[:_FIRST], False), (chosen[_FIRST:], False), (chosen, True)):
         columns = {

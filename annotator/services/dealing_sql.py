@@ -20,13 +20,15 @@ _CONTENT_OF = f"""
 
 SHOW = Statement(f"""
 WITH renewed AS (
-    UPDATE annotator_assignment l SET lease_until = %(until)s
-    WHERE l.id = %(assignment)s AND l.state = 'open' AND l.lease_until < %(half)s RETURNING l.lease_until)
+    UPDATE annotator_assignment l SET lease_until = %(until)s, state = 'open',
+        dealt_at = CASE WHEN l.state = 'pinned' THEN now() ELSE l.dealt_at END
+    WHERE l.id = %(assignment)s AND (l.state = 'open' AND l.lease_until < %(half)s OR l.state = 'pinned')
+    RETURNING l.lease_until)
 SELECT {_CONTENT.replace("l.lease_until", "COALESCE((SELECT lease_until FROM renewed), l.lease_until)")},
     EXISTS (SELECT 1 FROM annotator_judgment j WHERE j.assignment_id = l.id)
-FROM annotator_assignment l {_CONTENT_OF} WHERE l.id = %(assignment)s AND l.state = 'open'
+FROM annotator_assignment l {_CONTENT_OF} WHERE l.id = %(assignment)s AND l.state IN ('open', 'pinned')
 """)
-"""An open lease with what is shown, and whether it was judged before. Renews one that is half used up."""
+"""An open lease with what is shown, and whether it was judged before. Renews one half used up, opens a pinned one."""
 
 
 @cache
@@ -35,7 +37,7 @@ def claim(*, wait: bool) -> Statement:
 
     Pairs that others are claiming right now are passed over, or with ``wait`` waited for. Sides: first balanced among
     those who were shown this pair, then by a coin biased against the side this annotator had more often lately
-    (Efron 1971); a hidden repeat gets the sides it is given.
+    (Efron 1971); a hidden repeat gets the sides it is given. ``state`` is open, or pinned for a pair that waits.
     """
     return Statement(f"""
     WITH picked AS (
@@ -47,7 +49,7 @@ def claim(*, wait: bool) -> Statement:
         ORDER BY c.place LIMIT 1 FOR NO KEY UPDATE OF p {"" if wait else "SKIP LOCKED"}
     ), balance AS MATERIALIZED (
         SELECT (SELECT COALESCE(sum(CASE WHEN o.swapped THEN 1 ELSE -1 END), 0) FROM annotator_assignment o
-                WHERE o.pair_id = (SELECT id FROM picked) AND o.occasion = 0 AND o.state IN ('open', 'judged')) AS pair,
+                WHERE o.pair_id = (SELECT id FROM picked) AND o.occasion = 0 AND o.state IN ('open', 'judged', 'pinned')) AS pair,
                (SELECT COALESCE(sum(CASE WHEN r.swapped THEN 1 ELSE -1 END), 0) FROM
                    (SELECT j.swapped FROM annotator_judgment j WHERE j.annotator_id = %(annotator)s AND j.current
                     ORDER BY j.id DESC LIMIT 20) r) AS own
@@ -59,7 +61,7 @@ def claim(*, wait: bool) -> Statement:
                  WHEN balance.pair <> 0 THEN balance.pair < 0
                  WHEN balance.own <> 0 THEN (balance.own < 0) = (%(coin)s::float8 < 2.0 / 3)
                  ELSE %(coin)s::float8 < 0.5 END,
-            'open', %(until)s::timestamptz, picked.chosen_by, picked.guess, picked.guess_version, %(now)s::timestamptz
+            %(state)s::text, %(until)s::timestamptz, picked.chosen_by, picked.guess, picked.guess_version, %(now)s::timestamptz
         FROM picked, balance
         RETURNING *
     )

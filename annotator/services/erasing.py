@@ -17,6 +17,7 @@ BULK = (
     "DELETE FROM annotator_aspectrating USING annotator_judgment AS j WHERE judgment_id = j.id AND j.project_id = %s",
     "DELETE FROM annotator_draft USING annotator_assignment AS a WHERE assignment_id = a.id AND a.project_id = %s",
     "DELETE FROM annotator_judgment WHERE project_id = %s",
+    "DELETE FROM annotator_adjudication WHERE project_id = %s",
     "DELETE FROM annotator_pair WHERE project_id = %s",
     "DELETE FROM annotator_assignment WHERE project_id = %s",
     "DELETE FROM annotator_response USING annotator_prompt AS p WHERE prompt_id = p.id AND p.project_id = %s",

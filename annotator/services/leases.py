@@ -1,13 +1,15 @@
-"""How a lease ends without a judgment."""
+"""How a lease ends without a judgment. A pinned pair then waits again for the same person; others go back to everybody."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Case, QuerySet, Value, When
 from django.utils import timezone
 
 from annotator.models import Annotator, Assignment
+from annotator.selectors.pairs import PINNED
 
 _BATCH = 1000
 _SWEEPING = 0x5EE9  # key of the advisory lock that lets one sweep run at a time
@@ -15,8 +17,13 @@ _SWEEPING = 0x5EE9  # key of the advisory lock that lets one sweep run at a time
 
 def release(*, annotator: Annotator, assignment_key: UUID) -> bool:
     """Give an open lease back, so that somebody else can have the pair at once. False if it was not open."""
-    held = Assignment.objects.filter(key=assignment_key, annotator=annotator, state=Assignment.State.OPEN)
-    return bool(held.update(state=Assignment.State.RELEASED))
+    return bool(end_leases(Assignment.objects.filter(key=assignment_key, annotator=annotator)))
+
+
+def end_leases(rows: QuerySet[Assignment], state: Assignment.State = Assignment.State.RELEASED) -> int:
+    """Put those of ``rows`` that are open into ``state``, pinned ones back to where they were. Returns how many."""
+    after = Case(When(chosen_by=PINNED, then=Value(Assignment.State.PINNED.value)), default=Value(state.value))
+    return rows.filter(state=Assignment.State.OPEN).update(state=after)
 
 
 def expire_leases() -> int:
@@ -36,4 +43,4 @@ def _expire_batch() -> int:
             return 0
     over = Assignment.objects.filter(state=Assignment.State.OPEN, lease_until__lt=timezone.now())
     ids = over.select_for_update(skip_locked=True).order_by("id").values_list("id", flat=True)[:_BATCH]
-    return Assignment.objects.filter(id__in=list(ids)).update(state=Assignment.State.EXPIRED)
+    return end_leases(Assignment.objects.filter(id__in=list(ids)), Assignment.State.EXPIRED)

@@ -8,6 +8,7 @@ from django.utils import timezone
 from annotator.errors import Conflict
 from annotator.models import Annotator, Assignment, Membership, Project, Role, User
 from annotator.services.audit import record
+from annotator.services.leases import end_leases
 
 
 def change_role(*, member: Membership, role: Role, by: User) -> None:
@@ -32,7 +33,7 @@ def remove_member(*, member: Membership, by: User) -> None:
         member.delete()
 
 
-def pause_annotator(*, annotator: Annotator, by: User) -> None:
+def pause_annotator(*, annotator: Annotator, by: User | None) -> None:
     """Give them no more pairs, and give back what they had open."""
     with transaction.atomic():
         if Annotator.objects.filter(pk=annotator.pk, paused_at=None).update(paused_at=timezone.now()):
@@ -61,5 +62,4 @@ def _give_back(*, project: Project, user: User) -> None:
 
 
 def _release(annotator: Annotator) -> None:
-    open_ones = Assignment.objects.filter(annotator=annotator, state=Assignment.State.OPEN)
-    open_ones.update(state=Assignment.State.RELEASED)
+    end_leases(Assignment.objects.filter(annotator=annotator))

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from annotator.errors import Conflict, Invalid
-from annotator.models import Pair, Project, User
+from annotator.models import Project, User
 from annotator.services.audit import record
+from annotator.services.slots import spread_slots
 
 EDITABLE = (
     "name",
@@ -24,10 +23,19 @@ EDITABLE = (
     "rationales",
     "choosing",
     "overlap",
+    "overlap_cap",
+    "shared_share",
+    "quota_total",
+    "quota_day",
     "lease_minutes",
     "daily_goal",
     "repeat_rate",
     "gold_rate",
+    "qualify_share",
+    "gold_bar",
+    "repeat_bar",
+    "checks_needed",
+    "consequence",
     "reward_model",
     "encoder",
     "refit_every",
@@ -75,11 +83,7 @@ def spread_overlap(*, project: Project, by: User) -> int:
     Returns how many pairs changed.
     """
     with transaction.atomic():
-        pairs = Pair.objects.filter(project=project, withdrawn_at=None).exclude(cap=project.overlap)
-        changed = pairs.exclude(cap=Greatest(F("taken"), project.overlap)).update(
-            cap=Greatest(F("taken"), project.overlap)
-        )
-        if changed:
+        if changed := spread_slots(project):
             record(project=project, by=by, what="overlap spread", overlap=project.overlap, pairs=changed)
     return changed
 

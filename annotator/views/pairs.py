@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import re
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from annotator.access import project_for
-from annotator.models import Role
-from annotator.selectors.pairs import judged, judgments_of, pairs_of
+from annotator.errors import Conflict, Invalid
+from annotator.models import Annotator, Project, Role
+from annotator.selectors.pairs import judged, judgments_of, pairs_of, pins_of
 from annotator.services.erasing import restore_pair, withdraw_pair
+from annotator.services.gold import set_gold
+from annotator.services.pinning import pin_pair, unpin_pair
 from annotator.views.pages import is_part, paged, part, project_page, row_of, signed_in
+
+MOST_NAMED = 500
+"""People who are suggested by name when a pair is pinned."""
 
 
 @require_GET
@@ -21,9 +31,9 @@ from annotator.views.pages import is_part, paged, part, project_page, row_of, si
 def pairs(request: HttpRequest, slug: str) -> HttpResponse:
     """All pairs, found by words of the prompt or by its id."""
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
-    query = request.GET.get("q", "")
-    page = paged(pairs_of(access.project, query), request)
-    context = {"pairs": page, "judged": judged(page), "query": query}
+    query, only_gold = request.GET.get("q", ""), request.GET.get("only") == "gold"
+    page = paged(pairs_of(access.project, query, only_gold=only_gold), request)
+    context = {"pairs": page, "judged": judged(page), "query": query, "only_gold": only_gold}
     if is_part(request, "pairs"):
         return part(request, access, "annotator/_pairs.html", context, target="pairs")
     return project_page(request, access, "annotator/pairs.html", context, section="data")
@@ -38,7 +48,83 @@ def pair(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     context = {"pair": row, "judged": judged([row])[row.pk], "judgments": paged(judgments_of(row), request)}
     if is_part(request, "judgments"):
         return part(request, access, "annotator/_pair_judgments.html", context, target="judgments")
+    context["decisions"] = row.adjudications.select_related("by").order_by("-revision")
+    context["blind"] = request.GET.get("judgments") == "hide"
+    if access.owns:
+        context |= {
+            "pins": pins_of(row),
+            "annotators": access.project.annotators.filter(simulated=False).order_by("name", "ref")[:MOST_NAMED],
+            "answers": answer_choices(),
+        }
     return project_page(request, access, "annotator/pair.html", context, section="data")
+
+
+@require_POST
+@login_required
+def pair_gold(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Write the pair's known answer, or take it away."""
+    access = project_for(request.user, slug, Role.OWNER)
+    row = row_of(access.project.pairs.select_related("project"), pk)
+    qualifying = request.POST.get("qualifying") == "on"
+    set_gold(pair=row, choice=request.POST.get("choice", ""), qualifying=qualifying, by=signed_in(request))
+    if row.gold_choice:
+        messages.success(request, _("The answer is kept. Nobody who is asked the pair can tell that it has one."))
+    else:
+        messages.success(request, _("The pair is an ordinary one."))
+    return redirect("pair", slug, pk)
+
+
+@require_POST
+@login_required
+def pair_pin(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Give the pair to the named people before anything else."""
+    access = project_for(request.user, slug, Role.OWNER)
+    row = row_of(access.project.pairs.select_related("project"), pk)
+    outcome = pin_pair(pair=row, annotators=_named(access.project, request), by=signed_in(request))
+    if outcome.new:
+        said = ngettext("%d person gets this pair next.", "%d people get this pair next.", outcome.new)
+        messages.success(request, said % outcome.new)
+    if outcome.had_it:
+        messages.info(request, _("Had it already: %(who)s.") % {"who": ", ".join(outcome.had_it)})
+    return redirect("pair", slug, pk)
+
+
+@require_POST
+@login_required
+def pair_unpin(request: HttpRequest, slug: str, pk: int, assignment: int) -> HttpResponse:
+    """Take the pair back from somebody who has not opened it."""
+    access = project_for(request.user, slug, Role.OWNER)
+    row = row_of(access.project.pairs.all(), pk)
+    held = row_of(pins_of(row).select_related("project", "annotator"), assignment)
+    try:
+        unpin_pair(assignment=held, by=signed_in(request))
+        messages.success(request, _("Taken back."))
+    except Conflict as error:
+        messages.error(request, str(error))
+    return redirect("pair", slug, pk)
+
+
+def answer_choices() -> list[tuple[str, str]]:
+    """What can be right of a pair, in its own terms."""
+    return [("a", _("A is better")), ("b", _("B is better")), ("tie", _("About equal")), ("both_bad", _("Both bad"))]
+
+
+def _named(project: Project, request: HttpRequest) -> list[Annotator]:
+    """The annotators in the field ``people``: references or names, one a line or with commas. Raises ``Invalid``."""
+    names = list(dict.fromkeys(name for part in request.POST.getlist("people") for name in re.split(r"[,\n]", part)))
+    wanted = [name.strip()[:200].replace("\x00", "") for name in names if name.strip()]
+    found = {}
+    for annotator in project.annotators.filter(Q(ref__in=wanted) | Q(name__in=wanted), simulated=False).order_by("-pk"):
+        found[annotator.name] = annotator
+    for annotator in project.annotators.filter(ref__in=wanted, simulated=False):
+        found[annotator.ref] = annotator
+    if missing := [name for name in wanted if name not in found]:
+        raise Invalid(
+            f"Nobody here is called “{missing[0][:80]}”.", fields={"people": "Use a name or reference of the list."}
+        )
+    if not wanted:
+        raise Invalid("Name at least one person.", fields={"people": "Nobody is named."})
+    return [found[name] for name in wanted]
 
 
 @require_POST

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Sum
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -15,9 +16,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from annotator.access import Access, project_for
 from annotator.errors import Conflict, Invalid
-from annotator.forms import DeleteForm, SetupForm
+from annotator.forms import PERCENTS, DeleteForm, SetupForm
 from annotator.models import Project, Role
 from annotator.selectors.dashboard import usual_seconds
+from annotator.selectors.pairs import gold_counts
 from annotator.selectors.people import audit_of
 from annotator.services import settings
 from annotator.services.erasing import delete_project
@@ -130,11 +132,9 @@ def _save(request: HttpRequest, access: Access, form: SetupForm) -> HttpResponse
 
 
 def _form(project: Project) -> SetupForm:
-    initial = {
-        "version": settings.settings_version(project),
-        "repeat_percent": round(100 * project.repeat_rate, 4),
-        "gold_percent": round(100 * project.gold_rate, 4),
-    }
+    shares = {percent: getattr(project, name) for name, percent in PERCENTS.items()}
+    percents = {percent: None if share is None else round(100 * share, 4) for percent, share in shares.items()}
+    initial = {"version": settings.settings_version(project), **percents}
     return SetupForm(instance=project, initial=initial)
 
 
@@ -154,12 +154,14 @@ def _page(
         "delete_form": delete_form or DeleteForm(),
         "audit": audit_of(access.project),
         "cost": _cost(access.project),
+        "gold": gold_counts(access.project),
     }
     return project_page(request, access, "annotator/setup.html", context, section="setup", status=status)
 
 
 def _cost(project: Project) -> Cost:
-    pairs = project.pairs.filter(withdrawn_at=None).aggregate(pairs=Count("pk"), judgments=Sum("cap", default=0))
+    asked = project.pairs.filter(withdrawn_at=None, gold_choice="")
+    pairs = asked.aggregate(pairs=Count("pk"), judgments=Sum(Coalesce("target", "cap"), default=0))
     return Cost(pairs["pairs"], pairs["judgments"], usual_seconds(project))
 
 
@@ -182,8 +184,9 @@ def _differences(form: SetupForm, stored: Project) -> list[Difference]:
 
 
 def _label(form: SetupForm, name: str) -> str:
-    others = {"reason_tags": _("Reasons"), "repeat_rate": _("Shown twice"), "gold_rate": _("Known answers")}
-    return str(form.fields[name].label) if name in form.fields else others[name]
+    if name == "reason_tags":
+        return _("Reasons")
+    return str(form.fields[PERCENTS.get(name, name)].label)
 
 
 def _readable(value: object) -> str:

@@ -23,6 +23,7 @@ def as_is(project: Project) -> dict[str, object]:
         "version": settings_version(project),
         "repeat_percent": 100 * project.repeat_rate,
         "gold_percent": 100 * project.gold_rate,
+        "shared_percent": 100 * project.shared_share,
         "tag_key": [tag["key"] for tag in project.reason_tags],
         "tag_label": [tag["label"] for tag in project.reason_tags],
     }

@@ -83,7 +83,25 @@ def test_counts_say_what_is_in_it() -> None:
         "responses": 4,
         "annotators": 2,
         "prompts": 2,
+        "dropped_annotators": 0,
+        "dropped_judgments": 0,
     }
+
+
+def test_it_says_what_failed_checks_left_out() -> None:
+    project = make_project()
+    pair = make_pair(project)
+    dropped = make_annotator(project, dropped_at=START)
+    judge(dropped, pair, "b")
+    judge(dropped, make_pair(project), "a")
+    judge(make_annotator(project), pair, "a")
+
+    snapshot = take_snapshot(project=project)
+
+    frozen = load_snapshot(snapshot)
+    assert [each.choice for each in frozen.judgments] == ["a"]
+    assert (snapshot.counts["dropped_annotators"], snapshot.counts["dropped_judgments"]) == (1, 2)
+    assert (frozen.about["dropped_annotators"], frozen.about["dropped_judgments"]) == (1, 2)
 
 
 def test_the_same_judgments_are_the_same_snapshot() -> None:
