@@ -6,6 +6,7 @@ from celery import shared_task
 
 from annotator.imports.batches import sweep_imports
 from annotator.imports.tasks import read_batch as read_batch  # registers it with the workers
+from annotator.models import Project
 from annotator.services.idempotency import forget_old_answers
 from annotator.services.leases import expire_leases
 from annotator.services.standing import check_all_standing
@@ -18,3 +19,19 @@ def sweep() -> None:
     check_all_standing()
     forget_old_answers()
     sweep_imports()
+
+
+@shared_task(expires=60)
+def assess_quality() -> None:
+    """Make the quality reports of projects whose judgments have changed."""
+    from annotator.services.assessing import assess_due  # loads scipy
+
+    assess_due()
+
+
+@shared_task
+def assess_project(project_id: int) -> None:
+    """Make one project's report now, because somebody asked for it."""
+    from annotator.services.assessing import assess
+
+    assess(project=Project.objects.get(pk=project_id))

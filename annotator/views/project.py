@@ -25,9 +25,11 @@ from annotator.forms import ProjectForm
 from annotator.models import Project, Role
 from annotator.selectors import dashboard
 from annotator.selectors.dashboard import A_WEEK, Day, Habits, People, Progress, kept
-from annotator.selectors.quality import Agreement, Interval, agreement
+from annotator.selectors.quality import agreement
 from annotator.services.projects import TEMPLATES, create_project
 from annotator.views.pages import is_part, part, project_page, signed_in
+from attune.quality.agreement import Agreement
+from attune.quality.intervals import Interval
 
 MANY_DAYS = 3_650
 PEOPLE_SHOWN = 12
@@ -138,7 +140,7 @@ def _agreements(project: Project) -> list[Agreeing]:
     agreeing = []
     for simulated in (False, True) if project.simulated else (False,):
         found = kept(project, f"agreement:{simulated}", partial(agreement, project, simulated=simulated))
-        if (alpha := found.alpha) and found.pairs >= ENOUGH_PAIRS:
+        if (alpha := found.alpha) and found.units >= ENOUGH_PAIRS:
             marks = [on_strip(share, SCALE) for share in (alpha.estimate, alpha.low, alpha.high)]
             agreeing.append(Agreeing(found, alpha, simulated, *marks))
     return agreeing

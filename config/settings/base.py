@@ -182,6 +182,7 @@ CELERY_TASK_ROUTES = {"training.tasks.fit": {"queue": "train", "routing_key": "t
 CELERY_BEAT_SCHEDULE = {
     "sweep-jobs": {"task": "training.tasks.sweep", "schedule": 10.0},
     "sweep-leases": {"task": "annotator.tasks.sweep", "schedule": 60.0},
+    "assess-quality": {"task": "annotator.tasks.assess_quality", "schedule": 60.0},
     "sweep-latents": {"task": "personalization.tasks.sweep", "schedule": 60.0},
 }
 

@@ -114,6 +114,14 @@ def test_the_signature_after_additions_is_the_databases_own(annotator: Annotator
     assert signature_after(signature_after("0:0", before), added) == signature
 
 
+def test_a_hidden_repeat_is_a_check_and_no_more_evidence(annotator: Annotator) -> None:
+    first = say(annotator)
+    Judgment.objects.create(
+        project=annotator.project, annotator=annotator, pair=first.pair, occasion=1, choice="tie", client_key=uuid4()
+    )
+    assert [each.judgment_id for each in comparisons(annotator.pk)] == [first.pk]
+
+
 def test_one_statement_each(annotator: Annotator) -> None:
     say(annotator)
     for read in (progress_of, pairs_left):

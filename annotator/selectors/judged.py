@@ -1,0 +1,159 @@
+"""A project's standing judgments as arrays, for the statistics of ``attune.quality``. Read by workers only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.db import connection
+from numpy.typing import NDArray
+
+from annotator.models import Project
+from annotator.selectors.dashboard import COUNTS
+from attune.quality import ANSWERS
+from attune.quality.people import Fits, Judged
+
+Ints = NDArray[np.int64]
+
+_CODES = "CASE {column} " + " ".join(f"WHEN '{each}' THEN {n}" for n, each in enumerate(ANSWERS)) + " ELSE -1 END"
+_JUDGED = f"""
+SELECT j.annotator_id, who.simulated, j.pair_id, pair.response_a_id, pair.response_b_id, pair.prompt_id, prompt.topic,
+       {_CODES.format(column="j.choice")}, j.strength, j.occasion = 0, j.swapped, j.source <> 'import',
+       sign(length(one.text) - length(two.text))::int, {_CODES.format(column="pair.gold_choice")}, j.seconds, j.guess,
+       CASE WHEN btrim(COALESCE(why.text, '')) = '' THEN 0
+            ELSE array_length(regexp_split_to_array(btrim(why.text), '\\s+'), 1) END
+FROM annotator_judgment AS j
+JOIN annotator_annotator AS who ON who.id = j.annotator_id
+JOIN annotator_pair AS pair ON pair.id = j.pair_id
+JOIN annotator_prompt AS prompt ON prompt.id = pair.prompt_id
+JOIN annotator_response AS one ON one.id = pair.response_a_id
+JOIN annotator_response AS two ON two.id = pair.response_b_id
+LEFT JOIN annotator_rationale AS why ON why.judgment_id = j.id
+WHERE {COUNTS}
+"""
+_FITS = """
+SELECT fit.annotator_id, fit."right", fit.pooled_right, fit.of FROM annotator_modelfit AS fit
+JOIN annotator_annotator AS who ON who.id = fit.annotator_id WHERE who.project_id = %s
+"""
+_ASPECTS = """
+SELECT aspect.name, rating.response_id, rating.value - 1, aspect.steps
+FROM annotator_aspectrating AS rating
+JOIN annotator_judgment AS j ON j.id = rating.judgment_id AND j.occasion = 0
+JOIN annotator_annotator AS who ON who.id = j.annotator_id AND who.simulated = %s
+JOIN annotator_aspect AS aspect ON aspect.id = rating.aspect_id
+WHERE j.project_id = %s AND j.current AND NOT j.withdrawn AND rating.value IS NOT NULL
+ORDER BY aspect.position, aspect.id
+"""
+_SIGNATURE = """
+SELECT (SELECT count(*) || ':' || COALESCE(sum(id), 0) FROM annotator_judgment WHERE project_id = %(project)s AND current)
+    || '/' || (SELECT COALESCE(sum(hashtext(id || gold_choice)::bigint), 0) FROM annotator_pair
+               WHERE project_id = %(project)s AND gold_choice <> '')
+    || '/' || (SELECT count(*) || ':' || COALESCE(sum(hashtext(fit.annotator_id || fit.version || fit.signature)::bigint), 0)
+               FROM annotator_modelfit AS fit JOIN annotator_annotator AS who ON who.id = fit.annotator_id
+               WHERE who.project_id = %(project)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The people of a project, or its simulated annotators: their ids by place, and what they judged.
+
+    Column by column (N,): ``judged``; ``level`` on the 7-step scale, 0 … 6, −1 off it; ``prompt`` and ``topic`` by place.
+    """
+
+    annotators: list[int]
+    pairs: Ints
+    judged: Judged
+    level: Ints
+    prompt: Ints
+    topic: Ints
+    topics: list[str]
+    fits: Fits
+
+
+def signature_of(project: Project) -> str:
+    """Equal as long as nothing that goes into the figures has changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SIGNATURE, {"project": project.pk})
+        return str(cursor.fetchone()[0])
+
+
+def groups_of(project: Project) -> dict[bool, Group]:
+    """What people judged (False) and what simulated annotators did (True), each if there is anything."""
+    with connection.cursor() as cursor:
+        cursor.execute(_JUDGED, [project.pk])
+        rows = cursor.fetchall()
+        cursor.execute(_FITS, [project.pk])
+        fits = {who: values for who, *values in cursor.fetchall()}
+    made = {simulated: [row for row in rows if row[1] is simulated] for simulated in (False, True)}
+    return {simulated: _group(some, fits) for simulated, some in made.items() if some}
+
+
+def aspect_ratings(project: Project, *, simulated: bool) -> dict[str, tuple[Ints, Ints, int]]:
+    """By aspect: responses rated (N,), the values (N,) from 0 on, and how many steps there are."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ASPECTS, [simulated, project.pk])
+        rows = cursor.fetchall()
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for name, *rating in rows:
+        found.setdefault(name, []).append(tuple(rating))
+    return {
+        name: (_ints(zip(*some, strict=True), 0), _ints(zip(*some, strict=True), 1), some[0][2])
+        for name, some in found.items()
+    }
+
+
+def _ints(columns: Any, which: int) -> Ints:
+    return np.array(list(columns)[which], np.int64)
+
+
+def _group(rows: list[tuple[Any, ...]], fits: dict[int, list[int]]) -> Group:
+    (
+        who,
+        _,
+        pair,
+        a,
+        b,
+        prompt,
+        topic,
+        answer,
+        strength,
+        first,
+        swapped,
+        sided,
+        longer,
+        gold,
+        seconds,
+        guess,
+        words,
+    ) = zip(*rows, strict=True)
+    annotators, annotator = np.unique(np.array(who, np.int64), return_inverse=True)
+    pairs, place = np.unique(np.array(pair, np.int64), return_inverse=True)
+    _, prompts = np.unique(np.array(prompt, np.int64), return_inverse=True)
+    topics, topic_place = np.unique(np.array(topic, object).astype(str), return_inverse=True)
+    answers = np.array(answer, np.int64)
+    own = np.array([fits.get(int(each), [0, 0, 0]) for each in annotators], np.int64).reshape(-1, 3)
+    judged = Judged(
+        annotator=annotator,
+        pair=place,
+        response_a=np.array(a, np.int64),
+        response_b=np.array(b, np.int64),
+        answer=answers,
+        first=np.array(first, bool),
+        swapped=np.array(swapped, bool),
+        sided=np.array(sided, bool),
+        longer=np.array(longer, np.int64),
+        gold=np.array(gold, np.int64),
+        seconds=np.array(seconds, np.float64),
+        guess=np.array(guess, np.float64),
+        words=np.array(words, np.int64),
+    )
+    level = _levels(answers, np.array(strength, np.float64))
+    return Group(annotators.tolist(), pairs, judged, level, prompts, topic_place, topics.tolist(), Fits(*own.T))
+
+
+def _levels(answer: Ints, strength: NDArray[np.float64]) -> Ints:
+    """A much better 0 … about equal 3 … B much better 6; a preference without a strength counts as the middle one."""
+    steps = np.where(np.isnan(strength), 2, strength).astype(np.int64)
+    return np.select([answer == 0, answer == 1, answer == 2], [3 - steps, 3 + steps, np.full_like(steps, 3)], -1)
