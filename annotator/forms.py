@@ -10,7 +10,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from annotator.errors import AnnotatorError
-from annotator.models import ApiToken, Project, Role
+from annotator.models import Annotator, ApiToken, Project, Role
 from annotator.services.invites import MAX_DAYS, MAX_USES
 from annotator.services.projects import TEMPLATES
 
@@ -153,6 +153,17 @@ class UploadForm(PlainForm):
         help_text=_("JSONL or CSV, also as .gz: judgments, or prompts with their responses."),
         error_messages={"empty": _("The file is empty."), "required": _("Choose a file first.")},
     )
+
+
+class QuotaForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
+    """How much one annotator may have, in place of what the project says."""
+
+    quota_total = forms.IntegerField(label=_("At most in all"), min_value=1, max_value=1_000_000, required=False)
+    quota_day = forms.IntegerField(label=_("At most in a day"), min_value=1, max_value=100_000, required=False)
+
+    class Meta:
+        model = Annotator
+        fields = ("quota_total", "quota_day")
 
 
 class DeleteForm(PlainForm):

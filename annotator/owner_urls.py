@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from annotator.views import adjudication, exports, imports, invites, pairs, people, project, setup, tokens
+from annotator.views import adjudication, exports, imports, invites, pairs, people, project, quality, setup, tokens
 
 urlpatterns: list[URLPattern] = [
     path("projects/new/", project.project_new, name="project_new"),
@@ -19,6 +19,11 @@ urlpatterns: list[URLPattern] = [
     path("projects/<slug:slug>/pairs/<int:pk>/gold/", pairs.pair_gold, name="pair_gold"),
     path("projects/<slug:slug>/pairs/<int:pk>/pins/", pairs.pair_pin, name="pair_pin"),
     path("projects/<slug:slug>/pairs/<int:pk>/pins/<int:assignment>/", pairs.pair_unpin, name="pair_unpin"),
+    path("projects/<slug:slug>/quality/", quality.quality, name="quality"),
+    path("projects/<slug:slug>/quality/now/", quality.quality_now, name="quality_now"),
+    path("projects/<slug:slug>/quality/people/<int:pk>/", quality.annotator_quality, name="annotator_quality"),
+    path("projects/<slug:slug>/quality/people/<int:pk>/quotas/", quality.annotator_quotas, name="annotator_quotas"),
+    path("projects/<slug:slug>/quality/people/<int:pk>/standing/", quality.annotator_stand, name="annotator_stand"),
     path("projects/<slug:slug>/contested/", adjudication.contested, name="contested"),
     path("projects/<slug:slug>/pairs/<int:pk>/decide/", adjudication.pair_decide, name="pair_decide"),
     path("projects/<slug:slug>/pairs/<int:pk>/ask/", adjudication.pair_ask, name="pair_ask"),

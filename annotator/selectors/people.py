@@ -54,7 +54,7 @@ def headcount(project: Project) -> Headcount:
 def annotators_of(project: Project, query: str = "") -> QuerySet[Annotator]:
     """Annotators with ``judgments`` and ``last_judged``; people with an account first, simulated ones last."""
     current = Judgment.objects.filter(annotator=OuterRef("pk"), current=True, withdrawn=False).order_by()
-    rows = project.annotators.select_related("user").order_by("simulated", "user", "id")
+    rows = project.annotators.select_related("user", "quality").order_by("simulated", "user", "id")
     if query := query.strip()[:100].replace("\x00", ""):
         rows = rows.filter(Q(name__icontains=query) | Q(ref__icontains=query))
     return rows.annotate(

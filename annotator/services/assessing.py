@@ -22,8 +22,9 @@ from attune.quality import ANSWERS
 from attune.quality.aggregates import Aggregates, aggregate
 from attune.quality.agreement import Agreement, agreement, patterns_of
 from attune.quality.coherence import coherence
+from attune.quality.figures import FEW, Figure, Person
 from attune.quality.intervals import resampled_interval
-from attune.quality.people import FEW, Figure, Judged, Person, people_figures, share_of
+from attune.quality.people import Judged, people_figures, share_of
 
 log = logging.getLogger(__name__)
 

@@ -48,6 +48,16 @@ def resume_annotator(*, annotator: Annotator, by: User) -> None:
             record(project=annotator.project, by=by, what="annotator resumed", annotator=annotator.ref)
 
 
+def set_quotas(*, annotator: Annotator, quota_total: int | None, quota_day: int | None, by: User) -> None:
+    """Give them quotas of their own; None: the project's."""
+    before = (annotator.quota_total, annotator.quota_day)
+    with transaction.atomic():
+        if before != (quota_total, quota_day):
+            Annotator.objects.filter(pk=annotator.pk).update(quota_total=quota_total, quota_day=quota_day)
+            values = {"in_all": [before[0], quota_total], "a_day": [before[1], quota_day]}
+            record(project=annotator.project, by=by, what="quotas set", annotator=annotator.ref, values=values)
+
+
 def _keep_an_owner(member: Membership, *, stays: bool) -> None:
     """Locks the project's row, so that two owners can't step down at once."""
     Project.objects.select_for_update().get(pk=member.project_id)

@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 CHANCE = 0.25
 """Share of cyclic triads among complete ones when every choice is a coin's."""
 
@@ -42,13 +43,13 @@ def coherence(judge: Ints, winner: Ints, loser: Ints, judges: int) -> Coherence:
     shape = (len(nodes), len(nodes))
     ahead = sparse.csr_array((np.ones(len(judge)), (heads, tails)), shape=shape)
     either = ahead + ahead.T
-    cyclic = (ahead @ ahead).multiply(ahead.T).sum(axis=1)
-    complete = (either @ either).multiply(either).sum(axis=1) / 2
+    cyclic: Floats = (ahead @ ahead).multiply(ahead.T).sum(axis=1)
+    complete: Floats = (either @ either).multiply(either).sum(axis=1) / 2
     _, component = connected_components(ahead, directed=True, connection="strong")
     on_cycle = np.bincount(component)[component] >= 3
     owner = nodes[:, 0]
 
-    def per_judge(values: NDArray[np.float64], share: int) -> Ints:
+    def per_judge(values: Floats, share: int) -> Ints:
         return np.rint(np.bincount(owner, weights=values, minlength=judges) / share).astype(np.int64)
 
     return Coherence(per_judge(complete, 3), per_judge(cyclic, 3), per_judge(on_cycle.astype(float), 1))

@@ -55,7 +55,8 @@ def _pays(counts: Floats, together: Floats) -> Floats:
     known = (same.sum(axis=(1, 2)) > 1e-9) & (apart.sum(axis=(1, 2)) > 1e-9)
     delta = _normalised(same.reshape(-1, WIDTH**2)) - _normalised(apart.reshape(-1, WIDTH**2))
     pays = (delta > 1e-12).astype(float).reshape(-1, WIDTH, WIDTH)
-    return np.where(known[:, None, None], pays, np.eye(WIDTH))
+    result: Floats = np.where(known[:, None, None], pays, np.eye(WIDTH))
+    return result
 
 
 def _outer(own: Floats, mix: Floats) -> Floats:
@@ -67,4 +68,5 @@ def _outer(own: Floats, mix: Floats) -> Floats:
 
 def _normalised(rows: Floats) -> Floats:
     total = rows.sum(axis=-1, keepdims=True)
-    return np.divide(rows, total, out=np.zeros_like(rows), where=total > 0)
+    result: Floats = np.divide(rows, total, out=np.zeros_like(rows), where=total > 1e-9)
+    return result

@@ -9,22 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attune.quality.coherence import coherence
+from attune.quality.figures import FEW, Figure, Person, Usual, Verdict
 from attune.quality.intervals import Z_SURE, Interval, mean_interval, median_interval, share_interval
 from attune.quality.peers import correlated_agreement
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Verdict = Literal["", "typical", "minority", "inconsistent", "unclear"]
 
-FEW = 10
-"""Below so many observations nothing is made of a figure."""
 TOO_FAST = 1 / 3
 """Of the usual time for a judgment: hardly enough to read both responses."""
 IDLE = 10
@@ -70,58 +67,6 @@ class Fits:
     right: Ints
     pooled: Ints
     of: Ints
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure with its 95 % interval, of so many observations."""
-
-    estimate: float
-    low: float
-    high: float
-    of: int
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """One annotator's figures; None where there is nothing to tell from. Shares but for ``seconds``, ``words`` and ``earned``."""
-
-    judgments: int
-    minutes: float
-    """Time spent, breaks left out."""
-    seconds: Figure | None
-    """The median time for a judgment."""
-    fast: Figure | None
-    gold: Figure | None
-    same: Figure | None
-    """The same answer when asked again."""
-    others: Figure | None
-    """Agreement with another annotator on the same pair, chosen at random, the annotator left out."""
-    left: Figure | None
-    longer: Figure | None
-    ties: Figure | None
-    reasons: Figure | None
-    """Judgments with a reason in words."""
-    words: Figure | None
-    """The median length of these."""
-    fit: Figure | None
-    pooled_fit: Figure | None
-    cyclic: Figure | None
-    """Cycles among triads of responses."""
-    on_cycle: int
-    earned: Figure | None
-    """The peer-prediction score, −1 … 1; 0 is what answers without information earn."""
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Usual:
-    """Medians over annotators with enough observations; None where there are none."""
-
-    seconds: float | None
-    others: float | None
-    same: float | None
-    fit: float | None
 
 
 def people_figures(judged: Judged, annotators: int, fits: Fits) -> tuple[list[Person], Usual]:
@@ -212,7 +157,7 @@ class _Counter:
 
     def __call__(self, annotator: Ints, hit: NDArray[np.generic], counts: Flags) -> tuple[Floats, Ints]:
         hits = np.bincount(annotator[counts], weights=hit[counts].astype(float), minlength=self.annotators)
-        return hits, np.bincount(annotator[counts], minlength=self.annotators)
+        return hits, np.bincount(annotator[counts], minlength=self.annotators).astype(np.int64)
 
 
 def _with_others(first: Judged) -> tuple[Flags, Floats]:
@@ -237,7 +182,7 @@ def _repeats(judged: Judged, annotators: int) -> tuple[Floats, Ints]:
     again, before = repeats[known], order[place[known]] if len(order) else repeats[known]
     equal = (judged.answer[again] == judged.answer[before]).astype(float)
     hits = np.bincount(judged.annotator[again], weights=equal, minlength=annotators)
-    return hits, np.bincount(judged.annotator[again], minlength=annotators)
+    return hits, np.bincount(judged.annotator[again], minlength=annotators).astype(np.int64)
 
 
 def _fits(decided: Judged, annotators: int, fits: Fits) -> tuple[Ints, Ints, Ints]:

@@ -9,9 +9,10 @@ import pytest
 from attune.quality.aggregates import aggregate
 from attune.quality.agreement import agreement, alphas, patterns_of
 from attune.quality.coherence import coherence
+from attune.quality.figures import Figure, Person, Usual
 from attune.quality.intervals import mean_interval, median_interval, share_interval
 from attune.quality.peers import correlated_agreement
-from attune.quality.people import Figure, Fits, Judged, Person, Usual, people_figures, verdict_of
+from attune.quality.people import Fits, Judged, people_figures, verdict_of
 
 A, B, TIE, BAD = 0, 1, 2, 3
 
