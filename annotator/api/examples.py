@@ -101,3 +101,35 @@ JUDGMENT = [
         response_only=True,
     )
 ]
+
+_ALPHA = {"estimate": 0.31, "low": 0.27, "high": 0.35}
+_AGREEMENT = {"units": 412, "answers": 1236, "raw": {"estimate": 0.61, "low": 0.58, "high": 0.63}, "alpha": _ALPHA}
+_SHARE = {"estimate": 0.51, "low": 0.48, "high": 0.54, "of": 1180}
+QUALITY = [
+    OpenApiExample(
+        "A report",
+        value={
+            "computed_at": "2026-11-25T15:00:00Z",
+            "people": {
+                "annotators": 24,
+                "judgments": 1236,
+                "usual": {"seconds": 21.4, "others": 0.61, "same": 0.87, "fit": 0.7},
+                "verdicts": {"typical": 20, "minority": 2, "inconsistent": 1, "": 1},
+                "nominal": _AGREEMENT,
+                "ordinal": _AGREEMENT,
+                "topics": [{"topic": "kitchen", "nominal": _AGREEMENT, "ordinal": _AGREEMENT}],
+                "aspects": [],
+                "left": _SHARE,
+                "longer": _SHARE,
+                "ties": {"estimate": 0.08, "low": 0.07, "high": 0.1, "of": 1236},
+                "gold": None,
+                "same": {"estimate": 0.87, "low": 0.78, "high": 0.92, "of": 84},
+                "fit": {"estimate": 0.7, "low": 0.67, "high": 0.73, "of": 1002},
+                "cyclic": {"estimate": 0.04, "low": 0.02, "high": 0.07, "of": 260},
+                "cyclic_own": {"estimate": 0.06, "low": 0.04, "high": 0.09, "of": 310},
+            },
+            "simulated": None,
+        },
+        response_only=True,
+    )
+]

@@ -22,7 +22,9 @@ from annotator.services.audit import record
 
 _CHOICES: dict[str, Sequence[str]] = {"format": FORMATS, "type": FILE_TYPES, "sides": SIDES}
 _HELP = {
-    "format": "Judgments as they are kept, or TRL's preference type with an explicit prompt (ties left out).",
+    "format": "`judgments` as they are kept; `trl`: TRL's preference type with an explicit prompt (ties left out); `pairs`:"
+    " for each pair the votes, the majority, Dawid–Skene and MACE, the known answer and the adjudicated one; `people`: each"
+    " annotator's figures with 95 % intervals, effort and peer-prediction score.",
     "type": "JSON lines or CSV.",
     "sides": "Judgments only. `pair`: `a` and `b` are the same two responses in every judgment of a pair, and `swapped`"
     " says that `b` was on the left. `shown`: `a` is what was on the left.",

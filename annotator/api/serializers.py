@@ -50,7 +50,7 @@ class ProjectDetailSerializer(ProjectSerializer):
     rationales = serializers.ChoiceField(
         Project.Rationales.choices, source="project.rationales", help_text="Whether a reason is asked for."
     )
-    overlap = serializers.IntegerField(source="project.overlap", help_text="At most so many people judge a new pair.")
+    overlap = serializers.IntegerField(source="project.overlap", help_text="So many people are enough for a new pair.")
     lease_minutes = serializers.IntegerField(source="project.lease_minutes")
     counts = serializers.SerializerMethodField()
 

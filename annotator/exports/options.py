@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from annotator.errors import Invalid
 
-Format = Literal["judgments", "trl"]
+Format = Literal["judgments", "trl", "pairs", "people"]
 FileType = Literal["jsonl", "csv"]
 Sides = Literal["pair", "shown"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -18,7 +18,8 @@ SIDES: tuple[Sides, ...] = get_args(Sides)
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """``format`` judgments as kept, or trl: preference rows with an explicit prompt. ``type`` of the file.
+    """``format`` judgments as kept; trl: preference rows with an explicit prompt; pairs: aggregated answers and the last
+    word; people: figures of each annotator. ``type`` of the file.
 
     ``sides``: ``a`` and ``b`` are the pair's own (``swapped`` says if b was on the left), or as shown, ``a`` on the left.
     ``revisions`` adds judgments that were changed or withdrawn since. Both are for judgments only. Raises ``Invalid``.

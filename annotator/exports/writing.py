@@ -10,6 +10,7 @@ import orjson
 
 from annotator.cells import guarded
 from annotator.exports.options import ExportOptions, Tally
+from annotator.exports.quality_rows import PAIR_COLUMNS, PEOPLE_COLUMNS, pair_rows, people_rows
 from annotator.exports.rows import JUDGMENT_COLUMNS, TRL_COLUMNS, Row, export_rows
 from annotator.models import Project
 
@@ -17,18 +18,25 @@ log = logging.getLogger(__name__)
 
 PIECE = 64_000
 """Bytes gathered before they are handed on."""
+COLUMNS = {"judgments": JUDGMENT_COLUMNS, "trl": TRL_COLUMNS, "pairs": PAIR_COLUMNS, "people": PEOPLE_COLUMNS}
 CONTENT_TYPES = {"jsonl": "application/jsonl; charset=utf-8", "csv": "text/csv; charset=utf-8"}
 
 
 def export_project(project: Project, options: ExportOptions, tally: Tally | None = None) -> Iterator[bytes]:
     """The file, piece by piece, in constant memory. ``tally`` is complete when it is used up; it goes to the log, too."""
     tally = tally if tally is not None else Tally()
-    rows = export_rows(project, options, tally)
+    rows = _rows(project, options, tally)
     if options.type == "jsonl":
         yield from _pieces(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
     else:
-        yield from _pieces(_csv(rows, JUDGMENT_COLUMNS if options.format == "judgments" else TRL_COLUMNS))
+        yield from _pieces(_csv(rows, COLUMNS[options.format]))
     log.info("exported %s as %s %s: %s", project.slug, options.format, options.type, tally)
+
+
+def _rows(project: Project, options: ExportOptions, tally: Tally) -> Iterator[Row]:
+    if options.format == "pairs":
+        return pair_rows(project, tally)
+    return people_rows(project, tally) if options.format == "people" else export_rows(project, options, tally)
 
 
 def file_name(project: Project, options: ExportOptions) -> str:

@@ -75,7 +75,11 @@ def import_command(
 @click.command("export")
 @_project
 @click.option(
-    "--format", "shape", default="judgments", show_default=True, help="judgments, or trl: preference rows for trainers."
+    "--format",
+    "shape",
+    default="judgments",
+    show_default=True,
+    help="judgments; trl: preference rows for trainers; pairs: aggregated answers; people: figures of each annotator.",
 )
 @click.option("--type", "kind", help="jsonl or csv; by the name of the file unless given.")
 @click.option(
