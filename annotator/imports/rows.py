@@ -12,7 +12,7 @@ import orjson
 
 from annotator.imports import fields
 from annotator.imports.errors import BadRow
-from annotator.models.content import MAX_TEXT
+from annotator.models.content import GOLD_CHOICES, MAX_TEXT
 from annotator.services.content import ROLES, Message, as_messages, prompt_digest
 from attune.data import PARTS, content_digest, flatten_prompt
 
@@ -33,7 +33,7 @@ JUDGMENT_FIELDS = _PROMPT | {
     *("withdrawn", "skip_reason", "rationale", "tags", "part", "slices", "source", "judged_at", "seconds"),
     *("page_version", "client_key", "extra"),
 }
-PROMPT_FIELDS = _PROMPT | {"id", "responses", "style", "extra"}
+PROMPT_FIELDS = _PROMPT | {"id", "responses", "style", "extra", "gold", "qualifying"}
 RESPONSE_FIELDS = frozenset({"id", "text", "source", "style", "extra"})
 _TEXT_FIELDS = (
     *("prompt", "prompt_id", "topic", "response_a", "response_a_id", "model_a"),
@@ -108,6 +108,9 @@ class PromptRow:
     raw: Raw
     prompt: PromptText
     responses: list[ResponseText]
+    gold: str = ""
+    """The known answer of its one pair, in the file's order; empty where none is given."""
+    qualifying: bool = False
 
 
 class Checker:
@@ -158,7 +161,7 @@ class Checker:
             raise BadRow("wrong_value", "responses", f"{len(listed)} responses", f"1 to {MAX_RESPONSES}")
         responses = [_listed_response(each, number, prompt, keep=self._keep) for number, each in enumerate(listed)]
         _refuse_same(responses)
-        return PromptRow(line, raw, prompt, responses)
+        return PromptRow(line, raw, prompt, responses, *_gold(row, len(responses)))
 
     def _texts(self, row: Mapping[str, object], *, short: bool) -> Texts:
         """A judgment's texts; those of a pair seen lately are not checked and hashed again."""
@@ -263,6 +266,17 @@ def _listed_response(value: object, number: int, prompt: PromptText, *, keep: bo
         fields.text(value, "source", blank=True, shown=f"{shown}.source"),
         about,
     )
+
+
+def _gold(row: Mapping[str, object], responses: int) -> tuple[str, bool]:
+    """The known answer of a pair, ``a`` being the first response, and whether it is asked before anything else."""
+    gold = fields.one_of(row, "gold", ("", *GOLD_CHOICES), absent="")
+    if gold and responses != 2:
+        raise BadRow("wrong_value", "gold", gold, f"none, because there are {responses} responses and not two")
+    qualifying = bool(fields.flag(row, "qualifying"))
+    if qualifying and not gold:
+        raise BadRow("wrong_value", "qualifying", True, "false, because there is no known answer in gold")
+    return gold, qualifying
 
 
 def _refuse_same(responses: list[ResponseText]) -> None:

@@ -126,7 +126,7 @@ class _Import:
 
     def _add_up(self, outcome: Outcome) -> None:
         for kind, count in outcome.new.items():
-            self._report.new[kind] += count
+            self._report.new[kind] = self._report.new.get(kind, 0) + count
         self._report.duplicates += outcome.duplicates
         for row, bad in outcome.refused:
             self._reject(row.line, row.raw, bad)

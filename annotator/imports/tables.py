@@ -13,7 +13,7 @@ from annotator.imports.errors import BadFile, BadRow
 from annotator.imports.reading import MAX_LINE_BYTES, Line, Opened, RawRow, Row
 
 WHOLE = ("strength", "occasion", "revision")
-FLAGS = ("swapped", "simulated", "withdrawn")
+FLAGS = ("swapped", "simulated", "withdrawn", "qualifying")
 LISTS = ("tags", "slices")
 OBJECTS = ("extra", "style", "about", "responses")
 _TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

@@ -12,10 +12,12 @@ from annotator.imports.judgments import Placed, write_judgments
 from annotator.imports.people import Annotators, Pairs
 from annotator.imports.rows import JudgmentRow, PromptRow, PromptText, ResponseText
 from annotator.imports.texts import Key, Known, key_of
-from annotator.models import Project
+from annotator.models import Pair, Project
+from annotator.models.content import NO_CAP
 from annotator.services.content import pair_order
 
 Row = TypeVar("Row", JudgmentRow, PromptRow)
+_FLIPPED = {"a": "b", "b": "a"}
 
 
 @dataclass(slots=True)
@@ -78,7 +80,25 @@ class Writer:
             for each in found
             for a, b in pair_order(len(each.responses), self._pairs_per_prompt)
         )
+        if known := [each for each in found if each.row.gold]:
+            outcome.new["known answers"] = self._write_gold(known, outcome)
         return outcome
+
+    def _write_gold(self, found: Sequence[_Found[PromptRow]], outcome: Outcome) -> int:
+        """Keep the rows' known answers; one that contradicts a stored one is refused."""
+        pairs = [self._pairs.get(*each.pair) for each in found]
+        stored = dict(Pair.objects.filter(pk__in=pairs).exclude(gold_choice="").values_list("pk", "gold_choice"))
+        fresh: dict[tuple[str, bool], list[int]] = {}
+        for pk, each in zip(pairs, found, strict=True):
+            choice = _FLIPPED.get(each.row.gold, each.row.gold) if each.flipped else each.row.gold
+            if pk not in stored:
+                fresh.setdefault((choice, each.row.qualifying), []).append(pk)
+            if stored.setdefault(pk, choice) != choice:
+                expected = "the answer that the pair has; change it on the pair’s page"
+                outcome.refused.append((each.row, BadRow("gold_differs", "gold", each.row.gold, expected)))
+        for (choice, qualifying), pks in fresh.items():
+            Pair.objects.filter(pk__in=pks).update(gold_choice=choice, qualifying=qualifying, cap=NO_CAP, target=None)
+        return sum(map(len, fresh.values()))
 
     def _with_annotators(self, rows: Sequence[JudgmentRow], outcome: Outcome) -> list[JudgmentRow]:
         self._annotators.look_up((row.annotator, bool(row.simulated)) for row in rows)

@@ -7,6 +7,8 @@ from django.db.models import F, Q
 
 from annotator.models.projects import Project
 
+GOLD_CHOICES = ("a", "b", "tie", "both_bad")
+"""What can be right of a pair, in its own terms."""
 NO_CAP = 32_767
 """The cap of a gold pair: everybody may get it."""
 MAX_TEXT = 200_000
@@ -97,9 +99,7 @@ class Pair(models.Model):
             models.CheckConstraint(condition=Q(qualifying=False) | ~Q(gold_choice=""), name="pair_qualifying_is_gold"),
             models.CheckConstraint(condition=Q(response_a__lt=F("response_b")), name="pair_older_response_first"),
             models.CheckConstraint(condition=Q(taken__lte=F("cap")), name="pair_taken_within_cap"),
-            models.CheckConstraint(
-                condition=Q(gold_choice__in=["", "a", "b", "tie", "both_bad"]), name="pair_known_gold_choice"
-            ),
+            models.CheckConstraint(condition=Q(gold_choice__in=["", *GOLD_CHOICES]), name="pair_known_gold_choice"),
         ]
         indexes = [
             models.Index(

@@ -8,8 +8,8 @@ from django.db.models.functions import Coalesce, Greatest, NullIf
 
 from annotator.errors import Conflict, Invalid
 from annotator.models import Adjudication, Pair, User
+from annotator.models.content import GOLD_CHOICES
 from annotator.services.audit import record
-from annotator.services.gold import GOLD_CHOICES
 from annotator.services.texts import text_problem
 
 MAX_NOTE = 10_000

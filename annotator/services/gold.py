@@ -6,11 +6,9 @@ from django.db import transaction
 
 from annotator.errors import Invalid
 from annotator.models import Pair, User
-from annotator.models.content import NO_CAP
+from annotator.models.content import GOLD_CHOICES, NO_CAP
 from annotator.services.audit import record
 from annotator.services.slots import slots_of
-
-GOLD_CHOICES = ("a", "b", "tie", "both_bad")
 
 
 def set_gold(*, pair: Pair, choice: str, qualifying: bool = False, by: User | None) -> None:

@@ -12,7 +12,7 @@ from annotator.imports.reporting import ImportOptions, ImportReport
 from annotator.imports.running import run_import
 from annotator.models import Pair, Project, Prompt, Response
 from annotator.services.content import pair_order
-from tests.annotator.importing import lines, row, take
+from tests.annotator.importing import lines, problem_of, row, take
 from tests.factories import make_project
 
 pytestmark = pytest.mark.django_db
@@ -122,3 +122,57 @@ def test_pair_order_is_every_pair_once_and_spreads_evenly(responses: int) -> Non
     for limit in range(len(pairs)):
         played = [sum(place in pair for pair in pair_order(responses, limit)) for place in range(responses)]
         assert max(played) - min(played) <= 2
+
+
+def test_known_answers_come_with_their_pair(project: Project) -> None:
+    report = take(
+        project,
+        prompt(responses=["One.", "Two."], gold="a"),
+        prompt(id="how", prompt="How?", responses=["Three.", "Four."], gold="both_bad", qualifying=True),
+        prompt(id="who", prompt="Who?", responses=["Five.", "Six."]),
+    )
+    assert report.new["known answers"] == 2
+    assert "2 known answers" in report.summary()
+    gold, qualifying, plain = Pair.objects.order_by("pk")
+    assert (gold.gold_choice, gold.qualifying, gold.cap > 1000) == ("a", False, True)
+    assert (qualifying.gold_choice, qualifying.qualifying) == ("both_bad", True)
+    assert (plain.gold_choice, plain.cap) == ("", 2)
+    again = take(project, prompt(responses=["One.", "Two."], gold="a"))
+    assert sum(again.new.values()) == 0
+
+
+def test_a_known_answer_is_in_the_files_order(project: Project) -> None:
+    take(project, prompt(responses=["One.", "Two."]))
+    take(project, prompt(responses=["Two.", "One."], gold="a"))
+    pair = Pair.objects.get()
+    assert (pair.response_b.text, pair.gold_choice) == ("Two.", "b")
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "reason"),
+    [
+        ({"gold": "a"}, "gold", "wrong_value"),  # four responses
+        ({"gold": "One.", "responses": ["One.", "Two."]}, "gold", "wrong_value"),
+        ({"qualifying": True, "responses": ["One.", "Two."]}, "qualifying", "wrong_value"),
+        ({"gold": "b", "qualifying": "yes", "responses": ["One.", "Two."]}, "qualifying", "wrong_type"),
+    ],
+)
+def test_known_answers_that_can_not_be(project: Project, changed: dict[str, Any], field: str, reason: str) -> None:
+    problem = problem_of(project, prompt(**changed))
+    assert (problem.field, problem.reason) == (field, reason)
+
+
+def test_a_known_answer_is_not_overwritten_by_a_file(project: Project) -> None:
+    take(project, prompt(responses=["One.", "Two."], gold="a"))
+    for rows in (
+        [prompt(responses=["Two.", "One."], gold="a")],
+        [prompt(id="x", prompt="X?", responses=["P.", "Q."], gold=gold) for gold in "ab"],
+    ):
+        assert problem_of(project, *rows).reason == "gold_differs"
+    assert Pair.objects.get().gold_choice == "a"
+
+
+def test_known_answers_in_a_table(project: Project) -> None:
+    data = b"prompt,response_1,response_2,gold,qualifying\nWhy?,One.,Two.,b,yes\nHow?,So.,Not so.,,\n"
+    assert run_import(io.BytesIO(data), project=project).new["known answers"] == 1
+    assert list(Pair.objects.order_by("pk").values_list("gold_choice", "qualifying")) == [("b", True), ("", False)]
