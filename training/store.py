@@ -11,7 +11,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -19,6 +20,8 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from training.errors import StoreError
+
+_REMOVED = ".removed-"
 
 
 def put_folder(folder: Path, path: str) -> None:
@@ -49,6 +52,41 @@ def fetch_folder(path: str) -> Path:
         return _fetch_objects(storage, path)
 
 
+def folders_under(prefix: str) -> Iterator[tuple[str, datetime]]:
+    """Every folder ``prefix/owner/name``, with when it was stored. What a killed writer left half-done is among them."""
+    storage = _storage()
+    with _explained(f"listing {prefix}"):
+        for owner in _listed(storage, prefix)[0]:
+            for name in _listed(storage, f"{prefix}/{owner}")[0]:
+                path = f"{prefix}/{owner}/{name}"
+                if at := _stored_at(storage, path):
+                    yield path, at
+
+
+def remove_folder(path: str, *, older_than: datetime) -> bool:
+    """Remove a folder unless it has been stored, or stored again, since ``older_than``. False where it has.
+
+    On a disk it is renamed first and looked at once more: ``put_folder`` renews a folder that it finds, or finds none.
+    """
+    storage = _storage()
+    with _explained(f"removing {path}"):
+        if not isinstance(storage, FileSystemStorage):
+            if (at := _stored_at(storage, path)) is None or at >= older_than:
+                return False
+            for name in _listed(storage, path)[1]:
+                storage.delete(f"{path}/{name}")
+            forget_copy(path)
+            return True
+        folder = Path(storage.path(path))
+        aside = folder.with_name(f"{_REMOVED}{folder.name}")
+        folder.rename(aside)
+        if datetime.fromtimestamp(aside.stat().st_mtime, UTC) >= older_than:
+            aside.rename(folder)
+            return False
+        shutil.rmtree(aside)
+        return True
+
+
 def forget_copy(path: str) -> None:
     """Drop this machine's copy of a folder in a bucket, so that the next fetch makes a new one."""
     if not isinstance(_storage(), FileSystemStorage):
@@ -74,7 +112,8 @@ def _cache() -> Path:
 
 
 def _put_on_disk(folder: Path, target: Path) -> None:
-    if target.exists():
+    with suppress(FileNotFoundError):
+        os.utime(target)  # it is there, and wanted again
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".aside-", dir=target.parent, ignore_cleanup_errors=True) as aside:
@@ -102,6 +141,22 @@ def _flush(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _listed(storage: Storage, path: str) -> tuple[list[str], list[str]]:
+    """Folders and files; none of what is not there."""
+    try:
+        folders, files = storage.listdir(path)
+    except FileNotFoundError:
+        return [], []
+    return sorted(folders), sorted(files)
+
+
+def _stored_at(storage: Storage, path: str) -> datetime | None:
+    if isinstance(storage, FileSystemStorage):
+        return datetime.fromtimestamp(Path(storage.path(path)).stat().st_mtime, UTC)
+    files = _listed(storage, path)[1]
+    return max((storage.get_modified_time(f"{path}/{name}") for name in files), default=None)
 
 
 def _put_as_objects(storage: Storage, folder: Path, path: str) -> None:

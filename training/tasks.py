@@ -19,6 +19,14 @@ def fit(run_id: int) -> None:
     execute_run(run_id)
 
 
+@shared_task(name="training.tasks.clean", expires=3_600)
+def clean() -> None:
+    """Remove stored files that no row names."""
+    from training.cleaning import remove_unreferenced
+
+    remove_unreferenced()
+
+
 @shared_task(name="training.tasks.sweep", expires=30)
 def sweep() -> None:
     """Send what has no message, take back what has no worker, start what is due."""

@@ -181,6 +181,7 @@ CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_ROUTES = {"training.tasks.fit": {"queue": "train", "routing_key": "train"}}
 CELERY_BEAT_SCHEDULE = {
     "sweep-jobs": {"task": "training.tasks.sweep", "schedule": 10.0},
+    "clean-artifacts": {"task": "training.tasks.clean", "schedule": 3_600.0},
     "sweep-leases": {"task": "annotator.tasks.sweep", "schedule": 60.0},
     "assess-quality": {"task": "annotator.tasks.assess_quality", "schedule": 60.0},
     "sweep-latents": {"task": "personalization.tasks.sweep", "schedule": 60.0},

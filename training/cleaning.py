@@ -1,0 +1,35 @@
+"""Stored files that no row names: of deleted projects, and of runs killed between storing and registering."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from training import store
+from training.errors import StoreError
+from training.models import ModelVersion, Snapshot
+
+log = logging.getLogger(__name__)
+
+ROWS = {"snapshots": Snapshot, "models": ModelVersion}
+"""Whose ``path`` names the folders under a prefix."""
+KEPT = timedelta(days=1)
+"""Longer than any run: what it has stored and not yet registered is younger."""
+
+
+def remove_unreferenced(now: datetime | None = None) -> int:
+    """Remove folders older than ``KEPT`` that no row names. Returns how many; the first that can't be removed ends it."""
+    older_than = (now or timezone.now()) - KEPT
+    removed = 0
+    try:
+        for prefix, rows in ROWS.items():
+            old = [path for path, at in store.folders_under(prefix) if at < older_than]
+            named = set(rows.objects.filter(path__in=old).values_list("path", flat=True))
+            removed += sum(store.remove_folder(path, older_than=older_than) for path in old if path not in named)
+    except StoreError as error:
+        log.warning("cleaning the artifacts storage stopped: %s", error)
+    if removed:
+        log.info("removed %s folders that no row named", removed)
+    return removed
