@@ -27,6 +27,9 @@ class Lazy(NamedTuple):
 
 
 OWN_COMMANDS: Mapping[str, Lazy] = {
+    "login": Lazy("attune.commands.login:login", "Keep a server's address and a token for the other commands."),
+    "runs": Lazy("attune.commands.runs:runs", "Runs on a server: list, start, wait for their end."),
+    "score": Lazy("attune.commands.score:score", "Ask a running Attune for personal rewards."),
     "evaluate": Lazy("attune.commands.evaluate:command", "Measure models on annotators that they were not fitted on."),
 }
 

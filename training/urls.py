@@ -1,6 +1,6 @@
-"""Addresses of the training app's pages."""
+"""Addresses of the training app's pages and API."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from training.views import listing, run, version
 
@@ -17,4 +17,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(PREFIX + "<int:number>/", version.version, name="version"),
     path(PREFIX + "<int:number>/promote/", version.version_promote, name="version_promote"),
     path(PREFIX + "<int:number>/retire/", version.version_retire, name="version_retire"),
+    path("api/v1/", include("training.api.urls")),
 ]

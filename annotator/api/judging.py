@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -26,11 +23,11 @@ from annotator.api.serializers import (
     NextSerializer,
     as_side,
 )
+from annotator.api.writes import client_key, idempotency_key, written_once
 from annotator.errors import NotFound
 from annotator.models import Annotator, ApiToken, Assignment, Judgment, Role, User
 from annotator.services.answers import as_shown
 from annotator.services.dealing import Dealt, deal
-from annotator.services.idempotency import MAX_KEY, Outcome, once
 from annotator.services.judging import record, withdraw
 from annotator.services.people import annotator_by_ref, annotator_of
 
@@ -97,22 +94,22 @@ class JudgmentsView(APIView):
     def post(self, request: Request, slug: str) -> Response:
         """Stores what was said of a pair that was lent through `next`. 409 `lease_lost`: others have it by now."""
         access = project_for(caller(request), slug, Role.OWNER, Role.ANNOTATOR)
-        key = _key(request)
+        key = idempotency_key(request)
         body = JudgmentInSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         answer, assignment_key = body.answer(), body.validated_data["assignment"]
 
-        def write() -> Outcome:
+        def write() -> tuple[int, object]:
             recorded = record(
                 annotator=_holder(access, caller(request), assignment_key),
                 assignment_key=assignment_key,
-                client_key=_client_key(request, key),
+                client_key=client_key(request, key),
                 answer=answer,
                 source=Judgment.Source.API,
             )
-            return Outcome(201, _stored(recorded.judgment, assignment_key))
+            return 201, _stored(recorded.judgment, assignment_key)
 
-        return _once(request, key, write)
+        return written_once(request, write)
 
 
 class WithdrawView(APIView):
@@ -129,16 +126,16 @@ class WithdrawView(APIView):
     def post(self, request: Request, slug: str, pk: int) -> Response:
         """It counts no more and its slot is free for others; its history stays. `id` may be any revision of it."""
         access = project_for(caller(request), slug, Role.OWNER, Role.ANNOTATOR)
-        key = _key(request)
+        key = idempotency_key(request)
         StrictSerializer(data=request.data).is_valid(raise_exception=True)  # nothing belongs in the body
 
-        def write() -> Outcome:
+        def write() -> tuple[int, object]:
             judgment = _own_judgment(access, caller(request), pk)
-            client_key = _client_key(request, key)
-            taken_back = withdraw(annotator=judgment.annotator, judgment_id=pk, client_key=client_key).judgment
-            return Outcome(200, _stored(taken_back, taken_back.assignment.key if taken_back.assignment else None))
+            own_key = client_key(request, key)
+            taken_back = withdraw(annotator=judgment.annotator, judgment_id=pk, client_key=own_key).judgment
+            return 200, _stored(taken_back, taken_back.assignment.key if taken_back.assignment else None)
 
-        return _once(request, key, write)
+        return written_once(request, write)
 
 
 # --- who ------------------------------------------------------------------------------------------------------------
@@ -224,26 +221,3 @@ def _standing(access: Access, ref: str | None) -> QuerySet[Judgment]:
 def _clean(ref: str) -> str:
     """NUL can be part of an address but of no reference."""
     return ref.replace("\x00", "\ufffd")
-
-
-# --- once -----------------------------------------------------------------------------------------------------------
-
-
-def _key(request: Request) -> str:
-    key: str = request.headers.get("Idempotency-Key", "").strip()
-    if not key:
-        raise ParseError("The header Idempotency-Key is missing: a text of your choice, new for every write.")
-    if len(key) > MAX_KEY:
-        raise ParseError(f"The Idempotency-Key has {len(key)} characters; at most {MAX_KEY} are allowed.")
-    return key
-
-
-def _client_key(request: Request, key: str) -> UUID:
-    return uuid5(NAMESPACE_URL, f"attune:{caller(request).pk}:{key}")
-
-
-def _once(request: Request, key: str, write: Callable[[], Outcome]) -> Response:
-    payload = json.dumps(request.data, sort_keys=True).encode()
-    outcome = once(user=caller(request), key=key, route=f"POST {request.path}", payload=payload, write=write)
-    headers = {"Idempotent-Replayed": "true"} if outcome.replayed else None
-    return Response(outcome.body, status=outcome.status, headers=headers)

@@ -6,9 +6,11 @@ from annotator.api import openapi  # noqa: F401 (tells drf-spectacular how calle
 from annotator.api.judging import JudgmentsView, NextView, WithdrawView
 from annotator.api.projects import ProjectsView, ProjectView
 from annotator.api.quality import QualityView
+from annotator.api.tokens import TokenView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("annotator.api.export_urls")),
+    path("token", TokenView.as_view(), name="api_token"),
     path("projects", ProjectsView.as_view(), name="api_projects"),
     path("projects/<slug:slug>", ProjectView.as_view(), name="api_project"),
     path("projects/<slug:slug>/quality", QualityView.as_view(), name="api_quality"),

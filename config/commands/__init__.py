@@ -8,7 +8,6 @@ COMMANDS = {
     "export": Lazy("config.commands.data:export_command", "Write a project's judgments to a file."),
     "import": Lazy("config.commands.data:import_command", "Read judgments, or prompts with responses, into a project."),
     "promote": Lazy("config.commands.training:promote", "Make a model version the one that serves."),
-    "score": Lazy("config.commands.score:score", "Ask a running Attune for personal rewards."),
     "snapshot": Lazy("config.commands.training:snapshot", "Freeze a project's judgments to a file."),
     "train": Lazy("config.commands.training:train", "Fit a project's model on its judgments."),
     "up": Lazy("config.commands.up:up", "Start Attune on this machine; Ctrl-C stops it."),

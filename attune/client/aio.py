@@ -1,0 +1,210 @@
+"""The same client for asynchronous code."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Self, TypeVar
+
+import httpx
+import orjson
+
+from attune.client import operations
+from attune.client.errors import ClientError
+from attune.client.operations import Completion, Population, Prompt
+from attune.client.results import Best, Judgment, Pair, Preference, Ranking, RewardRow, Run, Scores
+from attune.client.transport import (
+    TIMEOUT,
+    USUAL,
+    Call,
+    Operation,
+    Retry,
+    checked,
+    default_headers,
+    may_retry,
+    retry_after,
+    unreachable,
+)
+from attune.client.where import find
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """As ``Client``, method by method. For one event loop; close it with ``aclose``, or use ``async with``."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        retry: Retry = USUAL,
+        timeout: httpx.Timeout | float = TIMEOUT,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.where = where = find(url, token)
+        self.url = where.url
+        self._retry = retry
+        self._http = httpx.AsyncClient(
+            base_url=where.url, headers=default_headers(where.token), timeout=timeout, transport=transport
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Let the connections go."""
+        await self._http.aclose()
+
+    async def score(self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Any) -> Scores:
+        """See ``Client.score``; so for all that follow."""
+        return await self.run_operation(operations.score(project, prompt, completions, **options))
+
+    async def score_batch(
+        self, project: str, items: Sequence[Mapping[str, Any]], **options: Any
+    ) -> list[list[RewardRow]]:
+        return await self.run_operation(operations.score_batch(project, items, **options))
+
+    async def rank(self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Any) -> Ranking:
+        return await self.run_operation(operations.rank(project, prompt, completions, **options))
+
+    async def best_of_n(self, project: str, items: Sequence[Mapping[str, Any]], **options: Any) -> list[Best]:
+        return await self.run_operation(operations.best_of_n(project, items, **options))
+
+    async def score_population(
+        self,
+        project: str,
+        prompt: Prompt,
+        completions: Sequence[Completion],
+        population: Population | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        return await self.run_operation(
+            operations.score_population(project, prompt, completions, population=population, **options)
+        )
+
+    async def compare(self, project: str, pairs: Sequence[Mapping[str, Any]], **options: Any) -> list[Preference]:
+        return await self.run_operation(operations.compare(project, pairs, **options))
+
+    async def token(self) -> dict[str, Any]:
+        return await self.run_operation(operations.token())
+
+    def projects(self) -> AsyncIterator[dict[str, Any]]:
+        return self._rows(operations.pages("projects"))
+
+    async def project(self, slug: str) -> dict[str, Any]:
+        return await self.run_operation(operations.project(slug))
+
+    def annotators(self, project: str) -> AsyncIterator[dict[str, Any]]:
+        return self._rows(operations.pages(operations.listing(project, "annotators")))
+
+    async def next_pair(self, project: str, *, annotator: str | None = None) -> Pair | None:
+        return await self.run_operation(operations.next_pair(project, annotator=annotator))
+
+    async def judge(
+        self, project: str, assignment: str, choice: str, *, key: str | None = None, **said: Any
+    ) -> Judgment:
+        return await self.run_operation(operations.judge(project, assignment, choice, key=key, **said))
+
+    async def withdraw(self, project: str, judgment: int, *, key: str | None = None) -> Judgment:
+        return await self.run_operation(operations.withdraw(project, judgment, key=key))
+
+    def judgments(self, project: str, *, annotator: str | None = None) -> AsyncIterator[dict[str, Any]]:
+        return self._rows(operations.pages(operations.listing(project, "judgments"), annotator=annotator, limit=1000))
+
+    async def start_run(self, project: str, **options: Any) -> Run:
+        return await self.run_operation(operations.start_run(project, **options))
+
+    async def run(self, project: str, number: int) -> Run:
+        return await self.run_operation(operations.run(project, number))
+
+    def runs(self, project: str) -> AsyncIterator[dict[str, Any]]:
+        return self._rows(operations.pages(operations.listing(project, "runs")))
+
+    async def wait_for_run(self, project: str, number: int, *, every: float = 1.0, timeout: float | None = None) -> Run:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not (run := await self.run(project, number)).over:
+            if deadline is not None and time.monotonic() + every > deadline:
+                raise ClientError(f"Run {number} is still {run.state} after {timeout:g} seconds.")
+            await asyncio.sleep(every)
+        return run
+
+    async def promote(self, project: str, version: str, *, reason: str = "") -> dict[str, Any]:
+        return await self.run_operation(operations.promote(project, version, reason=reason))
+
+    async def export(self, project: str, **options: Any) -> AsyncIterator[dict[str, Any]]:
+        rest = b""
+        async with self.stream(operations.export(project, **options | {"type": "jsonl"})) as response:
+            async for piece in response.aiter_bytes():
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    yield orjson.loads(line)
+        if rest:
+            yield orjson.loads(rest)
+
+    async def run_operation(self, operation: Operation[T]) -> T:
+        """Send, try again where that may help, and read the answer."""
+        return operation.read(checked(await self._send(operation.call)))
+
+    @asynccontextmanager
+    async def stream(self, call: Call) -> AsyncIterator[httpx.Response]:
+        """A response whose body is read as it arrives. Only its beginning is tried again."""
+        response = await self._send(call, stream=True)
+        try:
+            if not response.is_success:
+                await response.aread()
+            yield checked(response)
+        except httpx.HTTPError as error:
+            raise unreachable(self.url, error) from error
+        finally:
+            await response.aclose()
+
+    async def _rows(self, first: Operation[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+        page = await self.run_operation(first)
+        for row in page["results"]:
+            yield row
+        while page["next"]:
+            page = await self.run_operation(operations.page(page["next"]))
+            for row in page["results"]:
+                yield row
+
+    async def _send(self, call: Call, *, stream: bool = False) -> httpx.Response:
+        spent = 0.0
+        for failed in range(1, self._retry.attempts + 1):
+            last = failed == self._retry.attempts
+            response: httpx.Response | None = None
+            try:
+                response = await self._http.send(self._request(call), stream=stream)
+                if last or not (response.is_error and await _again(response)):
+                    return response
+            except httpx.TransportError as error:
+                if last:
+                    raise unreachable(self.url, error) from error
+            wait = self._retry.wait(failed, retry_after(response) if response is not None else None)
+            if response is not None:
+                if spent + wait > self._retry.patience:
+                    return response
+                await response.aclose()
+            spent += wait
+            await asyncio.sleep(wait)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _request(self, call: Call) -> httpx.Request:
+        return self._http.build_request(
+            call.method,
+            call.url,
+            json=call.json,
+            params=call.params or None,
+            headers=call.headers,
+            content=call.content,
+        )
+
+
+async def _again(response: httpx.Response) -> bool:
+    await response.aread()
+    return may_retry(response)

@@ -1,0 +1,214 @@
+"""Every request that the clients make, as a value: what to send, and how to read the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from attune.client.results import Best, Judgment, Pair, Place, Preference, Ranking, RewardRow, Run, Scores, pick
+from attune.client.transport import Call, Operation, write
+
+Prompt = str | Sequence[Mapping[str, str]]
+Completion = str | Sequence[Mapping[str, str]]
+Population = Mapping[str, Any]
+
+__all__ = ["Place", "Population", "Prompt"]
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    """Only what was given: the server's defaults are its own."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _json(response: httpx.Response) -> Any:
+    return response.json()
+
+
+def _project(slug: str, rest: str = "") -> str:
+    return f"projects/{quote(slug, safe='')}{rest}"
+
+
+# Rewards
+
+
+def score(
+    project: str,
+    prompt: Prompt,
+    completions: Sequence[Completion],
+    *,
+    user: str | None = None,
+    model: str | None = None,
+    context: Sequence[Mapping[str, Any]] | None = None,
+    normalize: str | None = None,
+    aggregate: str | None = None,
+) -> Operation[Scores]:
+    body = _given(user=user, model=model, context=context, normalize=normalize, aggregate=aggregate)
+    body |= {"project": project, "prompt": prompt, "completions": list(completions)}
+    return Operation(Call("POST", "score", body), lambda response: Scores.read(response.json()))
+
+
+def score_batch(
+    project: str,
+    items: Sequence[Mapping[str, Any]],
+    *,
+    users: Sequence[str | None] | None = None,
+    model: str | None = None,
+    normalize: str | None = None,
+    aggregate: str | None = None,
+) -> Operation[list[list[RewardRow]]]:
+    body = _given(users=users, model=model, normalize=normalize, aggregate=aggregate)
+    body |= {"project": project, "items": list(items)}
+    return Operation(
+        Call("POST", "score/batch", body),
+        lambda response: [[pick(RewardRow, row) for row in item["rewards"]] for item in response.json()["data"]],
+    )
+
+
+def rank(
+    project: str,
+    prompt: Prompt,
+    completions: Sequence[Completion],
+    *,
+    user: str | None = None,
+    population: Population | None = None,
+    context: Sequence[Mapping[str, Any]] | None = None,
+    model: str | None = None,
+    normalize: str | None = None,
+    aggregate: str | None = None,
+    top_n: int | None = None,
+    explain: bool | None = None,
+) -> Operation[Ranking]:
+    body = _given(
+        user=user, population=population, context=context, model=model, normalize=normalize, aggregate=aggregate
+    )
+    body |= _given(top_n=top_n, explain=explain)
+    body |= {"project": project, "prompt": prompt, "completions": list(completions)}
+    return Operation(Call("POST", "rank", body), lambda response: Ranking.read(response.json()))
+
+
+def best_of_n(
+    project: str,
+    items: Sequence[Mapping[str, Any]],
+    *,
+    user: str | None = None,
+    population: Population | None = None,
+    model: str | None = None,
+    aggregate: str | None = None,
+) -> Operation[list[Best]]:
+    body = _given(user=user, population=population, model=model, aggregate=aggregate)
+    body |= {"project": project, "items": list(items)}
+    return Operation(
+        Call("POST", "best-of-n", body), lambda response: [pick(Best, row) for row in response.json()["data"]]
+    )
+
+
+def score_population(
+    project: str,
+    prompt: Prompt,
+    completions: Sequence[Completion],
+    *,
+    population: Population | None = None,
+    model: str | None = None,
+    normalize: str | None = None,
+) -> Operation[dict[str, Any]]:
+    body = _given(population=population, model=model, normalize=normalize)
+    body |= {"project": project, "prompt": prompt, "completions": list(completions)}
+    return Operation(Call("POST", "score/population", body), _json)
+
+
+def compare(
+    project: str,
+    pairs: Sequence[Mapping[str, Any]],
+    *,
+    user: str | None = None,
+    population: Population | None = None,
+    context: Sequence[Mapping[str, Any]] | None = None,
+    model: str | None = None,
+) -> Operation[list[Preference]]:
+    body = _given(user=user, population=population, context=context, model=model)
+    body |= {"project": project, "pairs": list(pairs)}
+    return Operation(
+        Call("POST", "compare", body), lambda response: [pick(Preference, row) for row in response.json()["data"]]
+    )
+
+
+# Collecting
+
+
+def token() -> Operation[dict[str, Any]]:
+    return Operation(Call("GET", "token"), _json)
+
+
+def project(slug: str) -> Operation[dict[str, Any]]:
+    return Operation(Call("GET", _project(slug)), _json)
+
+
+def next_pair(slug: str, *, annotator: str | None = None) -> Operation[Pair | None]:
+    return Operation(
+        Call("GET", _project(slug, "/next"), params=_given(annotator=annotator)),
+        lambda response: None if response.status_code == 204 else Pair.read(response.json()),
+    )
+
+
+def judge(slug: str, assignment: str, choice: str, *, key: str | None = None, **said: Any) -> Operation[Judgment]:
+    body = {"assignment": assignment, "choice": choice, **_given(**said)}
+    return Operation(
+        write(_project(slug, "/judgments"), body, key=key), lambda response: pick(Judgment, response.json())
+    )
+
+
+def withdraw(slug: str, judgment: int, *, key: str | None = None) -> Operation[Judgment]:
+    return Operation(
+        write(_project(slug, f"/judgments/{judgment}/withdraw"), key=key),
+        lambda response: pick(Judgment, response.json()),
+    )
+
+
+# Runs
+
+
+def start_run(
+    slug: str,
+    *,
+    model: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    promote: bool | None = None,
+    key: str | None = None,
+) -> Operation[Run]:
+    body = _given(model=model, options=options, seed=seed, promote=promote)
+    return Operation(write(_project(slug, "/runs"), body, key=key), lambda response: pick(Run, response.json()))
+
+
+def run(slug: str, number: int) -> Operation[Run]:
+    return Operation(Call("GET", _project(slug, f"/runs/{number}")), lambda response: pick(Run, response.json()))
+
+
+def promote(slug: str, version: str, *, reason: str = "") -> Operation[dict[str, Any]]:
+    return Operation(write(_project(slug, f"/models/{quote(version, safe='@')}/promote"), {"reason": reason}), _json)
+
+
+# Lists
+
+
+def pages(path: str, **params: Any) -> Operation[dict[str, Any]]:
+    """The first page of a list."""
+    return Operation(Call("GET", path, params=_given(**params)), _json)
+
+
+def page(url: str) -> Operation[dict[str, Any]]:
+    """A further page, by the address that the one before gave."""
+    parts = httpx.URL(url)
+    return Operation(Call("GET", parts.raw_path.decode()), _json)
+
+
+def listing(slug: str, what: str) -> str:
+    """The path of a project's list."""
+    return _project(slug, f"/{what}")
+
+
+def export(slug: str, **options: Any) -> Call:
+    return Call("GET", _project(slug, "/export"), params=_given(**options))

@@ -1,0 +1,80 @@
+"""What the API of runs and versions takes and gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from annotator.api.fields import StrictSerializer, Text, Truth, Whole
+from annotator.models import JobState
+from training.models import ModelVersion, Run
+
+
+@extend_schema_serializer(component_name="RunIn")
+class RunInSerializer(StrictSerializer):
+    """Everything has a default: the project's own model, on its judgments as they are now."""
+
+    model = Text(
+        max_length=40, allow_null=True, default=None, help_text="hybrid, bradley_terry …; null: the project's."
+    )
+    options = serializers.DictField(default=dict, help_text="Options of the model.")
+    seed = Whole(min_value=0, max_value=2**31 - 1, default=0)
+    promote = Truth(default=False, help_text="Make the version live when it is done.")
+
+
+@extend_schema_serializer(component_name="Run")
+class RunSerializer(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    state = serializers.ChoiceField(JobState.choices)
+    model = serializers.CharField(source="model_name")
+    encoder = serializers.CharField()
+    options = serializers.JSONField()
+    seed = serializers.IntegerField()
+    trigger = serializers.ChoiceField(Run.Trigger.choices)
+    progress = serializers.SerializerMethodField()
+    error = serializers.CharField()
+    version = serializers.SerializerMethodField(help_text="What came of it, such as hybrid@3.")
+    snapshot = serializers.SerializerMethodField(help_text="Digest of what it was fitted on.")
+    metrics = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+    @extend_schema_field({"type": "object", "additionalProperties": True})
+    def get_progress(self, run: Run) -> dict[str, Any]:
+        progress: dict[str, Any] = run.progress
+        return progress
+
+    @extend_schema_field({"type": ["string", "null"]})
+    def get_version(self, run: Run) -> str | None:
+        version: ModelVersion | None = getattr(run, "version", None)
+        return version.label if version else None
+
+    @extend_schema_field({"type": ["string", "null"]})
+    def get_snapshot(self, run: Run) -> str | None:
+        return run.snapshot.digest if run.snapshot else None
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "number"}})
+    def get_metrics(self, run: Run) -> dict[str, Any]:
+        metrics: dict[str, Any] = run.metrics
+        return metrics
+
+
+@extend_schema_serializer(component_name="ModelVersion")
+class VersionSerializer(serializers.Serializer[Any]):
+    label = serializers.CharField()  # type: ignore[assignment]
+    number = serializers.IntegerField()
+    model = serializers.CharField(source="model_name")
+    encoder = serializers.CharField()
+    state = serializers.ChoiceField(ModelVersion.State.choices)
+    run = serializers.IntegerField(source="run.number")
+    digest = serializers.CharField()
+    metrics = serializers.DictField(child=serializers.FloatField(allow_null=True))
+    created_at = serializers.DateTimeField()
+
+
+@extend_schema_serializer(component_name="PromoteIn")
+class PromoteSerializer(StrictSerializer):
+    reason = Text(max_length=200, default="", help_text="Kept in the history.")
