@@ -10,10 +10,19 @@ from typing import Any
 
 from attune.errors import ArtifactError, BadData
 from attune.rewards.base import RewardModel
+from attune.rewards.settings import Setting, settings_of
 
 MODELS = {
     "bradley_terry": "attune.rewards.bradley_terry:BradleyTerry",
     "hybrid": "attune.rewards.hybrid:Hybrid",
+    "vpl": "attune.rewards.vpl:VPL",
+    "pal_a": "attune.rewards.pal:PALA",
+    "pal_b": "attune.rewards.pal:PALB",
+    "fewshot": "attune.rewards.fewshot:Fewshot",
+    "gpm": "attune.rewards.gpm:GPM",
+    "mixture": "attune.rewards.mixture:Mixture",
+    "aspects": "attune.rewards.aspects:Aspects",
+    "ensemble": "attune.rewards.ensemble:Ensemble",
 }
 DEFAULT_MODEL = "hybrid"
 
@@ -29,8 +38,13 @@ def create(name: str = DEFAULT_MODEL, **options: Any) -> RewardModel:
         raise BadData(f"model {name!r} is not known; expected one of {', '.join(MODELS)}")
     try:
         return model_class(name)(**options)
-    except TypeError as error:
-        raise BadData(f"model {name!r} does not take these options: {error}") from None
+    except BadData as error:
+        raise BadData(f"model {name!r}: {error}") from None
+
+
+def settings(name: str) -> list[Setting]:
+    """The options that a model takes, for pages and help."""
+    return settings_of(model_class(name).Settings)
 
 
 def model_class(name: str) -> type[RewardModel]:

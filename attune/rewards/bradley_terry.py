@@ -16,6 +16,7 @@ from attune.rewards.feature_map import Prepared, prepare
 from attune.rewards.linear import LinearParts, LinearReward
 from attune.rewards.newcomers import hold_out, judge, report_metrics, split_newcomers
 from attune.rewards.pooled import Penalties, PooledFit, fit_pooled
+from attune.rewards.settings import checked
 
 
 class BradleyTerry(LinearReward):
@@ -25,10 +26,11 @@ class BradleyTerry(LinearReward):
     """
 
     name: ClassVar[str] = "bradley_terry"
+    Settings: ClassVar[type] = Penalties
 
     def __init__(self, **options: float) -> None:
         super().__init__()
-        self.penalties = Penalties(**options)
+        self.penalties = checked(Penalties, options)
 
     def fit(
         self,

@@ -38,6 +38,7 @@ from attune.rewards.newcomers import (
     split_newcomers,
 )
 from attune.rewards.pooled import PooledFit, fit_pooled
+from attune.rewards.settings import checked
 from attune.rewards.traits import Trait, Traits, fit_traits
 
 BOLDNESS = (0.25, 0.5, 0.75, 1.0, 1.25)
@@ -62,10 +63,11 @@ class Hybrid(LinearReward):
     """Items (b_x, q_x). Options are those of ``HybridConfig``."""
 
     name: ClassVar[str] = "hybrid"
+    Settings: ClassVar[type] = HybridConfig
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
-        self.config = HybridConfig(**options)
+        self.config = checked(HybridConfig, options)
         self.style_traits: Traits | None = None
 
     def fit(

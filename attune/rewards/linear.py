@@ -70,7 +70,7 @@ class LinearReward(RewardModel):
         """Take on fitted parts; the end of ``fit`` and ``from_state``."""
         self.encoder = encoder
         self._items = ItemTable(parts.ids, parts.table, parts.feature_map, parts.text_weights)
-        self._factor = _factor(parts.prior_cov)
+        self._factor = factor_of(parts.prior_cov)
         self._parts = parts
 
     def items(self, ids: Sequence[str], features: Mapping[str, Array] | None = None) -> Array:
@@ -249,7 +249,7 @@ def davidson(margin: Floats, log_nu: float | Floats) -> tuple[Floats, Floats, Fl
     return a / total, b / total, tie / total
 
 
-def _factor(cov: Array) -> Floats:
+def factor_of(cov: Array) -> Floats:
     """F (Z, R) with F Fᵀ = Σ; directions without variance are left out, so that they stay at the prior."""
     values, vectors = np.linalg.eigh(cov.astype(np.float64))
     kept = values > 1e-10 * max(float(values[-1]), 1e-12)

@@ -10,7 +10,7 @@ import torch
 
 from attune.data import Snapshot
 from attune.rewards import create
-from attune.rewards.base import Array
+from attune.rewards.base import Array, RewardModel
 from attune.rewards.hybrid import Hybrid
 from attune.simulate import AXES, Simulation, StyledPrompt, StyledResponse, simulate
 
@@ -57,3 +57,20 @@ def hybrid(world: Simulation) -> Hybrid:
     model.fit(Snapshot(world.responses, world.judgments), style_features(world), encoder="truth", seed=0)
     assert isinstance(model, Hybrid)
     return model
+
+
+SMALL: dict[str, dict[str, object]] = {
+    "vpl": {"steps": 60, "hidden": 32, "latent": 4, "rank": 4},
+    "fewshot": {"steps": 60, "width": 24, "rank": 4},
+    "pal_a": {"steps": 40, "rank": 4},
+    "pal_b": {"steps": 40, "rank": 4},
+    "gpm": {"steps": 40, "rank": 4},
+    "mixture": {"rounds": 3},
+    "ensemble": {"members": ["hybrid", "mixture"]},
+}
+"""Options under which a model is fitted in about a second, for tests that are not about how good it is."""
+
+
+def small(name: str) -> RewardModel:
+    """An unfitted model of that name, small."""
+    return create(name, **SMALL.get(name, {}))

@@ -17,7 +17,7 @@ from attune.rewards.bradley_terry import BradleyTerry
 from attune.rewards.hybrid import Hybrid
 from attune.simulate import AXES, Simulation, StyledPrompt, simulate
 from attune.style_features import STYLE_FEATURES, TRAITS
-from tests.attune.conftest import style_features
+from tests.attune.conftest import small, style_features
 
 
 def snapshot_of(world: Simulation) -> Snapshot:
@@ -108,7 +108,7 @@ def test_unseen_responses_are_scored_by_their_features(hybrid: Hybrid, world: Si
 
 @pytest.mark.parametrize("name", names())
 def test_fits_repeat_with_the_seed(name: str, world: Simulation) -> None:
-    models = [create(name), create(name)]
+    models = [small(name), small(name)]
     for model in models:
         model.fit(snapshot_of(world), style_features(world), encoder="truth", seed=5)
     one, other = (model.state()[0] for model in models)
@@ -126,7 +126,7 @@ def test_a_fit_reports_progress_and_can_be_stopped(name: str, world: Simulation)
             raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        create(name).fit(snapshot_of(world), style_features(world), encoder="truth", progress=stop_soon)
+        small(name).fit(snapshot_of(world), style_features(world), encoder="truth", progress=stop_soon)
     assert all(0 <= int(state["step"]) <= int(state["steps"]) for state in seen)
     assert seen[0] != seen[1]
 
@@ -142,18 +142,18 @@ def test_what_cannot_teach_is_refused(name: str, world: Simulation) -> None:
     features = style_features(world)
     ids = list(world.responses)
     ties = [replace(each, choice="tie") for each in world.judgments]
-    assert "0 decided judgments" in fit_error(create(name), Snapshot(world.responses, ties), features)
-    assert "0 decided" in fit_error(create(name), Snapshot({}, []), {})
+    assert "0 decided judgments" in fit_error(small(name), Snapshot(world.responses, ties), features)
+    assert "0 decided" in fit_error(small(name), Snapshot({}, []), {})
     stray = [*world.judgments, Judgment("u", "nowhere", ids[0], "a")]
-    assert "names response 'nowhere'" in fit_error(create(name), Snapshot(world.responses, stray), features)
-    assert "have no features" in fit_error(create(name), snapshot_of(world), {ids[0]: features[ids[0]]})
+    assert "names response 'nowhere'" in fit_error(small(name), Snapshot(world.responses, stray), features)
+    assert "have no features" in fit_error(small(name), snapshot_of(world), {ids[0]: features[ids[0]]})
     broken = {**features, ids[3]: np.full(len(AXES), np.nan, np.float32)}
-    assert f"{ids[3]!r} hold a value that is not finite" in fit_error(create(name), snapshot_of(world), broken)
+    assert f"{ids[3]!r} hold a value that is not finite" in fit_error(small(name), snapshot_of(world), broken)
 
 
 @pytest.mark.parametrize("name", names())
 def test_a_tiny_project_can_be_fitted(name: str, world: Simulation) -> None:
-    model = create(name)
+    model = small(name)
     model.fit(Snapshot(world.responses, world.judgments[:3]), style_features(world), encoder="truth")
     items = model.items(list(world.responses))
     assert np.isfinite(model.score(model.adapt(comparisons(model, world.judgments[:3])), items).mean).all()
