@@ -13,7 +13,7 @@ from training.models import ModelVersion, Snapshot
 
 log = logging.getLogger(__name__)
 
-ROWS = {"snapshots": Snapshot, "models": ModelVersion}
+ROWS = {"snapshots": Snapshot.objects, "models": ModelVersion.objects}
 """Whose ``path`` names the folders under a prefix."""
 KEPT = timedelta(days=1)
 """Longer than any run: what it has stored and not yet registered is younger."""
@@ -26,7 +26,7 @@ def remove_unreferenced(now: datetime | None = None) -> int:
     try:
         for prefix, rows in ROWS.items():
             old = [path for path, at in store.folders_under(prefix) if at < older_than]
-            named = set(rows.objects.filter(path__in=old).values_list("path", flat=True))
+            named = set(rows.filter(path__in=old).values_list("path", flat=True))
             removed += sum(store.remove_folder(path, older_than=older_than) for path in old if path not in named)
     except StoreError as error:
         log.warning("cleaning the artifacts storage stopped: %s", error)

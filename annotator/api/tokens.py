@@ -20,9 +20,9 @@ class TokenSerializer(serializers.Serializer[Any]):
     key = serializers.CharField(source="token_key", help_text="How it begins: enough to know it by.")
     name = serializers.CharField()
     scopes = serializers.ListField(child=serializers.ChoiceField(ApiToken.Scope.choices))
-    project = serializers.SlugRelatedField[Any](
-        slug_field="slug",
-        read_only=True,
+    project = serializers.CharField(
+        source="project.slug",
+        default=None,
         allow_null=True,
         help_text="The one project that it reaches; null: all of the user's.",
     )

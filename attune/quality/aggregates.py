@@ -58,5 +58,6 @@ def _fitted(annotator: Ints, row: Ints, answer: Ints, pairs: int, seed: int) -> 
 def _in_order(probabilities: object, pairs: int) -> Floats:
     """A table of pairs by answers that occur, as an array with a column for every answer."""
     table = probabilities.reindex(index=range(pairs), columns=range(len(ANSWERS)), fill_value=0.0)  # type: ignore[attr-defined]
-    result: Floats = table.to_numpy(dtype=float)
-    return result / result.sum(axis=1, keepdims=True)
+    found: Floats = table.to_numpy(dtype=float)
+    shares: Floats = found / found.sum(axis=1, keepdims=True)
+    return shares

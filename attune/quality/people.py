@@ -156,7 +156,7 @@ class _Counter:
         self.annotators = annotators
 
     def __call__(self, annotator: Ints, hit: NDArray[np.generic], counts: Flags) -> tuple[Floats, Ints]:
-        hits = np.bincount(annotator[counts], weights=hit[counts].astype(float), minlength=self.annotators)
+        hits = np.bincount(annotator[counts], weights=hit[counts].astype(float), minlength=self.annotators).astype(float)
         return hits, np.bincount(annotator[counts], minlength=self.annotators).astype(np.int64)
 
 
@@ -181,7 +181,7 @@ def _repeats(judged: Judged, annotators: int) -> tuple[Floats, Ints]:
     known[known] = key[order[place[known]]] == key[repeats[known]]
     again, before = repeats[known], order[place[known]] if len(order) else repeats[known]
     equal = (judged.answer[again] == judged.answer[before]).astype(float)
-    hits = np.bincount(judged.annotator[again], weights=equal, minlength=annotators)
+    hits = np.bincount(judged.annotator[again], weights=equal, minlength=annotators).astype(float)
     return hits, np.bincount(judged.annotator[again], minlength=annotators).astype(np.int64)
 
 

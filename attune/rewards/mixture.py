@@ -193,7 +193,7 @@ def _start(task: Task, groups: int) -> Floats:
         return np.ones((said.annotators, groups)) / groups
     places, sizes, _ = svds(table, k=kept, v0=task.rng.standard_normal(min(table.shape)))
     seen = np.unique(said.annotator)
-    coordinates = places[seen] * sizes
+    coordinates = np.asarray(places[seen] * sizes, np.float64)
     labels = _nearest(coordinates, groups, task.rng)
     belongs = np.full((said.annotators, groups), 0.2 / groups)
     belongs[seen, labels] += 0.8
@@ -228,7 +228,8 @@ def _log_likelihood(margins: Array | Floats, outcome: NDArray[Any]) -> Floats:
 
 def _log_mean(evidence: Floats, shares: Array) -> Floats:
     top = evidence.max(axis=1)
-    return top + np.log(np.exp(evidence - top[:, None]) @ shares)
+    mean: Floats = top + np.log(np.exp(evidence - top[:, None]) @ shares)
+    return mean
 
 
 def _latent(shares: Array, judged: int) -> Latent:
