@@ -180,7 +180,7 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
         label=_("People for each pair"), min_value=1, max_value=1_000, help_text=_("Counts for new pairs.")
     )
     overlap_cap = forms.IntegerField(
-        label=_("At most"),
+        label=_("People for each pair, at most"),
         min_value=1,
         max_value=1_000,
         required=False,
@@ -193,18 +193,10 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
         help_text=_("Drawn at random; every other pair is for one person. Agreement is measured on them."),
     )
     quota_total = forms.IntegerField(
-        label=_("At most in all"),
-        min_value=1,
-        max_value=1_000_000,
-        required=False,
-        help_text=_("Pairs for one person."),
+        label=_("Pairs for one person, at most"), min_value=1, max_value=1_000_000, required=False
     )
     quota_day = forms.IntegerField(
-        label=_("At most in a day"),
-        min_value=1,
-        max_value=100_000,
-        required=False,
-        help_text=_("Pairs for one person."),
+        label=_("Pairs for one person a day, at most"), min_value=1, max_value=100_000, required=False
     )
     repeat_percent = forms.FloatField(label=_("Shown twice, %"), min_value=0, max_value=50)
     gold_percent = forms.FloatField(label=_("Pairs with a known answer, %"), min_value=0, max_value=50)
@@ -286,7 +278,7 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
             "instructions": _("Markdown. Annotators can open them beside every pair."),
             "lease_minutes": _("Then somebody else may get it."),
             "refit_every": _("0 means: only when somebody starts one."),
-            "consequence": _("Every step is logged on the page of people, and can be taken back there."),
+            "consequence": _("Every step is logged on the page of quality, and can be taken back there."),
             "show_guess": _("Never before it: that would steer them."),
             "source_note": _("Shown with the project."),
         }

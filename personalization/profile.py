@@ -220,7 +220,6 @@ def _said(judgment: Judgment) -> dict[str, Any]:
         "strength": judgment.strength,
         "skip_reason": judgment.skip_reason,
         "swapped": judgment.swapped,
-        "occasion": judgment.occasion,
         "seconds": judgment.seconds,
         "source": judgment.source,
         "guess": judgment.guess,

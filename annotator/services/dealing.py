@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -84,12 +84,15 @@ def deal(*, annotator: Annotator, exclude: Collection[int] = ()) -> Dealt | None
     """
     _check_may_judge(annotator)
     for _ in range(_TRIES):
-        open_assignment, candidates = _find(annotator, exclude)
+        open_assignment, candidates, pool = _find(annotator, exclude)
         if open_assignment:
             dealt = show(assignment_id=open_assignment, annotator=annotator)
         elif candidates:
-            extra = None if is_qualifying(annotator) else _deal_extra(annotator, exclude)
-            dealt = extra or _lend(annotator, _ranked(annotator, candidates))
+            chosen = _ranked(annotator, candidates)
+            if pool == "qualifying":
+                dealt = _lend(annotator, _because("qualification", chosen))
+            else:
+                dealt = _deal_extra(annotator, exclude) or _lend(annotator, chosen)
         else:
             return None
         if dealt:  # else somebody else was faster: look again
@@ -125,21 +128,21 @@ def _check_may_judge(annotator: Annotator) -> None:
         )
 
 
-def _find(annotator: Annotator, exclude: Collection[int]) -> tuple[int | None, list[Candidate]]:
+def _find(annotator: Annotator, exclude: Collection[int]) -> tuple[int | None, list[Candidate], Pool]:
     """The open lease to show again, or else the pairs that could be lent; qualification first, where it is asked."""
     if is_qualifying(annotator):
         found = _look_up(annotator, exclude, Project.Choosing.LISTED, "qualifying")
         if any(found) or exclude:  # an excluded pair is not answered yet
-            return found
+            return *found, "qualifying"
         if not settle(annotator=annotator):
             _check_may_judge(annotator)
-    return _look_up(annotator, exclude, annotator.project.choosing)
+    return *_look_up(annotator, exclude, annotator.project.choosing), "ordinary"
 
 
 def _look_up(
     annotator: Annotator, exclude: Collection[int], policy: str, pool: Pool = "ordinary"
 ) -> tuple[int | None, list[Candidate]]:
-    """As ``_find``. Begins somewhere in the fixed random order, and once more at its start if that was near the end.
+    """The open lease, or the pairs of one pool. Begins somewhere in the fixed random order, and once more at its start if that was near the end.
 
     Where every pair has enough judgments, those that may have more.
     """
@@ -189,8 +192,7 @@ def _deal_extra(annotator: Annotator, exclude: Collection[int]) -> Dealt | None:
         return _lend_repeat(annotator, exclude)
     if chance < project.repeat_rate + project.gold_rate:
         _, candidates = _look_up(annotator, exclude, Project.Choosing.RANDOM, "gold")
-        gold = _ranked(annotator, candidates) if candidates else []
-        return _lend(annotator, [Chosen(each.pair_id, "gold", each.guess, each.guess_version) for each in gold])
+        return _lend(annotator, _because("gold", _ranked(annotator, candidates))) if candidates else None
     return None
 
 
@@ -200,10 +202,13 @@ def _lend_repeat(annotator: Annotator, exclude: Collection[int]) -> Dealt | None
     if not (found := EARLIER.run(values)):
         return None
     *candidate, swapped = found[0]
-    chosen = [
-        Chosen(c.pair_id, "repeat", c.guess, c.guess_version) for c in _ranked(annotator, [Candidate(*candidate)])
-    ]
+    chosen = _because("repeat", _ranked(annotator, [Candidate(*candidate)]))
     return _lend(annotator, chosen, occasion=1, swapped=not swapped)
+
+
+def _because(why: str, chosen: Sequence[Chosen]) -> list[Chosen]:
+    """The same pairs, and why they are dealt."""
+    return [replace(each, chosen_by=why) for each in chosen]
 
 
 def _lend(

@@ -26,6 +26,7 @@ from annotator.models import Project, Role
 from annotator.selectors import dashboard
 from annotator.selectors.dashboard import A_WEEK, Day, Habits, People, Progress, kept
 from annotator.selectors.quality import agreement
+from annotator.selectors.trust import Report, report_of
 from annotator.services.projects import TEMPLATES, create_project
 from annotator.views.pages import is_part, part, project_page, signed_in
 from attune.quality.agreement import Agreement
@@ -119,6 +120,7 @@ def project_new(request: HttpRequest) -> HttpResponse:
 def _overview(access: Access, table: Table) -> dict[str, object]:
     project = access.project
     progress, splits = kept(project, "pairs", partial(dashboard.pairs, project))
+    report = kept(project, "report", partial(report_of, project))
     days = kept(project, "days", partial(dashboard.per_day, project))
     return {
         "table": table,
@@ -128,18 +130,22 @@ def _overview(access: Access, table: Table) -> dict[str, object]:
         "days": days,
         "has_simulated": any(day.simulated for day in days),
         "charts": [_chart(days, width=560, height=200, every=7), _chart(days, width=320, height=180, every=14)],
-        "agreements": _agreements(project),
+        "agreements": _agreements(project, report),
+        "report": report,
         "finish": _finish(progress, table.people),
         "checks": kept(project, "checks", partial(dashboard.checks, project)),
         "models_card": _address_if_any("models_card", project.slug),
     }
 
 
-def _agreements(project: Project) -> list[Agreeing]:
-    """People's agreement, and simulated annotators' where the project has some."""
+def _agreements(project: Project, report: Report | None) -> list[Agreeing]:
+    """People's agreement, and simulated annotators' where the project has some; the report's, or until there is one our own."""
+    known = {group.simulated: group.nominal for group in report.groups} if report else {}
     agreeing = []
     for simulated in (False, True) if project.simulated else (False,):
-        found = kept(project, f"agreement:{simulated}", partial(agreement, project, simulated=simulated))
+        found = known.get(simulated)
+        if found is None:
+            found = kept(project, f"agreement:{simulated}", partial(agreement, project, simulated=simulated))
         if (alpha := found.alpha) and found.units >= ENOUGH_PAIRS:
             marks = [on_strip(share, SCALE) for share in (alpha.estimate, alpha.low, alpha.high)]
             agreeing.append(Agreeing(found, alpha, simulated, *marks))

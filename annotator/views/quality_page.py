@@ -127,7 +127,7 @@ def step_sentence(figures: dict[str, Any]) -> str:
     for kind, name in (("gold", _("known answers")), ("repeats", _("same answer twice"))):
         hits, of, bar = figures.get(kind, (0, 0, None))
         if of:
-            asked = _(", at least %(bar)s asked") % {"bar": percent(bar)} if bar is not None else ""
+            asked = _(", at least %(bar)s needed") % {"bar": percent(bar)} if bar is not None else ""
             parts.append(f"{name}: {hits}/{of}{asked}")
     return " · ".join(parts)
 

@@ -100,7 +100,7 @@ def test_failed_checks_are_told_with_their_figures(judged: ThreePeople, owner_cl
         set_gold(pair=pair, choice="a", by=None)
     assert check_standing(project=judged.project) == 4
     said = page(owner_client, "quality", judged.project)
-    assert "Owners told" in said and "known answers: 2/4, at least 80 % asked" in said
+    assert "Owners told" in said and "known answers: 2/4, at least 80 % needed" in said
     assert "Whoever is below a bar after 3 checks of its kind: the owners are told." in said
 
 
