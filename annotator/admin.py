@@ -83,8 +83,8 @@ class Memberships(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(models.Annotator)
 class Annotators(ReadOnly):
-    list_display = ("ref", "name", "project", "simulated", "in_training", "paused_at", "created_at")
-    list_filter = ("simulated", "in_training")
+    list_display = ("ref", "name", "project", "simulated", "in_training", "dropped_at", "paused_at", "created_at")
+    list_filter = ("simulated", "in_training", ("dropped_at", admin.EmptyFieldListFilter))
     list_select_related = ("project",)
     search_fields = ("ref", "name", "project__slug")
 
@@ -157,6 +157,26 @@ class Judgments(ReadOnly):
     list_select_related = ("annotator",)
     search_fields = ("annotator__ref", "project__slug")
     inlines = (RationaleInline,)
+
+
+@admin.register(models.QualityStep)
+class QualitySteps(ReadOnly):
+    """Append-only: what followed from checks, and what an owner took back."""
+
+    list_display = ("at", "project", "annotator", "what", "by", "figures")
+    list_filter = ("what",)
+    list_select_related = ("project", "annotator", "by")
+    search_fields = ("annotator__ref", "project__slug")
+
+
+@admin.register(models.Adjudication)
+class Adjudications(ReadOnly):
+    """Append-only: the last word on contested pairs."""
+
+    list_display = ("at", "project", "pair_id", "choice", "revision", "current", "by")
+    list_filter = ("choice", "current")
+    list_select_related = ("project", "by")
+    search_fields = ("project__slug",)
 
 
 @admin.register(models.ImportBatch)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
+from django.utils import timezone
 
 from annotator.models import Annotator, AnnotatorQuality, Project, QualityReport, QualityStep
+from annotator.selectors.dashboard import A_WEEK
 from attune.quality.agreement import Agreement
 from attune.quality.figures import Figure, Usual
 from attune.quality.intervals import Interval
@@ -86,6 +88,14 @@ def steps_of(project: Project, annotator: Annotator | None = None) -> QuerySet[Q
     """What followed from checks, newest first."""
     rows = QualityStep.objects.filter(project=project).select_related("annotator", "by").order_by("-id")
     return (rows.filter(annotator=annotator) if annotator else rows)[:STEPS_SHOWN]
+
+
+def steps_lately(project: Project) -> int:
+    """How many people fell below a bar in the last week and were not looked at by an owner since."""
+    fallen = (QualityStep.What.WARNED, QualityStep.What.PAUSED, QualityStep.What.DROPPED)
+    week = QualityStep.objects.filter(project=project, what__in=fallen, by=None, at__gt=timezone.now() - A_WEEK)
+    later = QualityStep.objects.filter(annotator=OuterRef("annotator"), id__gt=OuterRef("id"), by__isnull=False)
+    return week.exclude(Exists(later)).values("annotator").distinct().count()
 
 
 def aggregate_of(project: Project, pair_id: int) -> dict[str, Any] | None:

@@ -26,7 +26,7 @@ from annotator.models import Project, Role
 from annotator.selectors import dashboard
 from annotator.selectors.dashboard import A_WEEK, Day, Habits, People, Progress, kept
 from annotator.selectors.quality import agreement
-from annotator.selectors.trust import Report, report_of
+from annotator.selectors.trust import Report, report_of, steps_lately
 from annotator.services.projects import TEMPLATES, create_project
 from annotator.views.pages import is_part, part, project_page, signed_in
 from attune.quality.agreement import Agreement
@@ -132,6 +132,7 @@ def _overview(access: Access, table: Table) -> dict[str, object]:
         "charts": [_chart(days, width=560, height=200, every=7), _chart(days, width=320, height=180, every=14)],
         "agreements": _agreements(project, report),
         "report": report,
+        "fallen": kept(project, "fallen", partial(steps_lately, project)),
         "finish": _finish(progress, table.people),
         "checks": kept(project, "checks", partial(dashboard.checks, project)),
         "models_card": _address_if_any("models_card", project.slug),

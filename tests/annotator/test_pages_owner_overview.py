@@ -175,12 +175,12 @@ def test_the_number_of_queries_does_not_grow(
     for pair in pairs_of(people)[:2]:
         say(pair, people.judge)
     owner_client.get(where)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         owner_client.get(where)
     for pair in pairs_of(people):
         for _ in range(3):
             say(pair, make_annotator(people.project), "b")
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         owner_client.get(where)
 
 
@@ -195,7 +195,7 @@ def test_people_and_simulated_annotators_agree_apart(people: ThreePeople, owner_
         for machine, choice in zip(machines, "ab", strict=True):
             say(pair, machine, choice)
     found = [agreement(people.project, simulated=flag) for flag in (False, True)]
-    assert [each.judgments for each in found] == [40, 40]
+    assert [each.answers for each in found] == [40, 40]
     assert found[0].alpha and found[0].alpha.estimate == 1
     assert found[1].alpha and found[1].alpha.estimate < 0
     page = owner_client.get(reverse("project", args=[people.project.slug])).content.decode()

@@ -104,6 +104,18 @@ def test_failed_checks_are_told_with_their_figures(judged: ThreePeople, owner_cl
     assert "Whoever is below a bar after 3 checks of its kind: the owners are told." in said
 
 
+def test_the_overview_says_so_until_somebody_has_looked(judged: ThreePeople, owner_client: Client) -> None:
+    Project.objects.filter(pk=judged.project.pk).update(gold_bar=0.8, checks_needed=3)
+    judged.project.refresh_from_db()
+    assert "below a bar" not in page(owner_client, "project", judged.project)
+    for pair in Pair.objects.filter(project=judged.project)[:4]:
+        set_gold(pair=pair, choice="a", by=None)
+    check_standing(project=judged.project)
+    assert "4 people fell below a bar for checks this week" in page(owner_client, "project", judged.project)
+    owner_client.post(reverse("annotator_stand", args=[judged.project.slug, judged.judge.pk]), {"act": "drop"})
+    assert "3 people fell below a bar" in page(owner_client, "project", judged.project)
+
+
 def test_qualification_by_the_owner(judged: ThreePeople, owner_client: Client) -> None:
     Project.objects.filter(pk=judged.project.pk).update(qualify_share=0.5)
     Annotator.objects.filter(pk=judged.judge.pk).update(qualified=False)
