@@ -49,6 +49,7 @@ class AspectSerializer(serializers.Serializer[Any]):
 class UsualSerializer(serializers.Serializer[Any]):
     seconds = serializers.FloatField(allow_null=True)
     others = serializers.FloatField(allow_null=True)
+    sides = serializers.FloatField(allow_null=True)
     same = serializers.FloatField(allow_null=True)
     fit = serializers.FloatField(allow_null=True)
 

@@ -36,7 +36,7 @@ PAIR_COLUMNS = (
     *("adjudicated", "adjudication_note", "computed_at"),
 )
 FIGURES = (
-    *("others", "same", "gold", "fit", "pooled_fit", "left", "longer", "ties"),
+    *("others", "sides", "same", "gold", "fit", "pooled_fit", "left", "longer", "ties"),
     *("seconds", "fast", "reasons", "words", "cyclic", "earned"),
 )
 """Each in four columns: the figure, the ends of its 95 % interval, and of how many observations it is."""

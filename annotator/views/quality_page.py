@@ -108,7 +108,8 @@ def verdict_sentence(verdict: str) -> str:
             " taste of its own and nothing to correct."
         ),
         "unclear": _(
-            "Answers differ from the others’. It takes more judgments, or a model, to tell whether that is a taste."
+            "Answers differ from the others’, and it can’t be told that this is a taste: there are too few, or no model has"
+            " looked at them, or the difference is only how often “about equal” is said."
         ),
         "typical": _("Answers agree with the others’ about as often as is usual here."),
         "": _("It takes ten pairs that others have judged, too."),
@@ -151,6 +152,7 @@ def consequence_sentence(project: Project) -> str:
 
 LABELS = {
     "others": gettext_lazy("Agreement with others"),
+    "sides": gettext_lazy("Agreement on which is better"),
     "same": gettext_lazy("Same answer twice"),
     "gold": gettext_lazy("Known answers found"),
     "fit": gettext_lazy("Guessed by their own model"),
@@ -169,6 +171,10 @@ DEFINITIONS = {
     "others": gettext_lazy(
         "For each pair that others judged, too: the share of them who said the same (A, B, equal, both bad), averaged over"
         " pairs. The person is left out of the others. Wilson interval."
+    ),
+    "sides": gettext_lazy(
+        "The same among preferences only: of the others who preferred one of the two responses, the share who preferred the"
+        " same one. Wilson interval."
     ),
     "same": gettext_lazy(
         "Hidden repeats with the sides swapped that got the first answer, whatever its strength. Wilson interval."
@@ -203,7 +209,7 @@ DEFINITIONS = {
 
 
 def _person_fact(name: str, figure: Figure, figures: dict[str, Any], usual: Usual | None) -> Fact:
-    normal = getattr(usual, name, None) if usual and name in ("others", "same", "fit") else None
+    normal = getattr(usual, name, None) if usual and name in ("others", "sides", "same", "fit") else None
     if name in ("left", "longer"):
         normal = 0.5
     if name == "cyclic":
@@ -243,7 +249,7 @@ def _value(name: str, value: float) -> str:
 
 
 def _of(name: str, of: int) -> str:
-    if name in ("others", "gold", "same", "earned"):
+    if name in ("others", "sides", "gold", "same", "earned"):
         return ngettext("%d pair", "%d pairs", of) % of
     if name in ("left", "longer", "fit"):
         return ngettext("%d preference", "%d preferences", of) % of
@@ -260,6 +266,10 @@ def _sentence(name: str, figure: Figure, figures: dict[str, Any], usual: Usual |
         return _("Says the same as somebody else on the same pair in %(value)s of cases%(usual)s.") % {
             "value": value,
             "usual": told,
+        }
+    if name == "sides":
+        return _("Where both see a difference, prefers the same response as somebody else in %(value)s of cases.") % {
+            "value": value
         }
     if name == "fit":
         pooled = figure_of(figures, "pooled_fit")

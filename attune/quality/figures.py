@@ -35,6 +35,8 @@ class Person:
     """The same answer when asked again."""
     others: Figure | None
     """Agreement with another annotator on the same pair, chosen at random, the annotator left out."""
+    sides: Figure | None
+    """The same between those who both preferred one response: is it the same one?"""
     left: Figure | None
     longer: Figure | None
     ties: Figure | None
@@ -58,5 +60,6 @@ class Usual:
 
     seconds: float | None
     others: float | None
+    sides: float | None
     same: float | None
     fit: float | None

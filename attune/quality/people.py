@@ -72,7 +72,7 @@ class Fits:
 def people_figures(judged: Judged, annotators: int, fits: Fits) -> tuple[list[Person], Usual]:
     """The figures of everybody (A,), each held against the others, and what is usual among them."""
     made = list(_without_verdicts(judged, annotators, fits))
-    usual = Usual(_median_time(judged), _usual(made, "others"), _usual(made, "same"), _usual(made, "fit"))
+    usual = Usual(_median_time(judged), **{name: _usual(made, name) for name in ("others", "sides", "same", "fit")})
     return [_with_verdict(person, usual) for person in made], usual
 
 
@@ -80,18 +80,20 @@ def verdict_of(person: Person, usual: Usual) -> Verdict:
     """What the figures say together. Intervals of 99 %, so that among thousands few are pointed out by chance.
 
     Inconsistent: other answers when asked again than is usual; or far from the others while their own model does no
-    better than a coin, and worse than is usual. Minority: far from the others, and their own model guesses them, at least as often as the pooled one.
+    better than a coin, and worse than is usual. Minority: far from the others in which response they prefer (not only in how
+    often they see no difference), and their own model guesses them, at least as often as the pooled one.
     """
     if _surely_below(person.same, usual.same):
         return "inconsistent"
     if person.others is None or person.others.of < FEW or usual.others is None:
         return ""
-    if not _surely_below(person.others, usual.others):
+    other_side = _surely_below(person.sides, usual.sides)
+    if not other_side and not _surely_below(person.others, usual.others):
         return "typical"
     if person.fit is None or person.fit.of < FEW:
         return "unclear"
     pooled = person.pooled_fit.estimate if person.pooled_fit else 0.0
-    if person.fit.low > 0.5 and person.fit.estimate >= pooled:
+    if other_side and person.fit.low > 0.5 and person.fit.estimate >= pooled:
         return "minority"
     unlike_a_taste = person.fit.low <= 0.5 and usual.fit is not None and person.fit.high < usual.fit
     return "inconsistent" if unlike_a_taste else "unclear"
@@ -103,6 +105,7 @@ def _without_verdicts(judged: Judged, annotators: int, fits: Fits) -> Iterator[P
     decided = first.where(first.answer <= B)
     same, twice = _repeats(judged, annotators)
     shared, agreeing = _with_others(first)
+    opposed, siding = _with_others(decided)
     earned, peers = correlated_agreement(first.annotator, first.pair, first.answer, annotators)
     orders = coherence(
         decided.annotator,
@@ -117,6 +120,7 @@ def _without_verdicts(judged: Judged, annotators: int, fits: Fits) -> Iterator[P
         "gold": count(first.annotator, first.answer == first.gold, first.gold >= 0),
         "same": (same, twice),
         "others": count(first.annotator, agreeing, shared),
+        "sides": count(decided.annotator, siding, opposed),
         "left": count(decided.annotator, (decided.answer == A) != decided.swapped, decided.sided),
         "longer": count(decided.annotator, (decided.answer == A) == (decided.longer > 0), decided.longer != 0),
         "ties": count(first.annotator, first.answer == TIE, np.ones(len(first), bool)),
@@ -161,7 +165,7 @@ class _Counter:
 
 
 def _with_others(first: Judged) -> tuple[Flags, Floats]:
-    """Which first looks (N,) somebody else judged too, and the share of those others who said the same."""
+    """Which of these looks (N,) are at a pair that somebody else among them judged, and the share of others who said the same."""
     if not len(first):
         return np.zeros(0, bool), np.zeros(0)
     said = np.zeros((int(first.pair.max()) + 1, 4))

@@ -218,6 +218,7 @@ def test_hand_worked_figures_of_two_people() -> None:
         return figure.estimate, figure.of
 
     assert share(one, "others") == (0.5, 2)
+    assert share(one, "sides") == (0.5, 2)
     assert share(one, "same") == (1.0, 1)
     assert other.same is None
     assert share(one, "gold") == (1.0, 1)  # the repeat of a gold pair is no second check
@@ -266,12 +267,28 @@ def test_a_minority_is_not_inconsistent() -> None:
 
 
 def test_who_changes_their_answers_is_inconsistent_whatever_the_others_say() -> None:
-    usual = Usual(seconds=10, others=0.7, same=0.9, fit=0.7)
+    usual = Usual(seconds=10, others=0.7, sides=0.8, same=0.9, fit=0.7)
     figures: dict[str, object] = dict.fromkeys(Person.__dataclass_fields__)
     wavering = Person(**figures | {"same": Figure(0.4, 0.25, 0.57, 40), "others": Figure(0.7, 0.6, 0.8, 80)})  # type: ignore[arg-type]
     assert verdict_of(wavering, usual) == "inconsistent"
     few = Person(**figures | {"same": Figure(0.0, 0.0, 0.3, 8)})  # type: ignore[arg-type]
     assert verdict_of(few, usual) == ""
+
+
+def test_who_sees_no_difference_more_often_has_no_other_taste() -> None:
+    rng = np.random.default_rng(6)
+    pairs = 200
+    truth = rng.integers(0, 2, pairs)
+    rows = [np.where(rng.random(pairs) < 0.9, truth, 1 - truth) for _ in range(7)]
+    rows[6] = np.where(rng.random(pairs) < 0.6, TIE, rows[6])
+    who, pair = np.repeat(np.arange(7), pairs), np.tile(np.arange(pairs), 7)
+    fits = Fits(np.full(7, 160), np.full(7, 150), np.full(7, pairs))
+    people, usual = people_figures(judged(who, pair, np.concatenate(rows)), 7, fits)
+    undecided = people[6]
+    assert undecided.others and undecided.sides and usual.others and usual.sides
+    assert undecided.others.high < usual.others
+    assert abs(undecided.sides.estimate - usual.sides) < 0.1
+    assert [person.verdict for person in people] == ["typical"] * 6 + ["unclear"]
 
 
 def test_few_are_pointed_out_by_chance() -> None:
