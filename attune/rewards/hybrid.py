@@ -41,14 +41,17 @@ from attune.rewards.newcomers import (
     split_newcomers,
 )
 from attune.rewards.pooled import Penalties, PooledFit, fit_pooled
-from attune.rewards.rehearsal import Variances, choose_variances, views_of
+from attune.rewards.rehearsal import Rehearsal, Variances, choose_variances
 from attune.rewards.settings import checked
-from attune.rewards.tastes import FIRST, Community, Reader, read_evidence
+from attune.rewards.tastes import FIRST, KNOWN, NUMBER, Community, Reader, read_evidence
 from attune.rewards.traits import Trait, Traits, fit_traits
 from attune.rewards.trust import KNOTS, Trust, default_trust, learn_trust
 
 VERDICT_PENALTIES = Penalties(item=0.5)
 THRESHOLD_SPREAD = 0.7
+UNDECIDED = (0.7, 0.05)
+WIDE = 128
+"""Spreads and width of the basis in which the variances are chosen."""
 OWN = "response "
 """What is remembered of a response stands in a latent's ``extra`` under this and the response's number."""
 SMALLEST_MEMORY = 0.01
@@ -57,7 +60,8 @@ SMALLEST_MEMORY = 0.01
 @dataclass(frozen=True, slots=True)
 class HybridConfig:
     """ranks: widths of item vectors. class_sizes: classes of each model of groups. rounds and class_rounds: of EM without the
-    held-out annotators; last_rounds: more of them with everybody. The precisions: of item vectors around their text, of
+    held-out annotators; last_rounds: more of them with others; rehearsals: how often some are held out. width: coordinates of
+    an item at most. The precisions: of item vectors around their text, of
     their map from text, and of a class's shift of a response."""
 
     ranks: Sequence[int] = (8, 16)
@@ -65,9 +69,11 @@ class HybridConfig:
     rounds: int = 24
     class_rounds: int = 40
     last_rounds: int = 8
+    rehearsals: int = 2
+    width: int = 96
     vector_precision: float = 2.0
     text_precision: float = 10.0
-    class_precision: float = 0.4
+    class_precision: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +121,30 @@ class Hybrid(LinearReward):
         """``fit`` on indexed data; the held-out metrics."""
         everybody = data.comparisons
         report = _Steps(self.config, progress)
-        held = hold_out(everybody, rng)
-        newcomers = split_newcomers(everybody.take(held), data.groups, rng)
         verdicts = are_verdicts(everybody, len(data.ids))
-        fits = self._learn(data, everybody.take(~held), verdicts, rng, report)
-        variances, trust = Variances(), default_trust()
-        if newcomers:
-            variances, trust = self._rehearse(data, everybody.take(held), newcomers, fits)
+        rehearsals: list[Rehearsal] = []
+        seen_by: list[Fits] = []
+        left = np.ones(len(everybody), bool)
+        for _ in range(self.config.rehearsals):
+            held = _hold_out_of(everybody, left, rng)
+            newcomers = split_newcomers(everybody.take(held), data.groups, rng)
+            if newcomers or not seen_by:
+                seen_by.append(self._learn(data, everybody.take(~held), verdicts, rng, report))
+            if newcomers:
+                rehearsals.append(self._rehearsal(data, everybody.take(held), newcomers, seen_by[-1]))
+            left &= ~held
+        fits, variances, trust = seen_by[0], Variances(), default_trust()
+        if rehearsals:
+            variances = choose_variances(rehearsals)
+            rehearsals = [
+                self._rehearsal(data, each.comparisons, each.newcomers, seen, variances)
+                for each, seen in zip(rehearsals, seen_by, strict=True)
+            ]
+            trust = learn_trust(
+                [[view for each in rehearsals for view in each.views(variances, shots)] for shots in KNOTS]
+            )
             self._take_on(data, fits, variances, trust)
-            report.metrics = self._judge(everybody.take(held), newcomers, pooled_model(fits.pooled, data))
+            report.metrics = self._judge(rehearsals[0], pooled_model(fits.pooled, data))
             fits = self._learn(data, everybody, verdicts, rng, report, fits)
         self._take_on(data, fits, variances, trust)
         self.style_traits = fit_traits(data, self.parts.table)
@@ -165,19 +186,31 @@ class Hybrid(LinearReward):
         )
         return Fits(pooled, accepted, factors, classes)
 
-    def _rehearse(
-        self, data: Prepared, comparisons: Comparisons, newcomers: Sequence[Newcomer], fits: Fits
-    ) -> tuple[Variances, Trust]:
-        """The prior's variances and how far to trust it, as newcomers would have it."""
-        basis = self._basis(data, fits)
-        community = self._community(data, fits, basis, Variances())
-        variances = choose_variances(community, basis, comparisons, newcomers)
-        reader = Reader(variances.applied(community, basis))
-        views = [views_of(reader, basis.table, comparisons, newcomers, shots) for shots in KNOTS]
-        return variances, learn_trust(views)
+    def _rehearsal(
+        self,
+        data: Prepared,
+        comparisons: Comparisons,
+        newcomers: Sequence[Newcomer],
+        fits: Fits,
+        variances: Variances | None = None,
+    ) -> Rehearsal:
+        """With ``variances`` in the basis that goes with them; without, in one wide enough to choose them by."""
+        basis = self._basis(data, fits, variances)
+        return Rehearsal(self._community(data, fits, basis, Variances()), basis, comparisons, newcomers)
 
-    def _basis(self, data: Prepared, fits: Fits) -> Basis:
-        return build_basis(data.mapped, data.groups, fits.pooled, fits.accepted, fits.factors, fits.classes)
+    def _basis(self, data: Prepared, fits: Fits, variances: Variances | None) -> Basis:
+        spreads, width = (UNDECIDED, WIDE) if variances is None else (variances.spreads, self.config.width)
+        return build_basis(
+            data.mapped,
+            data.groups,
+            fits.pooled,
+            fits.accepted,
+            fits.factors,
+            fits.classes,
+            spreads=spreads,
+            precision=self.config.vector_precision,
+            width=width,
+        )
 
     def _community(self, data: Prepared, fits: Fits, basis: Basis, variances: Variances) -> Community:
         factors = fits.factors
@@ -196,12 +229,13 @@ class Hybrid(LinearReward):
             class_log_prior=basis.class_log_prior,
             class_model=basis.class_model,
             memory=0.0,
+            doubt=basis.doubt,
         )
         return variances.applied(community, basis)
 
     def _take_on(self, data: Prepared, fits: Fits, variances: Variances, trust: Trust) -> None:
         """Install what was fitted. The prior that a latent starts from is that of its first few judgments."""
-        basis = self._basis(data, fits)
+        basis = self._basis(data, fits, variances)
         community = self._community(data, fits, basis, variances)
         self.install_with(
             LinearParts(
@@ -222,8 +256,8 @@ class Hybrid(LinearReward):
     def install_with(self, parts: LinearParts, community: Community, trust: Trust, encoder: str) -> None:
         """``install`` with the community that adapting needs; the parts' prior is made here."""
         self._reader, self._trust = Reader(community), trust
-        nothing = parts.table[:0]
-        prior = self._inferred(self._reader, nothing, nothing, *(np.zeros(0) for _ in range(3)), parts.table.shape[1])
+        none = np.zeros(0)
+        prior = self._inferred(self._reader, (parts.table[:0], parts.table[:0], none, none, none), parts.table.shape[1])
         self.install(replace(parts, prior_mean=prior.mean, prior_cov=prior.cov), encoder)
 
     def adapt_arrays(
@@ -241,31 +275,28 @@ class Hybrid(LinearReward):
             return super().adapt_arrays(items_a, items_b, outcome, side, weight, start=start)
         if not len(outcome):
             return self.prior()
-        return self._inferred(self._reader, items_a, items_b, outcome, side, weight, self.parts.table.shape[1])
+        return self._inferred(self._reader, (items_a, items_b, outcome, side, weight), self.parts.table.shape[1])
 
     def _inferred(
         self,
         reader: Reader,
-        items_a: Array,
-        items_b: Array,
-        outcome: NDArray[Any],
-        side: NDArray[Any],
-        weight: NDArray[Any],
+        columns: Sequence[NDArray[Any]],
         width: int,
     ) -> Latent:
         """Both inferences joined, each as far as it is trusted after so many judgments."""
-        evidence = read_evidence(reader.community.verdicts, items_a, items_b, outcome, side, weight)
+        evidence = read_evidence(reader.community, *columns)
         gaussian = reader.gaussian(evidence)
         class_mean, class_cov = reader.classes(evidence)
-        trust, class_trust = self._trust.at(len(outcome))
+        judgments = len(columns[0])
+        trust, class_trust = self._trust.at(judgments)
         mean, cov = np.zeros(width + 2), np.zeros((width + 2, width + 2))
-        own = np.r_[0, FIRST : width - 1]
+        own = np.r_[0, FIRST : width + KNOWN]
         mean[own] = trust * gaussian.mean
         mean[0] += 1
-        mean[FIRST : width - 1] += class_trust * class_mean
+        mean[FIRST : width + KNOWN] += class_trust * class_mean
         mean[-2:] = gaussian.position, gaussian.log_nu
         cov[np.ix_(own, own)] = trust**2 * gaussian.cov
-        cov[FIRST : width - 1, FIRST : width - 1] += class_trust**2 * class_cov
+        cov[FIRST : width + KNOWN, FIRST : width + KNOWN] += class_trust**2 * class_cov
         remembered = {
             f"{OWN}{number}": trust * value
             for number, value in gaussian.remembered.items()
@@ -273,17 +304,28 @@ class Hybrid(LinearReward):
         }
         latent_mean = mean.astype(np.float32)
         extra = self._extra(latent_mean) | remembered
-        return Latent(latent_mean, (0.5 * (cov + cov.T)).astype(np.float32), len(outcome), extra)
+        return Latent(latent_mean, (0.5 * (cov + cov.T)).astype(np.float32), judgments, extra)
 
     def score(self, latent: Latent, items: Array) -> Scores:
-        """See ``RewardModel.score``. Adds what is remembered of the responses."""
+        """See ``RewardModel.score``. Adds what is remembered of the responses, and the doubt about them."""
         scores = super().score(latent, items)
-        return Scores(scores.mean + self._remembered(latent, items), scores.std)
+        if self._reader is None:
+            return scores
+        std = np.sqrt(scores.std**2 + self._doubts(latent, items))
+        return Scores(scores.mean + self._remembered(latent, items), np.asarray(std, np.float32))
 
     def margin(self, latent: Latent, items_a: Array, items_b: Array) -> tuple[Array, Array]:
-        """See ``RewardModel.margin``. Adds what is remembered of the responses."""
+        """See ``RewardModel.margin``. Adds what is remembered of the responses, and the doubt about them."""
         mean, variance = super().margin(latent, items_a, items_b)
-        return mean + (self._remembered(latent, items_a) - self._remembered(latent, items_b)), variance
+        if self._reader is None:
+            return mean, variance
+        mean = mean + (self._remembered(latent, items_a) - self._remembered(latent, items_b))
+        return mean, variance + self._doubts(latent, items_a) + self._doubts(latent, items_b)
+
+    def _doubts(self, latent: Latent, items: Array) -> Array:
+        if self._reader is None:
+            return np.zeros(len(items), np.float32)
+        return np.asarray(self._trust.at(latent.n)[0] ** 2 * self._reader.community.doubts(items), np.float32)
 
     def _remembered(self, latent: Latent, items: Array) -> Array:
         """ε of each item, (N,); 0 for responses that the person has not judged."""
@@ -293,11 +335,12 @@ class Hybrid(LinearReward):
         for name, value in latent.extra.items():
             if name.startswith(OWN):
                 own[int(name[len(OWN) :])] = value
-        remembered: Array = own[items[:, -1].astype(np.int64)]
+        remembered: Array = own[items[:, NUMBER].astype(np.int64)]
         return remembered
 
-    def _judge(self, comparisons: Comparisons, newcomers: Sequence[Newcomer], pooled: LinearReward) -> dict[str, float]:
+    def _judge(self, rehearsal: Rehearsal, pooled: LinearReward) -> dict[str, float]:
         """Metrics of this model and of the pooled one on the held-out annotators."""
+        comparisons, newcomers = rehearsal.comparisons, rehearsal.newcomers
         baseline, _ = judge(pooled, comparisons, pooled.parts.table, newcomers, (0,))
         personal, _ = judge(self, comparisons, self.parts.table, newcomers, SHOTS)
         metrics = report_metrics("pooled", baseline[0]) if baseline else {}
@@ -359,6 +402,7 @@ COMMUNITY_SCALARS = (
     "log_nu",
     "tie_spread",
     "memory",
+    "doubt",
 )
 
 
@@ -387,7 +431,8 @@ class _Steps:
 
     def __init__(self, config: HybridConfig, progress: Progress | None) -> None:
         self.progress, self.done = progress, 0
-        self.steps = len(config.ranks) * (config.rounds + config.last_rounds) + 2 * len(config.class_sizes)
+        rounds = config.rehearsals * config.rounds + config.last_rounds
+        self.steps = len(config.ranks) * rounds + (config.rehearsals + 1) * len(config.class_sizes)
         self.metrics: dict[str, float] = {}
 
     def factor_round(self, _number: int, loss: float) -> None:
@@ -400,6 +445,14 @@ class _Steps:
         self.done += 1
         if self.progress:
             self.progress({"stage": "fitting", "step": self.done, "steps": self.steps, **more, **self.metrics})
+
+
+def _hold_out_of(comparisons: Comparisons, left: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """``hold_out`` among the rows that are left, as a mask of all rows."""
+    rows = np.flatnonzero(left)
+    held = np.zeros(len(left), bool)
+    held[rows[hold_out(comparisons.take(rows), rng)]] = True
+    return held
 
 
 def tie_spread(pooled: PooledFit, data: Prepared) -> float:

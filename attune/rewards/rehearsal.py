@@ -12,14 +12,17 @@ from attune.rewards.base import Array
 from attune.rewards.basis import Basis
 from attune.rewards.indexing import Comparisons
 from attune.rewards.newcomers import Newcomer
-from attune.rewards.tastes import BASE, FIRST, REWARD, Community, Reader, read_evidence
+from attune.rewards.tastes import BASE, FIRST, KNOWN, NUMBER, REWARD, Community, Reader, read_evidence
 from attune.rewards.trust import KNOTS, View, best_temperature, losses
 
-FACTORS = (0.7, 1.0)
-TEXTS = (0.02, 0.05, 0.1)
+FACTORS = (0.7, 0.5, 1.3)
+TEXTS = (0.03, 0.05, 0.1)
 MEMORIES = (0.5, 1.0)
-MANY = 256
+MANY = 512
 """Judgments of a context at most, while variances are chosen."""
+TOLD = 32
+LEAST_ASKED = 50
+MOST_ASKED = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +34,43 @@ class Variances:
     text: float = 0.0
     memory: float = 0.0
 
+    @property
+    def spreads(self) -> tuple[float, float]:
+        """Of weights on factors and on mapped features."""
+        return self.factor, self.text
+
     def applied(self, community: Community, basis: Basis) -> Community:
         """The community with these variances."""
         cov = self.factor**2 * basis.factor_cov + self.text**2 * basis.text_cov
         return replace(community, cov=cov.astype(np.float32), memory=self.memory)
 
 
-def choose_variances(
-    community: Community, basis: Basis, comparisons: Comparisons, newcomers: Sequence[Newcomer]
-) -> Variances:
-    """One after the other, the one under which newcomers' judgments are likeliest, after 16 and after all of theirs.
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """Some annotators that a fit has not seen, with what it made of the others."""
 
-    A change is made only where it is better by half a standard error over annotators.
+    community: Community
+    basis: Basis
+    comparisons: Comparisons
+    newcomers: Sequence[Newcomer]
+
+    def views(self, variances: Variances, shots: int, **how: bool) -> list[View]:
+        """``views_of`` under these variances."""
+        reader = Reader(variances.applied(self.community, self.basis))
+        return views_of(reader, self.basis.table, self.comparisons, self.newcomers, shots, **how)
+
+
+def choose_variances(rehearsals: Sequence[Rehearsal]) -> Variances:
+    """One after the other, the one under which newcomers' judgments are likeliest after many of theirs.
+
+    They are asked who said most, as a few judgments tell little of it. A change is made only where it is better by half a
+    standard error over annotators.
     """
+    talkative = [replace(each, newcomers=_most_told(each.newcomers)) for each in rehearsals]
 
     def loss(variances: Variances) -> Array:
-        reader = Reader(variances.applied(community, basis))
-        total = np.zeros(len(newcomers))
-        for shots in (16, MANY):
-            views = views_of(reader, basis.table, comparisons, newcomers, shots, everybody=True, classes=False)
-            total += losses(views, best_temperature(views, 1.0, 0.0))
-        return np.asarray(total, np.float32)
+        views = [view for each in talkative for view in each.views(variances, MANY, everybody=True, classes=False)]
+        return np.asarray(losses(views, best_temperature(views, 1.0, 0.0)), np.float32)
 
     chosen = Variances()
     least = loss(chosen)
@@ -63,6 +82,12 @@ def choose_variances(
             if better.mean() > 0.5 * standard_error(better):
                 chosen, least = tried, found
     return chosen
+
+
+def _most_told(newcomers: Sequence[Newcomer]) -> list[Newcomer]:
+    ordered = sorted(newcomers, key=lambda each: -len(each.context))
+    enough = sum(len(each.context) >= TOLD for each in ordered)
+    return ordered[: max(enough, LEAST_ASKED)][:MOST_ASKED]
 
 
 def views_of(
@@ -87,23 +112,22 @@ def _view(
     reader: Reader, table: Array, comparisons: Comparisons, newcomer: Newcomer, shots: int, classes: bool
 ) -> View:
     said = comparisons.take(newcomer.context[:shots])
-    evidence = read_evidence(
-        reader.community.verdicts, table[said.a], table[said.b], said.outcome, said.side, said.weight
-    )
+    evidence = read_evidence(reader.community, table[said.a], table[said.b], said.outcome, said.side, said.weight)
     gaussian = reader.gaussian(evidence)
     a, b = table[comparisons.a[newcomer.target]], table[comparisons.b[newcomer.target]]
     apart = (a - b).astype(np.float64)
-    along = np.delete(apart[:, :-1], BASE, axis=1)
+    along = np.delete(apart[:, :KNOWN], BASE, axis=1)
     personal = along @ gaussian.mean
     if gaussian.remembered:
-        own = np.array([[gaussian.remembered.get(int(n), 0.0) for n in side[:, -1]] for side in (a, b)])
+        own = np.array([[gaussian.remembered.get(int(n), 0.0) for n in side[:, NUMBER]] for side in (a, b)])
         personal = personal + own[0] - own[1]
     spread = np.einsum("nk,kl,nl->n", along, gaussian.cov, along)
+    spread += reader.community.doubts(a) + reader.community.doubts(b)
     nothing = np.zeros(len(apart))
     of_classes, class_spread = nothing, nothing
     if classes:
         mean, cov = reader.classes(evidence)
-        of_classes = apart[:, FIRST:-1] @ mean
-        class_spread = np.einsum("nk,kl,nl->n", apart[:, FIRST:-1], cov, apart[:, FIRST:-1])
+        of_classes = apart[:, FIRST:KNOWN] @ mean
+        class_spread = np.einsum("nk,kl,nl->n", apart[:, FIRST:KNOWN], cov, apart[:, FIRST:KNOWN])
     outcome = comparisons.outcome[newcomer.target]
     return View(apart[:, REWARD], personal, of_classes, spread, class_spread, outcome)

@@ -1,7 +1,8 @@
 """How ``hybrid`` infers one annotator's taste: two priors of the community, each exact in its way. Numpy only.
 
-An item is (b, a, y, number): the pooled reward; the base that evidence is read against (what the community accepts); R
-coordinates in which people differ; and which fitted response it is, 0 for none. A taste is a weight w on y. The community
+An item is (b, a, y, known, number): the pooled reward; the base that evidence is read against (what the community accepts); R
+coordinates in which people differ; how much of the doubt about y its judgments have taken away; and which fitted response it is,
+0 for none. A taste is a weight w on y. The community
 says of w
 
 - as a *Gaussian*: w ~ N(0, Σ), with a factor on the base, the pull of the left side, a threshold of acceptance and the tie
@@ -22,10 +23,11 @@ from numpy.typing import NDArray
 from attune.rewards.base import Array
 from attune.rewards.classes import log_sigmoid, softmax
 from attune.rewards.evidence import chosen_and_other
-from attune.rewards.linear import Floats, davidson, newton_mode
+from attune.rewards.linear import PROBIT, Floats, davidson, newton_mode
 
 REWARD, BASE, FIRST = 0, 1, 2
-"""Columns of an item: b, a, and the first of y. The last column is the number."""
+"""Columns of an item: b, a, and the first of y."""
+KNOWN, NUMBER = -2, -1
 NO_TIES = -20.0
 MEMORY_STEPS = 3
 CONJUGATE_STEPS = 12
@@ -37,7 +39,7 @@ class Community:
 
     verdicts: how judgments are read (``attune.rewards.evidence``). base and base_spread: the factor on a. cov (R, R): Σ.
     class_weights (R, J), class_log_prior (J,) and class_model (J,): all classes of all models, w̄ of each model being 0 but
-    for class_center (R, J), which the evidence is read with. memory: τ².
+    for class_center (R, J), which the evidence is read with. memory: τ². doubt: the variance of ⟨w, y⟩ that is left for a response that nobody has judged.
     """
 
     verdicts: bool
@@ -54,12 +56,18 @@ class Community:
     class_log_prior: Array
     class_model: NDArray[np.int64]
     memory: float
+    doubt: float
+
+    def doubts(self, items: Array) -> Floats:
+        """The variance of ⟨w, y⟩ for not knowing y itself, (N,)."""
+        return np.maximum(self.doubt - items[:, KNOWN].astype(np.float64), 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """E rows to infer from. along (E, 1 + R): a and y, of one response less the other's or against the threshold. outcome in
-    1, 0, −1; first and second: the numbers of the responses, 0 for none."""
+    1, 0, −1; first and second: the numbers of the responses, 0 for none.
+    doubt: variance of the margin for not knowing the responses better."""
 
     along: Floats
     outcome: NDArray[np.int64]
@@ -67,6 +75,7 @@ class Evidence:
     weight: Floats
     first: NDArray[np.int64]
     second: NDArray[np.int64]
+    doubt: Floats
 
     def __len__(self) -> int:
         return len(self.outcome)
@@ -84,7 +93,7 @@ class Gaussian:
 
 
 def read_evidence(
-    verdicts: bool,
+    said: Community,
     items_a: Array,
     items_b: Array,
     outcome: NDArray[Any],
@@ -92,14 +101,15 @@ def read_evidence(
     weight: NDArray[Any],
 ) -> Evidence:
     """Comparisons of items (N, K) as evidence: as they are, or as each response's verdict, once."""
-    if not verdicts:
+    if not said.verdicts:
         return Evidence(
-            (items_a[:, BASE:-1] - items_b[:, BASE:-1]).astype(np.float64),
+            (items_a[:, BASE:KNOWN] - items_b[:, BASE:KNOWN]).astype(np.float64),
             np.asarray(outcome, np.int64),
             np.asarray(side, np.float64),
             np.asarray(weight, np.float64),
-            items_a[:, -1].astype(np.int64),
-            items_b[:, -1].astype(np.int64),
+            items_a[:, NUMBER].astype(np.int64),
+            items_b[:, NUMBER].astype(np.int64),
+            said.doubts(items_a) + said.doubts(items_b),
         )
     decided = np.flatnonzero(outcome)
     both = np.concatenate([items_a[decided], items_b[decided]])
@@ -113,12 +123,13 @@ def read_evidence(
     np.maximum.at(most, where.ravel(), np.concatenate([weight[decided], weight[decided]]))
     nothing = np.zeros(len(distinct))
     return Evidence(
-        distinct[:, BASE:-2].astype(np.float64),
+        distinct[:, BASE:-3].astype(np.float64),
         distinct[:, -1].astype(np.int64),
         nothing,
         most,
         distinct[:, -2].astype(np.int64),
         nothing.astype(np.int64),
+        said.doubts(distinct[:, :-1]),
     )
 
 
@@ -134,7 +145,10 @@ class Reader:
         said, width = self.community, len(self.community.cov)
         size = len(evidence)
         threshold = np.full((size, 1), float(said.verdicts))
-        design = np.concatenate([evidence.along, evidence.side[:, None], threshold, np.zeros((size, 1))], axis=1)
+        surer = 1 / np.sqrt(1 + PROBIT * evidence.doubt)
+        design = np.concatenate(
+            [evidence.along * surer[:, None], evidence.side[:, None], threshold, np.zeros((size, 1))], axis=1
+        )
         mode, curvature = newton_mode(design, evidence.outcome, evidence.weight, self.prior_mean, self.factor)
         mean = self.prior_mean + self.factor @ mode
         cov = self.factor @ np.linalg.solve(curvature, self.factor.T)
@@ -201,8 +215,8 @@ def remember(evidence: Evidence, margin: Floats, log_nu: float, variance: float)
 
     def gather(rows: Floats, signed: bool) -> Floats:
         second_rows = np.bincount(second, rows, len(numbers))
-        total: Floats = np.bincount(first, rows, len(numbers)) + (-second_rows if signed else second_rows)
-        return total * known
+        total = np.bincount(first, rows, len(numbers)) + (-second_rows if signed else second_rows)
+        return np.asarray(total * known, np.float64)
 
     own = np.zeros(len(numbers))
     for _ in range(MEMORY_STEPS):

@@ -120,7 +120,7 @@ def _guarded(views: Sequence[View], fitted: Floats) -> Floats:
 def _loss_rows(view: View, at: Floats) -> Floats:
     margin = view.pooled + at[1] * view.gaussian + at[2] * view.classes
     variance = at[1] ** 2 * view.gaussian_variance + at[2] ** 2 * view.classes_variance
-    return np.logaddexp(0, -view.outcome * np.exp(at[0]) * margin / np.sqrt(1 + PROBIT * variance))
+    return np.asarray(np.logaddexp(0, -view.outcome * np.exp(at[0]) * margin / np.sqrt(1 + PROBIT * variance)))
 
 
 def _joined(views: Sequence[View]) -> View:
