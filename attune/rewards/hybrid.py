@@ -39,6 +39,7 @@ from attune.rewards.newcomers import (
     paired_gain,
     report_metrics,
     split_newcomers,
+    spread_of,
 )
 from attune.rewards.pooled import Penalties, PooledFit, fit_pooled
 from attune.rewards.rehearsal import Rehearsal, Variances, choose_variances
@@ -55,6 +56,7 @@ WIDE = 128
 OWN = "response "
 """What is remembered of a response stands in a latent's ``extra`` under this and the response's number."""
 SMALLEST_MEMORY = 0.01
+SPREAD_SHOTS = (0, 8, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +345,7 @@ class Hybrid(LinearReward):
         comparisons, newcomers = rehearsal.comparisons, rehearsal.newcomers
         baseline, _ = judge(pooled, comparisons, pooled.parts.table, newcomers, (0,))
         personal, _ = judge(self, comparisons, self.parts.table, newcomers, SHOTS)
+        self.person_spread = spread_of(self, comparisons, self.parts.table, newcomers, SPREAD_SHOTS)
         metrics = report_metrics("pooled", baseline[0]) if baseline else {}
         for shots, summary in personal.items():
             gain = paired_gain(self, pooled, comparisons, newcomers, shots)

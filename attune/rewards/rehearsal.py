@@ -111,7 +111,7 @@ def views_of(
 def _view(
     reader: Reader, table: Array, comparisons: Comparisons, newcomer: Newcomer, shots: int, classes: bool
 ) -> View:
-    said = comparisons.take(newcomer.context[:shots])
+    said = comparisons.take(newcomer.context[: None if shots == KNOTS[-1] else shots])
     evidence = read_evidence(reader.community, table[said.a], table[said.b], said.outcome, said.side, said.weight)
     gaussian = reader.gaussian(evidence)
     a, b = table[comparisons.a[newcomer.target]], table[comparisons.b[newcomer.target]]

@@ -5,8 +5,9 @@ classes. α, β and γ at a few numbers of judgments are those under which held-
 
     P(a ≻ b) = σ(α m / √(1 + πv/8)),    v = β² var g + γ² var c,
 
-each drawn to its neighbour. Then the guard: where being personal is not *surely* better than the pooled model, by two
-standard errors over annotators, β and γ shrink in proportion. When in doubt, the pooled model.
+each drawn to its neighbour. Then the guard: where being personal does not *surely* lower the log-loss, by two standard errors
+over annotators, β and γ shrink in proportion; and after a few judgments also where it does not as surely make more predictions right,
+as better probabilities alone are no reason to decide otherwise. When in doubt, the pooled model.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from attune.metrics import standard_error
+from attune.metrics import correct, standard_error
 from attune.rewards.base import Array
 from attune.rewards.linear import PROBIT, Floats
 
 KNOTS = (0, 4, 8, 16, 64, 256)
+"""Numbers of judgments; the last stands for all that somebody has said."""
 LEAST_PEOPLE = 8
 SURE = 2.0
+FEW = 16
+PRIOR_PEOPLE = 30
+"""The guard's word against so many people who, as we expect, do differ: in a small project nothing can be sure."""
 TEMPERATURE_PRECISION = 25.0
 NEIGHBOUR_PRECISION = 10.0
 START = (0.0, 0.7, 0.4)
@@ -70,12 +75,13 @@ def default_trust() -> Trust:
 
 def learn_trust(views_by_shots: Sequence[Sequence[View]]) -> Trust:
     """From the views at each of ``KNOTS``; a knot with too few annotators takes after the one before."""
-    before = np.array(START)
+    near = guarded = np.array(START)
     rows = []
-    for views in views_by_shots[1:]:
+    for shots, views in zip(KNOTS[1:], views_by_shots[1:], strict=True):
         if len(views) >= LEAST_PEOPLE:
-            before = _guarded(views, _fitted(views, before, personal=True))
-        rows.append(before)
+            near = _fitted(views, near, personal=True)
+            guarded = _guarded(views, near, few=shots <= FEW)
+        rows.append(guarded)
     first = views_by_shots[0]  # nothing is inferred yet, but the doubt is that of the first few judgments
     rows.insert(0, best_temperature(first, rows[0][1], rows[0][2]) if len(first) >= LEAST_PEOPLE else rows[0])
     table = np.array(rows, np.float32)
@@ -108,19 +114,36 @@ def _fitted(views: Sequence[View], center: Floats, *, personal: bool, keep: bool
     return np.asarray(found if personal else np.array([found[0], fixed[1], fixed[2]]), np.float64)
 
 
-def _guarded(views: Sequence[View], fitted: Floats) -> Floats:
+def _guarded(views: Sequence[View], fitted: Floats, *, few: bool) -> Floats:
     """β and γ in proportion to how sure it is that they help; α anew."""
     pooled = _fitted(views, fitted, personal=False)
-    gain = losses(views, pooled) - losses(views, fitted)
-    doubt = standard_error(gain)
-    share = float(np.clip(gain.mean() / (SURE * doubt), 0, 1)) if doubt > 0 else 0.0
+    share = _sure(losses(views, pooled) - losses(views, fitted), 0, SURE)
+    if few:
+        share *= _sure(_hits(views, fitted) - _hits(views, pooled), SURE, 2 * SURE)
+    share = 1 - (1 - share) * len(views) / (len(views) + PRIOR_PEOPLE)
     return best_temperature(views, share * fitted[1], share * fitted[2])
 
 
+def _sure(gain: Floats, least: float, most: float) -> float:
+    """From 0 to 1 as the mean gain goes from ``least`` to ``most`` standard errors."""
+    doubt = standard_error(gain)
+    return float(np.clip((gain.mean() / doubt - least) / (most - least), 0, 1)) if doubt > 0 else 0.0
+
+
+def _hits(views: Sequence[View], at: Floats) -> Floats:
+    """The share of each annotator's targets that are predicted right, (annotators,)."""
+    return np.array([correct(1 / (1 + np.exp(-_margin(view, at))), view.outcome).mean() for view in views])
+
+
+def _margin(view: View, at: Floats) -> Floats:
+    return view.pooled + at[1] * view.gaussian + at[2] * view.classes
+
+
 def _loss_rows(view: View, at: Floats) -> Floats:
-    margin = view.pooled + at[1] * view.gaussian + at[2] * view.classes
     variance = at[1] ** 2 * view.gaussian_variance + at[2] ** 2 * view.classes_variance
-    return np.asarray(np.logaddexp(0, -view.outcome * np.exp(at[0]) * margin / np.sqrt(1 + PROBIT * variance)))
+    margin = np.exp(at[0]) * _margin(view, at) / np.sqrt(1 + PROBIT * variance)
+    rows: Floats = np.logaddexp(0, -view.outcome * margin)
+    return rows
 
 
 def _joined(views: Sequence[View]) -> View:
