@@ -136,14 +136,13 @@ def _hits(views: Sequence[View], at: Floats) -> Floats:
 
 
 def _margin(view: View, at: Floats) -> Floats:
-    return view.pooled + at[1] * view.gaussian + at[2] * view.classes
+    return np.asarray(view.pooled + at[1] * view.gaussian + at[2] * view.classes, np.float64)
 
 
 def _loss_rows(view: View, at: Floats) -> Floats:
     variance = at[1] ** 2 * view.gaussian_variance + at[2] ** 2 * view.classes_variance
     margin = np.exp(at[0]) * _margin(view, at) / np.sqrt(1 + PROBIT * variance)
-    rows: Floats = np.logaddexp(0, -view.outcome * margin)
-    return rows
+    return np.asarray(np.logaddexp(0, -view.outcome * margin), np.float64)
 
 
 def _joined(views: Sequence[View]) -> View:
