@@ -2,7 +2,8 @@
 
 Models are fitted on the training snapshot. Each annotator of the evaluation snapshot then shows their first n context
 judgments (0, 4, 8, 16 … or all), in order, and their decided test judgments are predicted. Ties are not scored. An
-annotator counts in a slice with at least four such judgments there.
+annotator counts in a slice with at least four such judgments there. ``coverage_90`` is how often the number of their test
+judgments that come out as predicted lies in the model's central 90 % interval for it (``attune.metrics.interval_coverage``).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from attune.data import Choice, Judgment, Snapshot
 from attune.errors import BadData
-from attune.metrics import Summary, standard_error, summarise
+from attune.metrics import Summary, interval_coverage, standard_error, summarise
 from attune.rewards import create
 from attune.rewards.base import Array, Comparison, Latent, Progress, RewardModel
 from attune.simulate import Simulation
@@ -108,7 +109,10 @@ def measure(
         predictions = [
             predict(model, latent, each.test, features) for latent, each in zip(latents, subjects, strict=True)
         ]
-        by_shots[ALL if n is None else str(n)] = {"slices": _slices(predictions, subjects)}
+        by_shots[ALL if n is None else str(n)] = {
+            "slices": _slices(predictions, subjects),
+            "coverage_90": interval_coverage(predictions, _outcomes(subjects), spread=model.person_spread),
+        }
     return {
         "shots": by_shots,
         "peak_rss_mb": peak_rss_mb(),
@@ -193,6 +197,8 @@ def table(report: Report) -> str:
             lines.append([name, part, *cells])
         lines.append([name, "log-loss", *(f"{figures['shots'][n]['slices'][ALL]['log_loss']:.3f}" for n in shots)])
         lines.append([name, "ECE", *(f"{figures['shots'][n]['slices'][ALL]['ece']:.3f}" for n in shots)])
+        covered = (figures["shots"][n]["coverage_90"] for n in shots)
+        lines.append([name, "90 % interval", *("–" if each is None else f"{100 * each:.1f} %" for each in covered)])
         header = ["model", "slice", *(f"{n} shots" if n != ALL else "all shots" for n in shots)]
     widths = [max(len(row[column]) for row in [header, *lines]) for column in range(len(header))]
     return "\n".join(
@@ -239,15 +245,18 @@ def _timed(took: list[float], adapt: Callable[[Sequence[Comparison]], Latent], c
     return latent
 
 
+def _outcomes(subjects: Sequence[Subject]) -> list[NDArray[np.int64]]:
+    return [np.array([1 if each.choice == "a" else -1 for each in subject.test], np.int64) for subject in subjects]
+
+
 def _slices(predictions: Sequence[Array], subjects: Sequence[Subject]) -> dict[str, dict[str, float]]:
     names = dict.fromkeys(name for subject in subjects for each in subject.test for name in each.slices)
     found: dict[str, Summary | None] = {}
     for name in [ALL, *sorted(names)]:
         inside = [np.array([name == ALL or name in each.slices for each in subject.test]) for subject in subjects]
-        outcomes = [np.array([1 if each.choice == "a" else -1 for each in subject.test]) for subject in subjects]
         found[name] = summarise(
             [p[rows] for p, rows in zip(predictions, inside, strict=True)],
-            [y[rows] for y, rows in zip(outcomes, inside, strict=True)],
+            [y[rows] for y, rows in zip(_outcomes(subjects), inside, strict=True)],
         )
     return {name: asdict(summary) for name, summary in found.items() if summary is not None}
 
@@ -258,7 +267,8 @@ def _combined(runs: Sequence[Report]) -> Report:
     first = runs[0]
     shots: Report = {}
     for n, figures in first["shots"].items():
-        shots[n] = {"slices": {}}
+        covered = [run["shots"][n]["coverage_90"] for run in runs]
+        shots[n] = {"slices": {}, "coverage_90": None if None in covered else float(np.mean(covered))}
         for name, summary in figures["slices"].items():
             of_seeds = [run["shots"][n]["slices"][name] for run in runs]
             mean = {key: float(np.mean([each[key] for each in of_seeds])) for key in summary}

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 CALIBRATION_BINS = 10
 SMALLEST = 1e-6
+SHIFTS = 9
+SPREADS = tuple(step / 10 for step in range(21))
+"""Spreads of people's predictability, in log-odds, that are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,65 @@ def calibration_error(p: NDArray[Any], outcome: NDArray[Any]) -> float:
     bins = np.minimum(((confidence - 0.5) * 2 * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     gaps = np.bincount(bins, confidence - hits, CALIBRATION_BINS)
     return float(np.abs(gaps).sum() / max(len(hits), 1))
+
+
+def hits_distribution(p: NDArray[Any], spread: float = 0.0) -> NDArray[np.float64]:
+    """P(k of N predictions come true), (N + 1,), each with its own confidence max(p, 1 − p) (Poisson's binomial).
+
+    ``spread``: people differ in how predictable they are; the log-odds of all of one person's confidences are shifted by
+    N(0, spread²), which is averaged over.
+    """
+    confidence = np.clip(np.maximum(p, 1 - np.asarray(p, np.float64)), SMALLEST, 1 - SMALLEST)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(SHIFTS) if spread > 0 else (np.zeros(1), np.ones(1))
+    logit = np.log(confidence / (1 - confidence))
+    shifted = 1 / (1 + np.exp(-(logit[:, None] + spread * nodes)))
+    chances = np.ones((1, len(nodes)))
+    none = np.zeros((1, len(nodes)))
+    for each in shifted:
+        chances = np.concatenate([chances * (1 - each), none]) + np.concatenate([none, chances * each])
+    mixed: NDArray[np.float64] = chances @ (weights / weights.sum())
+    return mixed
+
+
+def person_spread(probabilities: Sequence[NDArray[Any]], outcomes: Sequence[NDArray[Any]]) -> float:
+    """The likeliest ``spread`` of ``hits_distribution``, given how many of each annotator's judgments came out as predicted."""
+    hits = [round(float(correct(p, y).sum()) - 1e-9) for p, y in zip(probabilities, outcomes, strict=True)]
+    if not hits:
+        return 0.0
+
+    def surprise(spread: float) -> float:
+        told = zip(probabilities, hits, strict=True)
+        return -float(sum(np.log(hits_distribution(p, spread)[k] + 1e-300) for p, k in told))
+
+    return min(SPREADS, key=surprise)
+
+
+def interval_coverage(
+    probabilities: Sequence[NDArray[Any]],
+    outcomes: Sequence[NDArray[Any]],
+    *,
+    spread: float = 0.0,
+    level: float = 0.9,
+    at_least: int = 4,
+) -> float | None:
+    """How often the number of an annotator's judgments that come out as predicted lies in its central interval.
+
+    The predictions themselves say how many should, and ``spread`` how far people differ beyond that. A count is discrete, so
+    an end of the interval holds only a part of its count's chance, and the same part of an annotator who is there (the
+    non-randomised probability integral transform of Czado, Gneiting and Held 2009). ``level`` where the interval is honest
+    person by person. None if nobody has enough judgments.
+    """
+    low, high = (1 - level) / 2, (1 + level) / 2
+    inside = []
+    for p, y in zip(probabilities, outcomes, strict=True):
+        if len(y) >= at_least:
+            chances = hits_distribution(p, spread)
+            hits = round(float(correct(p, y).sum()) - 1e-9)
+            below = float(chances[:hits].sum())
+            above = below + float(chances[hits])
+            shared = max(0.0, min(above, high) - max(below, low))
+            inside.append(shared / max(above - below, 1e-300))
+    return float(np.mean(inside)) if inside else None
 
 
 def standard_error(values: NDArray[Any]) -> float:

@@ -15,6 +15,7 @@ from attune.data import Snapshot, read_judgments, read_snapshot
 from attune.encoders import DEFAULT_ENCODER, FileStore, encode_cached
 from attune.errors import AttuneError, BadData
 from attune.evaluate import ALL, evaluate, table
+from attune.figure import draw
 
 Options = dict[str, dict[str, Any]]
 
@@ -32,7 +33,12 @@ Options = dict[str, dict[str, Any]]
 @click.option(
     "--vectors", type=click.Path(path_type=Path), help="Folder that keeps encoded texts.  [default: user cache]"
 )
-@click.option("--json", "out", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to a file.")
+@click.option(
+    "--json",
+    "out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the report to a file, and a plot beside it.",
+)
 def command(
     train: Path,
     evaluation: Path,
@@ -47,7 +53,7 @@ def command(
     """Fit models on one set of judgments and predict the annotators of another.
 
     Both are JSON lines (.gz or plain; one judgment a line with both texts) or a snapshot's folder. The report goes to
-    stdout as JSON, or with --json to a file and a table to stdout.
+    stdout as JSON, or with --json to a file, a plot (.svg) beside it and a table to stdout.
     """
     try:
         names = _names(models)
@@ -70,7 +76,10 @@ def command(
         click.echo(text, nl=False)
     else:
         out.write_text(text)
+        picture = out.with_suffix(".svg")
+        picture.write_text(draw(report), encoding="utf-8")
         click.echo(table(report))
+        click.echo(f"\nWritten: {out}, {picture}")
 
 
 def _names(models: str) -> list[str]:

@@ -94,6 +94,8 @@ class RewardModel(ABC):
     """The dataclass of the options that the model takes (``attune.rewards.settings``)."""
     encoder: str
     """Name of the encoder whose features the model was fitted on."""
+    person_spread: float = 0.0
+    """How far people differ in how predictable they are, see ``attune.metrics.hits_distribution``; 0 where it was not learnt."""
 
     @abstractmethod
     def fit(

@@ -14,7 +14,7 @@ from attune.data import Snapshot
 from attune.rewards.base import Array, FitReport, Progress
 from attune.rewards.feature_map import Prepared, prepare
 from attune.rewards.linear import LinearParts, LinearReward
-from attune.rewards.newcomers import hold_out, judge, report_metrics, split_newcomers
+from attune.rewards.newcomers import hold_out, judge, report_metrics, split_newcomers, spread_of
 from attune.rewards.pooled import Penalties, PooledFit, fit_pooled
 from attune.rewards.settings import checked
 
@@ -65,6 +65,8 @@ class BradleyTerry(LinearReward):
         )
         newcomers = split_newcomers(of_held, data.groups, rng)
         summaries, scale = judge(self, of_held, self.parts.table, newcomers, (0,))
+        self.install(replace(self.parts, calibration_scale=scale), data.encoder)
+        self.person_spread = spread_of(self, of_held, self.parts.table, newcomers, (0,))
         return report_metrics("pooled", summaries[0]) if summaries else {}, scale
 
 

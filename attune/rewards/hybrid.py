@@ -1,16 +1,18 @@
-"""The default personal model: item vectors from text and from judgments, weights per annotator under a learnt prior.
+"""The default personal model: what everybody shares, and each person's taste under two priors of the community.
 
-r_u(x) = w₀ b_x + ⟨w, q_x⟩ with pooled reward b_x = ⟨β, φ(x)⟩ + γ_x and item vector q_x = Vφ(x) + δ_x, where γ and δ are zero
-for unseen responses. The prior has mean w = 0: an annotator without judgments gets the pooled reward.
+r_u(x) = (1 + w₀) b_x + ⟨w, y_x⟩ + ε_ux with pooled reward b_x and coordinates y_x of the response, partly from its text (all that an
+unseen response has) and partly its own. The taste w is inferred twice, under a Gaussian prior and under one of groups
+(``attune.rewards.tastes``), and followed as far as held-out annotators say that it should be (``attune.rewards.trust``). Without
+judgments that is the pooled reward.
 
-Vectors of several ranks are fitted side by side (``attune.rewards.factors``). Their scaled concatenation averages the
-kernels q_xᵀq_y, which is steadier than any one of them.
+Factors of several ranks (``attune.rewards.factors``) and classes of several sizes (``attune.rewards.classes``) are fitted side by side
+and averaged: steadier than any one of them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -20,9 +22,11 @@ from threadpoolctl import threadpool_limits
 
 from attune.data import Snapshot
 from attune.errors import ArtifactError
-from attune.metrics import standard_error
-from attune.rewards.base import Array, FitReport, Latent, Progress
+from attune.rewards.base import Array, FitReport, Latent, Progress, Scores
+from attune.rewards.basis import Basis, build_basis
 from attune.rewards.bradley_terry import pooled_model
+from attune.rewards.classes import ClassFit, fit_classes
+from attune.rewards.evidence import are_verdicts, as_verdicts
 from attune.rewards.factors import FactorConfig, FactorFit, FactorTrainer
 from attune.rewards.feature_map import Prepared, prepare
 from attune.rewards.indexing import Comparisons
@@ -32,35 +36,60 @@ from attune.rewards.newcomers import (
     Newcomer,
     hold_out,
     judge,
-    newcomer_losses,
     paired_gain,
     report_metrics,
     split_newcomers,
+    spread_of,
 )
-from attune.rewards.pooled import PooledFit, fit_pooled
+from attune.rewards.pooled import Penalties, PooledFit, fit_pooled
+from attune.rewards.rehearsal import Rehearsal, Variances, choose_variances
 from attune.rewards.settings import checked
+from attune.rewards.tastes import FIRST, KNOWN, NUMBER, Community, Reader, read_evidence
 from attune.rewards.traits import Trait, Traits, fit_traits
+from attune.rewards.trust import KNOTS, Trust, default_trust, learn_trust
 
-BOLDNESS = (0.25, 0.5, 0.75, 1.0, 1.25)
-"""Factors on the personal part that are tried on held-out annotators."""
-BOLDNESS_SHOTS = (4, 16)
-DOUBT = 0.25
+VERDICT_PENALTIES = Penalties(item=0.5)
+THRESHOLD_SPREAD = 0.7
+UNDECIDED = (0.7, 0.05)
+WIDE = 128
+"""Spreads and width of the basis in which the variances are chosen."""
+OWN = "response "
+"""What is remembered of a response stands in a latent's ``extra`` under this and the response's number."""
+SMALLEST_MEMORY = 0.01
+SPREAD_SHOTS = (0, 8, 64)
 
 
 @dataclass(frozen=True, slots=True)
 class HybridConfig:
-    """ranks: widths of item vectors that are averaged. rounds: EM rounds without the held-out annotators, last_rounds:
-    with them. The precisions are those of ``FactorConfig``."""
+    """ranks: widths of item vectors. class_sizes: classes of each model of groups. rounds and class_rounds: of EM without the
+    held-out annotators; last_rounds: more of them with others; rehearsals: how often some are held out. width: coordinates of
+    an item at most. The precisions: of item vectors around their text, of
+    their map from text, and of a class's shift of a response."""
 
-    ranks: Sequence[int] = (3, 8)
-    rounds: int = 12
-    last_rounds: int = 5
+    ranks: Sequence[int] = (8, 16)
+    class_sizes: Sequence[int] = (3, 4, 6, 8, 12) * 2
+    rounds: int = 24
+    class_rounds: int = 40
+    last_rounds: int = 8
+    rehearsals: int = 2
+    width: int = 96
     vector_precision: float = 2.0
     text_precision: float = 10.0
+    class_precision: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """What was fitted on some judgments. accepted: the pooled fit on verdicts, None where judgments are comparisons."""
+
+    pooled: PooledFit
+    accepted: PooledFit | None
+    factors: Sequence[FactorFit]
+    classes: Sequence[ClassFit]
 
 
 class Hybrid(LinearReward):
-    """Items (b_x, q_x). Options are those of ``HybridConfig``."""
+    """Items (b, a, y, number), see ``attune.rewards.tastes``. Options are those of ``HybridConfig``."""
 
     name: ClassVar[str] = "hybrid"
     Settings: ClassVar[type] = HybridConfig
@@ -69,6 +98,8 @@ class Hybrid(LinearReward):
         super().__init__()
         self.config = checked(HybridConfig, options)
         self.style_traits: Traits | None = None
+        self._reader: Reader | None = None
+        self._trust = default_trust()
 
     def fit(
         self,
@@ -83,82 +114,244 @@ class Hybrid(LinearReward):
         calibrate and scale the model; a second one starts from the first and takes everybody in."""
         started = time.perf_counter()
         with threadpool_limits(limits=1):  # the matrices are small: threads would only wait for each other
-            metrics = self._fit(prepare(snapshot, features, encoder), np.random.default_rng(seed), progress)
+            metrics = self.fit_prepared(prepare(snapshot, features, encoder), np.random.default_rng(seed), progress)
         return FitReport(metrics, time.perf_counter() - started)
 
-    def _fit(self, data: Prepared, rng: np.random.Generator, progress: Progress | None) -> dict[str, float]:
-        config, everybody = self.config, data.comparisons
-        steps = len(config.ranks) * (config.rounds + config.last_rounds)
-        metrics: dict[str, float] = {}
+    def fit_prepared(
+        self, data: Prepared, rng: np.random.Generator, progress: Progress | None = None
+    ) -> dict[str, float]:
+        """``fit`` on indexed data; the held-out metrics."""
+        everybody = data.comparisons
+        report = _Steps(self.config, progress)
+        verdicts = are_verdicts(everybody, len(data.ids))
+        rehearsals: list[Rehearsal] = []
+        seen_by: list[Fits] = []
+        left = np.ones(len(everybody), bool)
+        for _ in range(self.config.rehearsals):
+            held = _hold_out_of(everybody, left, rng)
+            newcomers = split_newcomers(everybody.take(held), data.groups, rng)
+            if newcomers or not seen_by:
+                seen_by.append(self._learn(data, everybody.take(~held), verdicts, rng, report))
+            if newcomers:
+                rehearsals.append(self._rehearsal(data, everybody.take(held), newcomers, seen_by[-1]))
+            left &= ~held
+        fits, variances, trust = seen_by[0], Variances(), default_trust()
+        if rehearsals:
+            variances = choose_variances(rehearsals)
+            rehearsals = [
+                self._rehearsal(data, each.comparisons, each.newcomers, seen, variances)
+                for each, seen in zip(rehearsals, seen_by, strict=True)
+            ]
+            trust = learn_trust(
+                [[view for each in rehearsals for view in each.views(variances, shots)] for shots in KNOTS]
+            )
+            self._take_on(data, fits, variances, trust)
+            report.metrics = self._judge(rehearsals[0], pooled_model(fits.pooled, data))
+            fits = self._learn(data, everybody, verdicts, rng, report, fits)
+        self._take_on(data, fits, variances, trust)
+        self.style_traits = fit_traits(data, self.parts.table)
+        return report.metrics
 
-        def report(step: int, loss: float) -> None:
-            if progress:
-                progress({"stage": "fitting", "step": step, "steps": steps, "loss": loss, **metrics})
-
-        held = hold_out(everybody, rng)
-        pooled = fit_pooled(everybody.take(~held), data.mapped)
-        fits = self._factors(data, pooled, everybody.take(~held), config.rounds, report, 0)
-        parts = hybrid_parts(pooled, fits, data)
-        boldness = 1.0
-        newcomers = split_newcomers(everybody.take(held), data.groups, rng)
-        if newcomers:
-            boldness = self._boldness(parts, data, everybody.take(held), newcomers)
-            parts = bolder(parts, boldness)
-            self.install(parts, data.encoder)
-            metrics, scale = self._judge(everybody.take(held), newcomers, pooled_model(pooled, data))
-            pooled = fit_pooled(everybody, data.mapped)
-            done = len(config.ranks) * config.rounds
-            fits = self._factors(data, pooled, everybody, config.last_rounds, report, done, fits)
-            parts = replace(bolder(hybrid_parts(pooled, fits, data), boldness), calibration_scale=scale)
-        self.style_traits = fit_traits(data, parts.table)
-        self.install(parts, data.encoder)
-        return metrics
-
-    def _factors(
+    def _learn(
         self,
         data: Prepared,
-        pooled: PooledFit,
         comparisons: Comparisons,
-        rounds: int,
-        report: Callable[[int, float], None],
-        done: int,
-        starts: Sequence[FactorFit] = (),
-    ) -> list[FactorFit]:
-        """One fit for each rank, from ``starts`` where there are such."""
-        fits = []
-        for number, rank in enumerate(self.config.ranks):
-            config = FactorConfig(rank, self.config.vector_precision, self.config.text_precision)
-            trainer = FactorTrainer(data.mapped, pooled, config, starts[number] if starts else None)
-            fits.append(trainer.run(comparisons, rounds, _later(report, done + number * rounds)))
-        return fits
+        verdicts: bool,
+        rng: np.random.Generator,
+        report: _Steps,
+        start: Fits | None = None,
+    ) -> Fits:
+        """Everything shared, from some annotators' judgments."""
+        config = self.config
+        pooled = fit_pooled(comparisons, data.mapped)
+        evidence, mapped, accepted = comparisons, data.mapped, None
+        if verdicts:
+            evidence = as_verdicts(comparisons, data.groups)
+            thresholds = np.zeros((int(data.groups.max()) + 1, mapped.shape[1]), np.float32)
+            mapped = np.concatenate([mapped, thresholds])
+            accepted = fit_pooled(evidence, mapped, VERDICT_PENALTIES)
+        base = accepted or pooled
+        factors = []
+        for number, rank in enumerate(config.ranks):
+            options = FactorConfig(rank, config.vector_precision, config.text_precision)
+            trainer = FactorTrainer(mapped, base, options, start.factors[number] if start else None)
+            factors.append(trainer.run(evidence, config.last_rounds if start else config.rounds, report.factor_round))
+        classes = fit_classes(
+            evidence,
+            base.rewards(mapped),
+            config.class_sizes,
+            precision=config.class_precision,
+            rounds=config.last_rounds if start else config.class_rounds,
+            rng=rng,
+            starts=start.classes if start else (),
+            report=report.class_model,
+        )
+        return Fits(pooled, accepted, factors, classes)
 
-    def _boldness(
-        self, parts: LinearParts, data: Prepared, comparisons: Comparisons, newcomers: Sequence[Newcomer]
-    ) -> float:
-        """The factor on the personal part under which newcomers are predicted with the least log-loss. In doubt the
-        smaller one: the least that is not clearly worse than the best, by a quarter of the difference's standard error."""
-        losses = []
-        for factor in BOLDNESS:
-            self.install(bolder(parts, factor), data.encoder)
-            losses.append(newcomer_losses(self, comparisons, self.parts.table, newcomers, BOLDNESS_SHOTS))
-        best = losses[int(np.argmin([each.mean() for each in losses]))]
-        for factor, each in zip(BOLDNESS, losses, strict=True):
-            if (each - best).mean() <= DOUBT * standard_error(each - best):
-                return factor
-        return 1.0
+    def _rehearsal(
+        self,
+        data: Prepared,
+        comparisons: Comparisons,
+        newcomers: Sequence[Newcomer],
+        fits: Fits,
+        variances: Variances | None = None,
+    ) -> Rehearsal:
+        """With ``variances`` in the basis that goes with them; without, in one wide enough to choose them by."""
+        basis = self._basis(data, fits, variances)
+        return Rehearsal(self._community(data, fits, basis, Variances()), basis, comparisons, newcomers)
 
-    def _judge(
-        self, comparisons: Comparisons, newcomers: Sequence[Newcomer], pooled: LinearReward
-    ) -> tuple[dict[str, float], Array]:
-        """Metrics of this model and of the pooled one on the held-out annotators, and the temperature by shots."""
+    def _basis(self, data: Prepared, fits: Fits, variances: Variances | None) -> Basis:
+        spreads, width = (UNDECIDED, WIDE) if variances is None else (variances.spreads, self.config.width)
+        return build_basis(
+            data.mapped,
+            data.groups,
+            fits.pooled,
+            fits.accepted,
+            fits.factors,
+            fits.classes,
+            spreads=spreads,
+            precision=self.config.vector_precision,
+            width=width,
+        )
+
+    def _community(self, data: Prepared, fits: Fits, basis: Basis, variances: Variances) -> Community:
+        factors = fits.factors
+        community = Community(
+            verdicts=fits.accepted is not None,
+            base=float(np.mean([fit.reward_scale for fit in factors])) if factors else 1.0,
+            base_spread=float(np.mean([fit.reward_scale * fit.reward_spread for fit in factors])) if factors else 0.0,
+            cov=basis.factor_cov,
+            position=fits.pooled.position,
+            position_spread=float(np.mean([fit.position_spread for fit in factors])) if factors else 0.1,
+            threshold_spread=THRESHOLD_SPREAD,
+            log_nu=fits.pooled.log_nu,
+            tie_spread=tie_spread(fits.pooled, data),
+            class_weights=basis.class_weights,
+            class_center=basis.class_center,
+            class_log_prior=basis.class_log_prior,
+            class_model=basis.class_model,
+            memory=0.0,
+            doubt=basis.doubt,
+        )
+        return variances.applied(community, basis)
+
+    def _take_on(self, data: Prepared, fits: Fits, variances: Variances, trust: Trust) -> None:
+        """Install what was fitted. The prior that a latent starts from is that of its first few judgments."""
+        basis = self._basis(data, fits, variances)
+        community = self._community(data, fits, basis, variances)
+        self.install_with(
+            LinearParts(
+                ids=data.ids,
+                table=basis.table,
+                feature_map=data.feature_map,
+                text_weights=basis.text_weights,
+                prior_mean=np.zeros(0, np.float32),
+                prior_cov=np.zeros((0, 0), np.float32),
+                calibration_shots=trust.shots,
+                calibration_scale=trust.temperature,
+            ),
+            community,
+            trust,
+            data.encoder,
+        )
+
+    def install_with(self, parts: LinearParts, community: Community, trust: Trust, encoder: str) -> None:
+        """``install`` with the community that adapting needs; the parts' prior is made here."""
+        self._reader, self._trust = Reader(community), trust
+        none = np.zeros(0)
+        prior = self._inferred(self._reader, (parts.table[:0], parts.table[:0], none, none, none), parts.table.shape[1])
+        self.install(replace(parts, prior_mean=prior.mean, prior_cov=prior.cov), encoder)
+
+    def adapt_arrays(
+        self,
+        items_a: Array,
+        items_b: Array,
+        outcome: NDArray[Any],
+        side: NDArray[Any],
+        weight: NDArray[Any],
+        *,
+        start: Latent | None = None,
+    ) -> Latent:
+        """See ``LinearReward.adapt_arrays``. ``start`` is of no use here: the prior is as near, and the result the same."""
+        if self._reader is None:
+            return super().adapt_arrays(items_a, items_b, outcome, side, weight, start=start)
+        if not len(outcome):
+            return self.prior()
+        return self._inferred(self._reader, (items_a, items_b, outcome, side, weight), self.parts.table.shape[1])
+
+    def _inferred(
+        self,
+        reader: Reader,
+        columns: Sequence[NDArray[Any]],
+        width: int,
+    ) -> Latent:
+        """Both inferences joined, each as far as it is trusted after so many judgments."""
+        evidence = read_evidence(reader.community, *columns)
+        gaussian = reader.gaussian(evidence)
+        class_mean, class_cov = reader.classes(evidence)
+        judgments = len(columns[0])
+        trust, class_trust = self._trust.at(judgments)
+        mean, cov = np.zeros(width + 2), np.zeros((width + 2, width + 2))
+        own = np.r_[0, FIRST : width + KNOWN]
+        mean[own] = trust * gaussian.mean
+        mean[0] += 1
+        mean[FIRST : width + KNOWN] += class_trust * class_mean
+        mean[-2:] = gaussian.position, gaussian.log_nu
+        cov[np.ix_(own, own)] = trust**2 * gaussian.cov
+        cov[FIRST : width + KNOWN, FIRST : width + KNOWN] += class_trust**2 * class_cov
+        remembered = {
+            f"{OWN}{number}": trust * value
+            for number, value in gaussian.remembered.items()
+            if abs(value) >= SMALLEST_MEMORY
+        }
+        latent_mean = mean.astype(np.float32)
+        extra = self._extra(latent_mean) | remembered
+        return Latent(latent_mean, (0.5 * (cov + cov.T)).astype(np.float32), judgments, extra)
+
+    def score(self, latent: Latent, items: Array) -> Scores:
+        """See ``RewardModel.score``. Adds what is remembered of the responses, and the doubt about them."""
+        scores = super().score(latent, items)
+        if self._reader is None:
+            return scores
+        std = np.sqrt(scores.std**2 + self._doubts(latent, items))
+        return Scores(scores.mean + self._remembered(latent, items), np.asarray(std, np.float32))
+
+    def margin(self, latent: Latent, items_a: Array, items_b: Array) -> tuple[Array, Array]:
+        """See ``RewardModel.margin``. Adds what is remembered of the responses, and the doubt about them."""
+        mean, variance = super().margin(latent, items_a, items_b)
+        if self._reader is None:
+            return mean, variance
+        mean = mean + (self._remembered(latent, items_a) - self._remembered(latent, items_b))
+        return mean, variance + self._doubts(latent, items_a) + self._doubts(latent, items_b)
+
+    def _doubts(self, latent: Latent, items: Array) -> Array:
+        if self._reader is None:
+            return np.zeros(len(items), np.float32)
+        return np.asarray(self._trust.at(latent.n)[0] ** 2 * self._reader.community.doubts(items), np.float32)
+
+    def _remembered(self, latent: Latent, items: Array) -> Array:
+        """ε of each item, (N,); 0 for responses that the person has not judged."""
+        if self._reader is None or not self._reader.community.memory:
+            return np.zeros(len(items), np.float32)
+        own = np.zeros(len(self.parts.ids) + 1, np.float32)
+        for name, value in latent.extra.items():
+            if name.startswith(OWN):
+                own[int(name[len(OWN) :])] = value
+        remembered: Array = own[items[:, NUMBER].astype(np.int64)]
+        return remembered
+
+    def _judge(self, rehearsal: Rehearsal, pooled: LinearReward) -> dict[str, float]:
+        """Metrics of this model and of the pooled one on the held-out annotators."""
+        comparisons, newcomers = rehearsal.comparisons, rehearsal.newcomers
         baseline, _ = judge(pooled, comparisons, pooled.parts.table, newcomers, (0,))
-        personal, scale = judge(self, comparisons, self.parts.table, newcomers, SHOTS)
+        personal, _ = judge(self, comparisons, self.parts.table, newcomers, SHOTS)
+        self.person_spread = spread_of(self, comparisons, self.parts.table, newcomers, SPREAD_SHOTS)
         metrics = report_metrics("pooled", baseline[0]) if baseline else {}
         for shots, summary in personal.items():
             gain = paired_gain(self, pooled, comparisons, newcomers, shots)
             metrics |= report_metrics(f"personal_{shots}", summary)
             metrics |= {f"personal_{shots}_{key}": value for key, value in gain.items()}
-        return metrics, scale
+        return metrics
 
     def traits(self, latent: Latent) -> list[Trait]:
         """How named properties of style move this person's reward: (trait, estimate, low, high), 80 % intervals.
@@ -174,52 +367,95 @@ class Hybrid(LinearReward):
         tensors, config = super().state()
         width = self.parts.table.shape[1]
         slopes = self.style_traits.slopes if self.style_traits is not None else np.zeros((0, width), np.float32)
-        return tensors | {"trait_slopes": slopes}, config
+        tensors = tensors | {"trait_slopes": slopes}
+        if self._reader is None:
+            return tensors, config
+        community = self._reader.community
+        arrays = {name: getattr(community, name) for name in COMMUNITY_TENSORS}
+        scalars = {name: getattr(community, name) for name in COMMUNITY_SCALARS}
+        trust = {
+            "trust_shots": self._trust.shots,
+            "trust_gaussian": self._trust.gaussian,
+            "trust_classes": self._trust.classes,
+        }
+        return tensors | arrays | trust, config | {"community": scalars}
 
     @classmethod
     def from_state(cls, tensors: Mapping[str, NDArray[np.generic]], config: Mapping[str, object]) -> Self:
-        """See ``RewardModel.from_state``."""
+        """See ``RewardModel.from_state``. An artifact without a community is of the time before there were two priors, and
+        adapts as ``LinearReward`` does."""
         model = super().from_state(tensors, config)
         if "trait_slopes" not in tensors:
             raise ArtifactError("the hybrid artifact lacks 'trait_slopes'")
         model.style_traits = Traits(np.asarray(tensors["trait_slopes"], np.float32))
+        if isinstance(config.get("community"), Mapping):
+            community, trust = _community_from(tensors, config)
+            model.install_with(model.parts, community, trust, model.encoder)
         return model
 
 
-def _later(report: Callable[[int, float], None], done: int) -> Callable[[int, float], None]:
-    """``report`` with so many steps done before."""
-    return lambda step, loss: report(done + step, loss)
+COMMUNITY_TENSORS = ("cov", "class_weights", "class_center", "class_log_prior", "class_model")
+COMMUNITY_SCALARS = (
+    "verdicts",
+    "base",
+    "base_spread",
+    "position",
+    "position_spread",
+    "threshold_spread",
+    "log_nu",
+    "tie_spread",
+    "memory",
+    "doubt",
+)
 
 
-def hybrid_parts(pooled: PooledFit, fits: Sequence[FactorFit], data: Prepared) -> LinearParts:
-    """Fits as a linear model with items (b_x, q_x) and a diagonal prior. The kernels of the fits are averaged."""
-    share = 1 / np.sqrt(len(fits))
-    vectors = np.concatenate([share * fit.vectors for fit in fits], axis=1)
-    text_vectors = np.concatenate([share * fit.text_vectors for fit in fits], axis=1)
-    rank = vectors.shape[1]
-    mean = np.zeros(rank + 3, np.float32)
-    mean[0] = np.mean([fit.reward_scale for fit in fits])
-    mean[-2:] = pooled.position, pooled.log_nu
-    spread = np.ones(rank + 3, np.float32)
-    spread[0] = np.mean([fit.reward_scale * fit.reward_spread for fit in fits])
-    spread[-2:] = np.mean([fit.position_spread for fit in fits]), tie_spread(pooled, data)
-    return LinearParts(
-        ids=data.ids,
-        table=np.concatenate([pooled.rewards(data.mapped)[:, None], vectors], axis=1).astype(np.float32),
-        feature_map=data.feature_map,
-        text_weights=np.concatenate([pooled.text[:, None], text_vectors], axis=1).astype(np.float32),
-        prior_mean=mean,
-        prior_cov=np.diag(spread**2),
-        calibration_shots=np.array(SHOTS, np.float32),
-        calibration_scale=np.ones(len(SHOTS), np.float32),
-    )
+def _community_from(
+    tensors: Mapping[str, NDArray[np.generic]], config: Mapping[str, object]
+) -> tuple[Community, Trust]:
+    """Raises ``ArtifactError`` where something is missing."""
+    stored: Any = config["community"]
+    try:
+        arrays: dict[str, Any] = {name: np.asarray(tensors[name], np.float32) for name in COMMUNITY_TENSORS}
+        arrays["class_model"] = np.asarray(tensors["class_model"], np.int64)
+        scalars: dict[str, Any] = {name: stored[name] for name in COMMUNITY_SCALARS}
+        trust = Trust(
+            np.asarray(tensors["trust_shots"], np.float32),
+            np.asarray(tensors["calibration_scale"], np.float32),
+            np.asarray(tensors["trust_gaussian"], np.float32),
+            np.asarray(tensors["trust_classes"], np.float32),
+        )
+    except KeyError as missing:
+        raise ArtifactError(f"the hybrid artifact lacks {missing}") from None
+    return Community(**arrays, **scalars), trust
 
 
-def bolder(parts: LinearParts, factor: float) -> LinearParts:
-    """The same model with a prior deviation of the personal weights that is larger by the factor."""
-    scale = np.ones(len(parts.prior_mean), np.float32)
-    scale[:-2] = factor
-    return replace(parts, prior_cov=parts.prior_cov * np.outer(scale, scale))
+class _Steps:
+    """Counts rounds of factors and models of classes, and tells ``progress``."""
+
+    def __init__(self, config: HybridConfig, progress: Progress | None) -> None:
+        self.progress, self.done = progress, 0
+        rounds = config.rehearsals * config.rounds + config.last_rounds
+        self.steps = len(config.ranks) * rounds + (config.rehearsals + 1) * len(config.class_sizes)
+        self.metrics: dict[str, float] = {}
+
+    def factor_round(self, _number: int, loss: float) -> None:
+        self._tell({"loss": loss})
+
+    def class_model(self, _number: int) -> None:
+        self._tell({})
+
+    def _tell(self, more: Mapping[str, float]) -> None:
+        self.done += 1
+        if self.progress:
+            self.progress({"stage": "fitting", "step": self.done, "steps": self.steps, **more, **self.metrics})
+
+
+def _hold_out_of(comparisons: Comparisons, left: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """``hold_out`` among the rows that are left, as a mask of all rows."""
+    rows = np.flatnonzero(left)
+    held = np.zeros(len(left), bool)
+    held[rows[hold_out(comparisons.take(rows), rng)]] = True
+    return held
 
 
 def tie_spread(pooled: PooledFit, data: Prepared) -> float:

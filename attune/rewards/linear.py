@@ -166,7 +166,7 @@ class LinearReward(RewardModel):
             "calibration_shots": parts.calibration_shots,
             "calibration_scale": parts.calibration_scale,
         }
-        return tensors, {"encoder": self.encoder, "ids": list(parts.ids)}
+        return tensors, {"encoder": self.encoder, "ids": list(parts.ids), "person_spread": self.person_spread}
 
     @classmethod
     def from_state(cls, tensors: Mapping[str, NDArray[np.generic]], config: Mapping[str, object]) -> Self:
@@ -198,6 +198,8 @@ class LinearReward(RewardModel):
                 f"prior {parts.prior_mean.shape} and {parts.prior_cov.shape}"
             )
         model.install(parts, str(config["encoder"]))
+        spread = config.get("person_spread", 0.0)
+        model.person_spread = float(spread) if isinstance(spread, int | float) else 0.0
         return model
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from attune.metrics import Summary, accuracies, log_losses, standard_error, summarise
+from attune.metrics import Summary, accuracies, log_losses, person_spread, standard_error, summarise
 from attune.rewards.base import Array, Latent, Rehearsed
 from attune.rewards.indexing import Comparisons, Ints
 
@@ -101,6 +101,15 @@ def judge(
         if summary is not None:
             summaries[n] = summary
     return summaries, np.array(scales, np.float32)
+
+
+def spread_of(
+    model: Rehearsed, comparisons: Comparisons, items: Array, newcomers: Sequence[Newcomer], shots: Sequence[int]
+) -> float:
+    """How far newcomers differ in how predictable they are, over all these shots (``attune.metrics.person_spread``)."""
+    outcomes = [comparisons.outcome[newcomer.target] for newcomer in newcomers]
+    told = [p for n in shots for p in predictions(model, comparisons, items, newcomers, n)]
+    return person_spread(told, outcomes * len(shots))
 
 
 def paired_gain(

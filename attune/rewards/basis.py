@@ -1,0 +1,144 @@
+"""Items of ``hybrid``: what factors, classes and text say of the responses, in few coordinates that they share.
+
+Each source of taste is a block of columns: item vectors of the factor fits, shifts of the classes, and mapped features. Their leading
+principal directions are the coordinates y; a taste in terms of a block becomes a weight on y, and a prior over such tastes a
+covariance or a set of weights. So an item stays short however many models were averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attune.rewards.base import Array
+from attune.rewards.classes import ClassFit
+from attune.rewards.factors import FactorFit
+from attune.rewards.indexing import Ints
+from attune.rewards.pooled import PooledFit
+
+TEXT_RIDGE = 10.0
+LEAST_SPREAD = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """table (N, K) and text_weights (F, K) of items (b, a, y, known, number). doubt: see ``attune.rewards.tastes``. factor_cov and text_cov (R, R): what a unit prior over
+    factors, and over mapped features, is as a prior of w. The classes as in ``attune.rewards.tastes.Community``."""
+
+    table: Array
+    text_weights: Array
+    factor_cov: Array
+    text_cov: Array
+    class_weights: Array
+    class_center: Array
+    class_log_prior: Array
+    class_model: NDArray[np.int64]
+    doubt: float
+
+
+def build_basis(
+    mapped: Array,
+    groups: Ints,
+    pooled: PooledFit,
+    accepted: PooledFit | None,
+    factors: Sequence[FactorFit],
+    classes: Sequence[ClassFit],
+    *,
+    spreads: tuple[float, float],
+    precision: float,
+    width: int,
+) -> Basis:
+    """The items and priors of one set of fits. mapped (N, F), groups (N,). The ``width`` directions are kept in which tastes
+    differ most, given the ``spreads`` of weights on factors and on mapped features. precision: that of an item vector around its text.
+
+    ``accepted`` is the pooled fit on verdicts, whose rows N + group are thresholds; None where judgments are read as comparisons.
+    """
+    count, features = mapped.shape
+    thresholds = count + groups if accepted is not None else None
+    of_factor, of_feature = (max(each, LEAST_SPREAD) for each in spreads)
+    share = of_factor / np.sqrt(max(len(factors), 1))
+    blocks = [share * _less(fit.vectors, thresholds, count) for fit in factors]
+    of_text = [share * fit.text_vectors for fit in factors]
+    to_text = np.linalg.solve(mapped.T @ mapped + TEXT_RIDGE * np.eye(features), mapped.T)
+    root = np.sqrt(max(len(classes), 1))
+    for each in classes:
+        blocks.append(_less(each.shifts, thresholds, count) / root)
+        of_text.append(to_text @ each.shifts[:count] / root)
+    blocks.append(of_feature * mapped)
+    of_text.append(of_feature * np.eye(features))
+    sizes = [block.shape[1] for block in blocks]
+    columns = np.concatenate(blocks, axis=1).astype(np.float64)
+    directions = _leading(columns, width)
+    parts = np.split(directions, np.cumsum(sizes)[:-1])
+    of_factors = np.concatenate(parts[: len(factors)]) if factors else np.zeros((0, directions.shape[1]))
+    shared = columns @ directions
+    text_shared = np.concatenate(of_text, axis=1) @ directions
+    weights = [root * part.T for part in parts[len(factors) : -1]]
+    centers = [each @ np.exp(fit.log_prior.astype(np.float64)) for each, fit in zip(weights, classes, strict=True)]
+    size = directions.shape[1]
+    center = (
+        np.concatenate([np.tile(c[:, None], (1, w.shape[1])) for c, w in zip(centers, weights, strict=True)], 1)
+        if classes
+        else np.zeros((size, 0))
+    )
+    own = np.concatenate(weights, axis=1) if classes else np.zeros((size, 0))
+    reward, base, text_reward, text_base = _rewards(mapped, groups, pooled, accepted)
+    if accepted is not None and classes:  # what the community accepts is the better known with its groups in view
+        middle = np.mean(centers, axis=0)
+        reward, text_reward = (
+            0.5 * (reward + base + shared @ middle),
+            0.5 * (text_reward + text_base + text_shared @ middle),
+        )
+    number = np.arange(1, count + 1)
+    doubt = share**2 * sum(fit.vectors.shape[1] for fit in factors) / precision
+    known = np.clip(doubt - share**2 * sum(_doubts(fit, thresholds, count) for fit in factors), 0, None) + np.zeros(
+        count
+    )
+    return Basis(
+        table=np.column_stack([reward, base, shared, known, number]).astype(np.float32),
+        text_weights=np.column_stack([text_reward, text_base, text_shared, np.zeros((features, 2))]).astype(np.float32),
+        factor_cov=(of_factors.T @ of_factors / of_factor**2).astype(np.float32),
+        text_cov=(parts[-1].T @ parts[-1] / of_feature**2).astype(np.float32),
+        class_weights=(own - center).astype(np.float32),
+        class_center=center.astype(np.float32),
+        class_log_prior=np.concatenate([np.zeros(0, np.float32), *(each.log_prior for each in classes)]).astype(
+            np.float32
+        ),
+        doubt=float(doubt),
+        class_model=np.repeat(np.arange(len(classes)), [len(each.log_prior) for each in classes]).astype(np.int64),
+    )
+
+
+def _rewards(
+    mapped: Array, groups: Ints, pooled: PooledFit, accepted: PooledFit | None
+) -> tuple[Array, Array, Array, Array]:
+    """b and a of the responses, (N,) each, and of mapped features, (F,) each."""
+    reward = pooled.rewards(mapped)
+    if accepted is None:
+        return reward, reward, pooled.text, pooled.text
+    base = mapped @ accepted.text + accepted.item[: len(mapped)] - accepted.item[len(mapped) + groups]
+    return reward, base, pooled.text, accepted.text
+
+
+def _doubts(fit: FactorFit, thresholds: Ints | None, count: int) -> Array:
+    """The variance of ⟨z, q_x⟩ over tastes z ~ N(0, I) that is left by not knowing q_x better, (N,)."""
+    of_rows: Array = np.trace(fit.vector_covs, axis1=1, axis2=2)
+    return of_rows[:count] if thresholds is None else of_rows[:count] + of_rows[thresholds]
+
+
+def _less(rows: Array, thresholds: Ints | None, count: int) -> Array:
+    """Rows of responses, less those of their thresholds where there are such."""
+    return rows[:count] if thresholds is None else rows[:count] - rows[thresholds]
+
+
+def _leading(columns: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """The leading principal directions, (columns, R), each with the sign that makes its largest entry positive."""
+    values, vectors = np.linalg.eigh(columns.T @ columns)
+    kept = np.flatnonzero(values > 1e-8 * max(float(values[-1]), 1e-12))[::-1][:width]
+    chosen = vectors[:, kept]
+    signs = np.sign(chosen[np.abs(chosen).argmax(axis=0), np.arange(chosen.shape[1])])
+    result: NDArray[np.float64] = chosen * np.where(signs == 0, 1, signs)
+    return result

@@ -1,0 +1,133 @@
+"""Held-out annotators rehearse as newcomers: what ``hybrid`` would infer of them, and the variances that suit them best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from attune.metrics import standard_error
+from attune.rewards.base import Array
+from attune.rewards.basis import Basis
+from attune.rewards.indexing import Comparisons
+from attune.rewards.newcomers import Newcomer
+from attune.rewards.tastes import BASE, FIRST, KNOWN, NUMBER, REWARD, Community, Reader, read_evidence
+from attune.rewards.trust import KNOTS, View, best_temperature, losses
+
+FACTORS = (0.7, 0.5, 1.3)
+TEXTS = (0.03, 0.05, 0.1)
+MEMORIES = (0.5, 1.0)
+MANY = 512
+"""Judgments of a context at most, while variances are chosen."""
+TOLD = 32
+LEAST_ASKED = 50
+MOST_ASKED = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Variances:
+    """Of the Gaussian prior: factor, the spread of factors' weights against what EM found; text, that of the weight of one
+    mapped feature; memory, τ² of what is remembered of a response."""
+
+    factor: float = 1.0
+    text: float = 0.0
+    memory: float = 0.0
+
+    @property
+    def spreads(self) -> tuple[float, float]:
+        """Of weights on factors and on mapped features."""
+        return self.factor, self.text
+
+    def applied(self, community: Community, basis: Basis) -> Community:
+        """The community with these variances."""
+        cov = self.factor**2 * basis.factor_cov + self.text**2 * basis.text_cov
+        return replace(community, cov=cov.astype(np.float32), memory=self.memory)
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """Some annotators that a fit has not seen, with what it made of the others."""
+
+    community: Community
+    basis: Basis
+    comparisons: Comparisons
+    newcomers: Sequence[Newcomer]
+
+    def views(self, variances: Variances, shots: int, **how: bool) -> list[View]:
+        """``views_of`` under these variances."""
+        reader = Reader(variances.applied(self.community, self.basis))
+        return views_of(reader, self.basis.table, self.comparisons, self.newcomers, shots, **how)
+
+
+def choose_variances(rehearsals: Sequence[Rehearsal]) -> Variances:
+    """One after the other, the one under which newcomers' judgments are likeliest after many of theirs.
+
+    They are asked who said most, as a few judgments tell little of it. A change is made only where it is better by half a
+    standard error over annotators.
+    """
+    talkative = [replace(each, newcomers=_most_told(each.newcomers)) for each in rehearsals]
+
+    def loss(variances: Variances) -> Array:
+        views = [view for each in talkative for view in each.views(variances, MANY, everybody=True, classes=False)]
+        return np.asarray(losses(views, best_temperature(views, 1.0, 0.0)), np.float32)
+
+    chosen = Variances()
+    least = loss(chosen)
+    for name, values in (("text", TEXTS), ("memory", MEMORIES), ("factor", FACTORS)):
+        for value in values:
+            tried = replace(chosen, **{name: value})
+            found = least if tried == chosen else loss(tried)
+            better = least - found
+            if better.mean() > 0.5 * standard_error(better):
+                chosen, least = tried, found
+    return chosen
+
+
+def _most_told(newcomers: Sequence[Newcomer]) -> list[Newcomer]:
+    ordered = sorted(newcomers, key=lambda each: -len(each.context))
+    enough = sum(len(each.context) >= TOLD for each in ordered)
+    return ordered[: max(enough, LEAST_ASKED)][:MOST_ASKED]
+
+
+def views_of(
+    reader: Reader,
+    table: Array,
+    comparisons: Comparisons,
+    newcomers: Sequence[Newcomer],
+    shots: int,
+    *,
+    everybody: bool = False,
+    classes: bool = True,
+) -> list[View]:
+    """What is inferred of each newcomer's targets after ``shots`` judgments; table (N, K) of items.
+
+    Without ``everybody`` only those who have said more than the number of the knot before.
+    """
+    least = 0 if everybody or not shots else max(knot for knot in KNOTS if knot < shots) + 1
+    return [_view(reader, table, comparisons, each, shots, classes) for each in newcomers if len(each.context) >= least]
+
+
+def _view(
+    reader: Reader, table: Array, comparisons: Comparisons, newcomer: Newcomer, shots: int, classes: bool
+) -> View:
+    said = comparisons.take(newcomer.context[: None if shots == KNOTS[-1] else shots])
+    evidence = read_evidence(reader.community, table[said.a], table[said.b], said.outcome, said.side, said.weight)
+    gaussian = reader.gaussian(evidence)
+    a, b = table[comparisons.a[newcomer.target]], table[comparisons.b[newcomer.target]]
+    apart = (a - b).astype(np.float64)
+    along = np.delete(apart[:, :KNOWN], BASE, axis=1)
+    personal = along @ gaussian.mean
+    if gaussian.remembered:
+        own = np.array([[gaussian.remembered.get(int(n), 0.0) for n in side[:, NUMBER]] for side in (a, b)])
+        personal = personal + own[0] - own[1]
+    spread = np.einsum("nk,kl,nl->n", along, gaussian.cov, along)
+    spread += reader.community.doubts(a) + reader.community.doubts(b)
+    nothing = np.zeros(len(apart))
+    of_classes, class_spread = nothing, nothing
+    if classes:
+        mean, cov = reader.classes(evidence)
+        of_classes = apart[:, FIRST:KNOWN] @ mean
+        class_spread = np.einsum("nk,kl,nl->n", apart[:, FIRST:KNOWN], cov, apart[:, FIRST:KNOWN])
+    outcome = comparisons.outcome[newcomer.target]
+    return View(apart[:, REWARD], personal, of_classes, spread, class_spread, outcome)

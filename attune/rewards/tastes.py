@@ -1,0 +1,239 @@
+"""How ``hybrid`` infers one annotator's taste: two priors of the community, each exact in its way. Numpy only.
+
+An item is (b, a, y, known, number): the pooled reward; the base that evidence is read against (what the community accepts); R
+coordinates in which people differ; how much of the doubt about y its judgments have taken away; and which fitted response it is,
+0 for none. A taste is a weight w on y. The community
+says of w
+
+- as a *Gaussian*: w ~ N(0, Σ), with a factor on the base, the pull of the left side, a threshold of acceptance and the tie
+  rate beside it; the mode by Newton steps and its curvature (``attune.rewards.linear``);
+- as *classes*: w is one of w₁ … w_C, whose posterior is Bayes' rule (``attune.rewards.classes``), averaged over several models.
+
+What a person said of a response itself is remembered as ε_x ~ N(0, τ²), given the Gaussian's mode.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attune.rewards.base import Array
+from attune.rewards.classes import log_sigmoid, softmax
+from attune.rewards.evidence import chosen_and_other
+from attune.rewards.linear import PROBIT, Floats, davidson, newton_mode
+
+REWARD, BASE, FIRST = 0, 1, 2
+"""Columns of an item: b, a, and the first of y."""
+KNOWN, NUMBER = -2, -1
+NO_TIES = -20.0
+MEMORY_STEPS = 3
+CONJUGATE_STEPS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    """What the community's tastes are like.
+
+    verdicts: how judgments are read (``attune.rewards.evidence``). base and base_spread: the factor on a. cov (R, R): Σ.
+    class_weights (R, J), class_log_prior (J,) and class_model (J,): all classes of all models, w̄ of each model being 0 but
+    for class_center (R, J), which the evidence is read with. memory: τ². doubt: the variance of ⟨w, y⟩ that is left for a response that nobody has judged.
+    """
+
+    verdicts: bool
+    base: float
+    base_spread: float
+    cov: Array
+    position: float
+    position_spread: float
+    threshold_spread: float
+    log_nu: float
+    tie_spread: float
+    class_weights: Array
+    class_center: Array
+    class_log_prior: Array
+    class_model: NDArray[np.int64]
+    memory: float
+    doubt: float
+
+    def doubts(self, items: Array) -> Floats:
+        """The variance of ⟨w, y⟩ for not knowing y itself, (N,)."""
+        return np.maximum(self.doubt - items[:, KNOWN].astype(np.float64), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """E rows to infer from. along (E, 1 + R): a and y, of one response less the other's or against the threshold. outcome in
+    1, 0, −1; first and second: the numbers of the responses, 0 for none.
+    doubt: variance of the margin for not knowing the responses better."""
+
+    along: Floats
+    outcome: NDArray[np.int64]
+    side: Floats
+    weight: Floats
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    doubt: Floats
+
+    def __len__(self) -> int:
+        return len(self.outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Gaussian:
+    """Posterior of (factor on the pooled reward − 1, w): mean (1 + R,), cov; position, log ν; what is remembered by number."""
+
+    mean: Floats
+    cov: Floats
+    position: float
+    log_nu: float
+    remembered: dict[int, float]
+
+
+def read_evidence(
+    said: Community,
+    items_a: Array,
+    items_b: Array,
+    outcome: NDArray[Any],
+    side: NDArray[Any],
+    weight: NDArray[Any],
+) -> Evidence:
+    """Comparisons of items (N, K) as evidence: as they are, or as each response's verdict, once."""
+    if not said.verdicts:
+        return Evidence(
+            (items_a[:, BASE:KNOWN] - items_b[:, BASE:KNOWN]).astype(np.float64),
+            np.asarray(outcome, np.int64),
+            np.asarray(side, np.float64),
+            np.asarray(weight, np.float64),
+            items_a[:, NUMBER].astype(np.int64),
+            items_b[:, NUMBER].astype(np.int64),
+            said.doubts(items_a) + said.doubts(items_b),
+        )
+    decided = np.flatnonzero(outcome)
+    both = np.concatenate([items_a[decided], items_b[decided]])
+    rows = np.arange(len(decided))
+    chosen, other = chosen_and_other(rows, rows + len(decided), np.asarray(outcome)[decided])
+    signed = np.concatenate(
+        [both[np.concatenate([chosen, other])], np.repeat([[1.0], [-1.0]], len(decided), axis=0)], axis=1
+    )
+    distinct, where = np.unique(signed.astype(np.float32), axis=0, return_inverse=True)
+    most = np.zeros(len(distinct))
+    np.maximum.at(most, where.ravel(), np.concatenate([weight[decided], weight[decided]]))
+    nothing = np.zeros(len(distinct))
+    return Evidence(
+        distinct[:, BASE:-3].astype(np.float64),
+        distinct[:, -1].astype(np.int64),
+        nothing,
+        most,
+        distinct[:, -2].astype(np.int64),
+        nothing.astype(np.int64),
+        said.doubts(distinct[:, :-1]),
+    )
+
+
+class Reader:
+    """Infers tastes under one ``Community``; prepared once, safe to share by threads."""
+
+    def __init__(self, community: Community) -> None:
+        self.community = community
+        self.prior_mean, self.factor = _gaussian_prior(community)
+
+    def gaussian(self, evidence: Evidence) -> Gaussian:
+        """The posterior under the Gaussian prior, by Laplace; the prior where there is no evidence."""
+        said, width = self.community, len(self.community.cov)
+        size = len(evidence)
+        threshold = np.full((size, 1), float(said.verdicts))
+        surer = 1 / np.sqrt(1 + PROBIT * evidence.doubt)
+        design = np.concatenate(
+            [evidence.along * surer[:, None], evidence.side[:, None], threshold, np.zeros((size, 1))], axis=1
+        )
+        mode, curvature = newton_mode(design, evidence.outcome, evidence.weight, self.prior_mean, self.factor)
+        mean = self.prior_mean + self.factor @ mode
+        cov = self.factor @ np.linalg.solve(curvature, self.factor.T)
+        log_nu = float(mean[-1])
+        remembered = remember(evidence, design @ mean, log_nu, said.memory) if said.memory > 0 else {}
+        relative = np.ones(1 + width)
+        relative[0] = 1 / said.base
+        deviation = mean[: 1 + width] * relative
+        deviation[0] -= 1
+        return Gaussian(
+            deviation,
+            cov[: 1 + width, : 1 + width] * np.outer(relative, relative),
+            said.position if said.verdicts else float(mean[1 + width]),
+            said.log_nu if said.verdicts else log_nu,
+            remembered,
+        )
+
+    def classes(self, evidence: Evidence) -> tuple[Floats, Floats]:
+        """Mean (R,) and covariance (R, R) of w under the classes, averaged over their models."""
+        said = self.community
+        models = int(said.class_model.max()) + 1 if len(said.class_model) else 0
+        mean, cov = np.zeros(len(said.cov)), np.zeros(said.cov.shape)
+        margin = (evidence.along[:, :1] + evidence.along[:, 1:] @ (said.class_weights + said.class_center)).astype(
+            np.float32
+        )
+        weight = evidence.weight[:, None]
+        won, lost = 0.5 * (1 + evidence.outcome)[:, None], 0.5 * (1 - evidence.outcome)[:, None]
+        logits = said.class_log_prior + (weight * (won * log_sigmoid(margin) + lost * log_sigmoid(-margin))).sum(axis=0)
+        for model in range(models):
+            own = said.class_model == model
+            share, weights = softmax(logits[own]).astype(np.float64), said.class_weights[:, own].astype(np.float64)
+            of_model = weights @ share
+            away = weights - of_model[:, None]
+            mean += of_model / models
+            cov += (away * share) @ away.T / models
+        return mean, cov
+
+
+def _gaussian_prior(said: Community) -> tuple[Floats, Floats]:
+    """Mean and factor of the prior over (factor on a, w, position, threshold, log ν)."""
+    width = len(said.cov)
+    mean = np.zeros(width + 4)
+    mean[0], mean[-3] = said.base, said.position
+    mean[-1] = NO_TIES if said.verdicts else said.log_nu
+    values, vectors = np.linalg.eigh(said.cov.astype(np.float64))
+    kept = values > 1e-6 * max(float(values[-1]), 1e-12) if width else np.zeros(0, bool)
+    rank = int(kept.sum())
+    factor = np.zeros((width + 4, rank + 3))
+    factor[1 : 1 + width, :rank] = vectors[:, kept] * np.sqrt(values[kept])
+    factor[0, rank] = said.base_spread
+    if said.verdicts:
+        factor[-2, rank + 1] = said.threshold_spread
+    else:
+        factor[-3, rank + 1], factor[-1, rank + 2] = said.position_spread, said.tie_spread
+    return mean, factor[:, np.abs(factor).max(axis=0) > 0]
+
+
+def remember(evidence: Evidence, margin: Floats, log_nu: float, variance: float) -> dict[int, float]:
+    """ε of the responses that were judged, by number, given the margins (E,): Newton steps, each by conjugate gradients."""
+    numbers, where = np.unique(np.concatenate([[0], evidence.first, evidence.second]), return_inverse=True)
+    first, second = where[1 : 1 + len(evidence)], where[1 + len(evidence) :]
+    known = numbers > 0
+    decided = 0.5 * evidence.outcome
+
+    def gather(rows: Floats, signed: bool) -> Floats:
+        second_rows = np.bincount(second, rows, len(numbers))
+        total = np.bincount(first, rows, len(numbers)) + (-second_rows if signed else second_rows)
+        return np.asarray(total * known, np.float64)
+
+    own = np.zeros(len(numbers))
+    for _ in range(MEMORY_STEPS):
+        p_a, p_b, _tie = davidson(margin + own[first] - own[second], log_nu)
+        lean = 0.5 * (p_a - p_b)
+        curve = evidence.weight * np.maximum(0.25 * (p_a + p_b) - lean**2, 1e-9)
+        residual = gather(evidence.weight * (decided - lean), signed=True) - own / variance
+        diagonal = gather(curve, signed=False) + 1 / variance
+        change = np.zeros(len(numbers))
+        step = direction = residual / diagonal
+        size = float(residual @ step)
+        for _ in range(CONJUGATE_STEPS):
+            image = gather(curve * (direction[first] - direction[second]), signed=True) + direction / variance
+            rate = size / max(float(direction @ image), 1e-12)
+            change, residual = change + rate * direction, residual - rate * image
+            step = residual / diagonal
+            size, before = float(residual @ step), size
+            direction = step + size / max(before, 1e-12) * direction
+        own = own + change
+    return {int(number): float(value) for number, value in zip(numbers[known], own[known], strict=True)}
