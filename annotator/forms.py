@@ -19,6 +19,14 @@ TAG_LENGTH = 40
 REWARD_MODELS = {
     "hybrid": _("Hybrid: what everybody shares, plus each person’s taste"),
     "bradley_terry": _("Bradley–Terry: one ranking for everybody"),
+    "vpl": _("VPL: a latent per person, inferred by a network"),
+    "pal_a": _("PAL-A: each person mixes ideal points"),
+    "pal_b": _("PAL-B: ideal points that depend on the prompt"),
+    "fewshot": _("Few-shot: a transformer that reads a person’s judgments"),
+    "gpm": _("General preference: for preferences that may run in circles"),
+    "mixture": _("Mixture: groups of people, and who is served worst"),
+    "aspects": _("Aspects: named qualities and each person’s direction; for little data"),
+    "ensemble": _("Ensemble: several models, and how far they agree"),
 }
 ENCODERS = {
     "minilm+style": _("Meaning and style"),

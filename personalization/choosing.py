@@ -12,6 +12,7 @@ from annotator.models import Project
 from annotator.services.choosing import Candidate, ChoiceRequest, Chosen
 from attune import select
 from attune.rewards.base import Latent
+from attune.rewards.surrogate import as_linear
 from personalization.items import items_of_responses, load, usable
 from personalization.latents import latent_for
 from training.serving import ServedVersion, live_version
@@ -47,7 +48,7 @@ def choose(request: ChoiceRequest) -> list[Chosen]:
     latent = latent_for(annotator_id=request.annotator_id, served=served)
     ranked = _with_items(served, request.candidates)
     guesses = _guesses(served, latent, ranked)
-    order, why = _order(request, latent, ranked, np.random.default_rng())
+    order, why = _order(request, served, latent, ranked, np.random.default_rng())
     return [_chosen(candidate, why, guesses, served) for candidate in order]
 
 
@@ -75,7 +76,7 @@ def _guesses(served: ServedVersion, latent: Latent, ranked: _Ranked) -> dict[int
 
 
 def _order(
-    request: ChoiceRequest, latent: Latent, ranked: _Ranked, rng: np.random.Generator
+    request: ChoiceRequest, served: ServedVersion, latent: Latent, ranked: _Ranked, rng: np.random.Generator
 ) -> tuple[list[Candidate], str]:
     """The candidates in the order to try them, and why."""
     candidates = list(request.candidates)
@@ -86,13 +87,13 @@ def _order(
     if not ranked.candidates:
         return candidates, "coverage"
     known = {each.pair_id for each in ranked.candidates}
-    by_worth = [ranked.candidates[index] for index in np.argsort(-_worth(latent, ranked, rng), kind="stable")]
+    by_worth = [ranked.candidates[index] for index in np.argsort(-_worth(served, latent, ranked, rng), kind="stable")]
     return by_worth + [each for each in candidates if each.pair_id not in known], "information"
 
 
-def _worth(latent: Latent, ranked: _Ranked, rng: np.random.Generator) -> Array:
+def _worth(served: ServedVersion, latent: Latent, ranked: _Ranked, rng: np.random.Generator) -> Array:
     """Information, as a share of the best candidate's, and coverage; (N,)."""
-    information = select.scores(latent, ranked.a, ranked.b, policy="information", rng=rng)
+    information = select.scores(*as_linear(load(served), latent, ranked.a, ranked.b), policy="information", rng=rng)
     taken = np.array([each.taken for each in ranked.candidates], np.float32)
     return information / max(float(information.max()), 1e-12) + COVERAGE_WEIGHT / (1 + taken)
 

@@ -158,11 +158,11 @@ def _person(row: _Row, served: ServedVersion) -> Person:
 
 def _unpacked(row: _Row, model: RewardModel) -> Latent | None:
     """The stored posterior, or None where it has not the shape of this model's latents."""
-    shape = model.prior().mean.shape
+    prior = model.prior()
     mean, cov = np.frombuffer(row.mean or b"", _FLOAT), np.frombuffer(row.cov or b"", _FLOAT)
-    if mean.shape != shape or cov.size != mean.size**2:
+    if mean.shape != prior.mean.shape or cov.size != prior.cov.size:
         return None
-    return Latent(mean, cov.reshape(mean.size, mean.size), row.n_judgments or 0, json.loads(row.extra or "{}"))
+    return Latent(mean, cov.reshape(prior.cov.shape), row.n_judgments or 0, json.loads(row.extra or "{}"))
 
 
 def _adapted(row: _Row, served: ServedVersion, model: RewardModel) -> tuple[Latent, datetime]:

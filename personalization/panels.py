@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from annotator.errors import Invalid
 from attune.data import content_digest
-from attune.rewards.aggregates import UWO_PENALTY, Aggregate, HasMembers, combined, squashed
+from attune.rewards.aggregates import UWO_PENALTY, Aggregate
 from attune.rewards.base import Comparison, RewardModel, Scores
-from personalization.errors import ModelUnusable
-from personalization.items import items_of_texts, load, usable
+from personalization.items import items_of_texts, load
 from personalization.scorer.wire import Text
-from personalization.scoring import InlineJudgment, Normalize, scaled, version_for
+from personalization.scoring import InlineJudgment, Normalize, check_aggregate, scaled, version_for
 from personalization.voices import Asker, Population, Voice, one_voice, voices_of
 from training.serving import ServedVersion
 
@@ -97,24 +95,15 @@ def voices_for(asker: Asker, texts: Texts, who: Who) -> list[Voice]:
 
 def rewards(texts: Texts, voice: Voice, items: Array, scale: Scale) -> Scores:
     """Rewards of items (N, K) for one voice on the scale. Raises ``Invalid`` for an aggregate that the model lacks."""
-    if scale.aggregate == "mean":
-        return scaled(served=texts.served, latent=voice.latent, items=items, normalize=scale.normalize)
-    model = texts.model
-    if not isinstance(model, HasMembers):
-        raise Invalid(
-            f"The aggregate “{scale.aggregate}” needs an ensemble; {texts.served.label} is one model.",
-            fields={"aggregate": f"is {scale.aggregate!r}, which needs an ensemble; expected 'mean'"},
-        )
-    if scale.normalize == "percentile":
-        raise Invalid(
-            "Percentiles are of the mean reward only.",
-            fields={"normalize": f"is 'percentile', which does not go with {scale.aggregate!r}"},
-        )
-    with usable(texts.served):
-        scores = combined(model.member_scores(voice.latent, items), scale.aggregate, penalty=scale.penalty)
-    if not (np.isfinite(scores.mean).all() and np.isfinite(scores.std).all()):
-        raise ModelUnusable(f"The model {texts.served.label} gave a reward that is not a finite number.")
-    return squashed(scores) if scale.normalize == "sigmoid" else scores
+    check_aggregate(scale.aggregate, scale.normalize, texts.served, texts.model)
+    return scaled(
+        served=texts.served,
+        latent=voice.latent,
+        items=items,
+        normalize=scale.normalize,
+        aggregate=scale.aggregate,
+        penalty=scale.penalty,
+    )
 
 
 def table(texts: Texts, voices: Sequence[Voice], items: Array, scale: Scale) -> Scores:

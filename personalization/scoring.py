@@ -14,7 +14,7 @@ from annotator.access import Access
 from annotator.errors import Forbidden, Invalid, NotFound
 from annotator.models import Response
 from attune.data import Choice, content_digest
-from attune.rewards.aggregates import Aggregate, squashed
+from attune.rewards.aggregates import UWO_PENALTY, Aggregate, HasMembers, combined, squashed
 from attune.rewards.base import Comparison, Latent, RewardModel, Scores
 from personalization.errors import ModelUnusable, NoModel
 from personalization.items import items_of_texts, load, usable
@@ -79,8 +79,8 @@ def score(*, access: Access, user_id: int, request: ScoreRequest) -> Rewards:
     ``ScorerBusy``, and ``Invalid`` for an aggregate that the model does not have.
     """
     served = version_for(access.project.pk, request.model)
-    _check_aggregate(request.aggregate, served)
     model = load(served)
+    check_aggregate(request.aggregate, request.normalize, served, model)
     person = _person(access, user_id, request, served)
     digests = [content_digest(request.prompt, text) for text in request.completions]
     texts = {digest: (request.prompt, text) for digest, text in zip(digests, request.completions, strict=True)}
@@ -88,9 +88,8 @@ def score(*, access: Access, user_id: int, request: ScoreRequest) -> Rewards:
     found = items_of_texts(model=model, served=served, project_id=access.project.pk, texts=texts | context)
     latent = _latent(model, served, person, [_comparison(each, found) for each in request.context])
     rows = [found[digest] for digest in digests]
-    scores = scaled(
-        served=served, latent=latent, items=np.stack([item for item, _ in rows]), normalize=request.normalize
-    )
+    items = np.stack([item for item, _ in rows])
+    scores = scaled(served=served, latent=latent, items=items, normalize=request.normalize, aggregate=request.aggregate)
     return Rewards(served, scores.mean.tolist(), scores.std.tolist(), [cached for _, cached in rows], latent.n)
 
 
@@ -103,7 +102,15 @@ def version_for(project_id: int, label: str | None) -> ServedVersion:
     return served
 
 
-def scaled(*, served: ServedVersion, latent: Latent, items: Array, normalize: Normalize = "none") -> Scores:
+def scaled(
+    *,
+    served: ServedVersion,
+    latent: Latent,
+    items: Array,
+    normalize: Normalize = "none",
+    aggregate: Aggregate = "mean",
+    penalty: float = UWO_PENALTY,
+) -> Scores:
     """Rewards of items (N, K) on the asked scale, with their standard deviations on that scale.
 
     ``sigmoid`` is σ(reward), its deviation by the slope there. ``percentile`` is the share of the project's responses
@@ -112,7 +119,7 @@ def scaled(*, served: ServedVersion, latent: Latent, items: Array, normalize: No
     """
     model = load(served)
     with usable(served):
-        scores = model.score(latent, items)
+        scores = _summed_up(model, latent, items, aggregate, penalty)
     if not (np.isfinite(scores.mean).all() and np.isfinite(scores.std).all()):
         raise ModelUnusable(f"The model {served.label} gave a reward that is not a finite number.")
     if normalize == "sigmoid":
@@ -122,6 +129,13 @@ def scaled(*, served: ServedVersion, latent: Latent, items: Array, normalize: No
         low, mean, high = (_share_below(reference, scores.mean + step * scores.std) for step in (-1, 0, 1))
         return Scores(mean, np.asarray((high - low) / 2, np.float32))
     return scores
+
+
+def _summed_up(model: RewardModel, latent: Latent, items: Array, how: Aggregate, penalty: float) -> Scores:
+    """As the model does it for ``mean``; its members' rewards as asked for the others."""
+    if how == "mean" or not isinstance(model, HasMembers):
+        return model.score(latent, items)
+    return combined(model.member_scores(latent, items), how, penalty=penalty)
 
 
 def _share_below(reference: Array, values: Array) -> Array:
@@ -142,11 +156,17 @@ def _reference_items(served: ServedVersion) -> Array:
     return model.items(known)
 
 
-def _check_aggregate(aggregate: Aggregate, served: ServedVersion) -> None:
-    if aggregate != "mean":
+def check_aggregate(how: Aggregate, normalize: Normalize, served: ServedVersion, model: RewardModel) -> None:
+    """Raises ``Invalid`` for an aggregate that the model lacks, or that does not go with the scale."""
+    if how != "mean" and not isinstance(model, HasMembers):
         raise Invalid(
-            f"The aggregate “{aggregate}” needs an ensemble; {served.label} is one model.",
-            fields={"aggregate": f"{aggregate!r} needs an ensemble; expected 'mean'"},
+            f"The aggregate “{how}” needs an ensemble; {served.label} is one model.",
+            fields={"aggregate": f"is {how!r}, which needs an ensemble; expected 'mean'"},
+        )
+    if how != "mean" and normalize == "percentile":
+        raise Invalid(
+            "Percentiles are of the mean reward only.",
+            fields={"normalize": f"is 'percentile', which does not go with {how!r}"},
         )
 
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from training import figures
 from training.charts import Chart, accuracy_chart
 from training.figures import FEW, Figure
+from training.findings import findings
 
 SHOWN = (0, 4, 8, 16)
 COIN = log(2)
@@ -46,6 +47,8 @@ class Report:
     rows: list[ShotRow]
     chart: Chart | None
     sentences: list[str]
+    findings: list[str]
+    """What only this kind of model can say."""
 
 
 def report_on(metrics: Mapping[str, float], live: Mapping[str, float] | None = None) -> Report:
@@ -63,6 +66,7 @@ def report_on(metrics: Mapping[str, float], live: Mapping[str, float] | None = N
         rows=rows,
         chart=accuracy_chart(shown, pooled),
         sentences=_sentences(main, shots, pooled),
+        findings=findings(metrics),
     )
 
 

@@ -25,7 +25,12 @@ Options = dict[str, dict[str, Any]]
 @click.option(
     "--eval", "evaluation", required=True, type=click.Path(exists=True, path_type=Path), help="Judgments of others."
 )
-@click.option("--models", default="bradley_terry,hybrid", show_default=True, help="Names, separated by commas.")
+@click.option(
+    "--models",
+    default="bradley_terry,hybrid",
+    show_default=True,
+    help=f"Names, separated by commas: {', '.join(rewards.names())}.",
+)
 @click.option("--shots", default="0,4,8,16,all", show_default=True, help="Judgments of a newcomer that a model sees.")
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(1), help="Fits of each model.")
 @click.option("--encoder", default=DEFAULT_ENCODER, show_default=True, help="Turns texts into vectors.")

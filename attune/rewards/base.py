@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attune.data import Choice, Snapshot
-from attune.errors import BadData
 
 Array = NDArray[np.float32]
 Progress = Callable[[Mapping[str, float | int | str]], None]
@@ -131,12 +130,6 @@ class RewardModel(ABC):
     @abstractmethod
     def score(self, latent: Latent, items: Array) -> Scores:
         """Rewards of items (N, K) for one latent."""
-
-    def aggregated(self, latent: Latent, items: Array, how: str) -> Scores:
-        """Rewards under another way to sum up an ensemble. Raises ``BadData`` for what the model does not have."""
-        if how != "mean":
-            raise BadData(f"the aggregate {how!r} needs an ensemble; {self.name} is one model")
-        return self.score(latent, items)
 
     @abstractmethod
     def margin(self, latent: Latent, items_a: Array, items_b: Array) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from scipy.linalg import block_diag
 import attune.rewards as registry
 from attune.data import Snapshot
 from attune.errors import ArtifactError, BadData, NotFitted
+from attune.rewards.aggregates import UWO_PENALTY, Aggregate, combined
 from attune.rewards.base import Array, Comparison, FitReport, Latent, Progress, RewardModel, Scores
 from attune.rewards.bradley_terry import pooled_model
 from attune.rewards.feature_map import prepare
@@ -29,7 +30,6 @@ from attune.rewards.newcomers import hold_out, split_newcomers
 from attune.rewards.pooled import fit_pooled
 from attune.rewards.settings import checked, setting
 
-AGGREGATES = ("mean", "wco", "uwo")
 REFERENCES = 128
 PARTS_OF_STEP = 1_000
 
@@ -41,8 +41,8 @@ class EnsembleSettings:
     members: Sequence[str] = setting(
         ("hybrid", "hybrid", "hybrid"), "models, by name; the same one may come several times"
     )
-    aggregate: str = setting("mean", "how their rewards are summed up", choices=AGGREGATES)
-    penalty: float = setting(0.5, "λ of uwo: .5 suits best-of-n, .1 reinforcement learning", least=0, most=100)
+    aggregate: str = setting("mean", "how their rewards are summed up", choices=get_args(Aggregate))
+    penalty: float = setting(UWO_PENALTY, "λ of uwo: .5 suits best-of-n, .1 reinforcement learning", least=0, most=100)
     leave_out: float = setting(0.2, "share of the annotators that each member does without", least=0, most=0.9)
 
 
@@ -177,23 +177,18 @@ class Ensemble(RewardModel):
         return _joined([_adapted(member, a, b, outcome, side, weight) for member, a, b in pairs])
 
     def score(self, latent: Latent, items: Array) -> Scores:
-        """See ``RewardModel.score``, summed up as the settings say."""
-        return self.aggregated(latent, items, self.settings.aggregate)
+        """See ``RewardModel.score``, summed up as the settings say (``attune.rewards.aggregates``)."""
+        how = cast(Aggregate, self.settings.aggregate)
+        return combined(self.member_scores(latent, items), how, penalty=self.settings.penalty)
 
-    def aggregated(self, latent: Latent, items: Array, how: str) -> Scores:
-        """See ``RewardModel.aggregated``: ``mean``, ``wco`` or ``uwo``."""
-        means, stds = self._member_scores(latent, items)
-        total = np.sqrt((stds**2).mean(axis=0) + means.var(axis=0))
-        return Scores(aggregate(means, how, self.settings.penalty), np.asarray(total, np.float32))
-
-    def _member_scores(self, latent: Latent, items: Array) -> tuple[Array, Array]:
-        """Rewards and their deviations by member, (M, N) each, centred on the references."""
+    def member_scores(self, latent: Latent, items: Array) -> Scores:
+        """See ``HasMembers.member_scores``: centred on the references, so that members can be compared."""
         found = []
         latents, references = self._latents(latent), self._split(self._references)
         for member, own, rows, known in zip(self.members, latents, self._split(items), references, strict=True):
             scores = member.score(own, rows)
             found.append((scores.mean - member.score(own, known).mean.mean(), scores.std))
-        return np.stack([mean for mean, _ in found]), np.stack([std for _, std in found])
+        return Scores(np.stack([mean for mean, _ in found]), np.stack([std for _, std in found]))
 
     def margin(self, latent: Latent, items_a: Array, items_b: Array) -> tuple[Array, Array]:
         """See ``RewardModel.margin``: the members' mean; doubt is theirs and their disagreement."""
@@ -218,7 +213,7 @@ class Ensemble(RewardModel):
 
     def _disagreement(self) -> float:
         """How far the members lie apart about known responses, for everybody, as a share of the rewards' own spread."""
-        means, _ = self._member_scores(self.prior(), self._table)
+        means = self.member_scores(self.prior(), self._table).mean
         return float(means.std(axis=0).mean() / max(float(means.mean(axis=0).std()), 1e-9))
 
     def _split(self, items: Array) -> list[Array]:
@@ -259,16 +254,6 @@ class Ensemble(RewardModel):
             members.append(registry.model_class(str(each["model"])).from_state(own, each["config"]))
         model._install(members, str(config["encoder"]))
         return model
-
-
-def aggregate(rewards: Array, how: str, penalty: float = 0.5) -> Array:
-    """Members' rewards (M, N) as one, (N,): their mean, their least (``wco``), or mean − λ·variance (``uwo``)."""
-    if how not in AGGREGATES:
-        raise BadData(f"the aggregate {how!r} is not known; expected one of {', '.join(AGGREGATES)}")
-    if how == "wco":
-        return np.asarray(rewards.min(axis=0), np.float32)
-    mean = rewards.mean(axis=0)
-    return np.asarray(mean - penalty * rewards.var(axis=0) if how == "uwo" else mean, np.float32)
 
 
 @dataclass(frozen=True, slots=True)

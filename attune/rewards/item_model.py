@@ -38,6 +38,7 @@ from attune.rewards.newcomers import (
 )
 from attune.rewards.pooled import PooledFit, fit_pooled
 from attune.rewards.settings import checked
+from attune.rewards.traits import Trait, fit_traits, trait_rows
 
 BOLDNESS = (0.125, 0.25, 0.5, 0.75, 1.0, 1.25)
 BOLDNESS_SHOTS = (4, 16)
@@ -77,6 +78,7 @@ class ItemModel(RewardModel):
         self.settings: Any = checked(self.Settings, options)
         self.encoder = ""
         self._fitted: Fitted | None = None
+        self._trait_slopes: Array = np.zeros((0, 0), np.float32)
 
     # What a subclass brings
 
@@ -150,7 +152,10 @@ class ItemModel(RewardModel):
             return report
 
         if not newcomers:
-            return self.learn(Task(data, everybody, fit_pooled(everybody, data.mapped), rng, steps, later(0, {})))
+            task = Task(data, everybody, fit_pooled(everybody, data.mapped), rng, steps, later(0, {}))
+            own = self.learn(task)
+            self._trait_slopes = fit_traits(data, self.parts.table).slopes
+            return own
         rest = everybody.take(~held)
         pooled = fit_pooled(rest, data.mapped)
         self.learn(Task(data, rest, pooled, rng, steps, later(0, {})))
@@ -159,6 +164,7 @@ class ItemModel(RewardModel):
         task = Task(data, everybody, fit_pooled(everybody, data.mapped), rng, steps, later(steps, metrics), again=True)
         own = self.learn(task) | {"boldness": self.boldness}
         self.bolder(self.boldness)
+        self._trait_slopes = fit_traits(data, self.parts.table).slopes
         self._fitted = replace(self.fitted, calibration_scale=scale)
         return metrics | own
 
@@ -179,6 +185,15 @@ class ItemModel(RewardModel):
         self.bolder(self.boldness)
 
     boldness = 1.0
+
+    def traits(self, latent: Latent) -> list[Trait]:
+        """See ``Hybrid.traits``: by how much more this person's reward moves along each trait than everybody's."""
+        slopes, middle = self._trait_slopes, self.parts.table.mean(axis=0)
+        if not len(slopes):
+            return []
+        up, down = middle + slopes / 2, middle - slopes / 2
+        (own, doubt), (common, spread) = self.margin(latent, up, down), self.margin(self.prior(), up, down)
+        return trait_rows(own - common, np.sqrt(doubt), np.sqrt(spread))
 
     def items(self, ids: Sequence[str], features: Mapping[str, Array] | None = None) -> Array:
         """See ``RewardModel.items``."""
@@ -215,7 +230,7 @@ class ItemModel(RewardModel):
             "ids": list(fitted.items.ids),
             "settings": asdict(self.settings),
         }
-        return {**fitted.items.tensors(), **calibration, **own}, config
+        return {**fitted.items.tensors(), **calibration, **own, "trait_slopes": self._trait_slopes}, config
 
     @classmethod
     def from_state(cls, tensors: Mapping[str, NDArray[np.generic]], config: Mapping[str, object]) -> Self:
@@ -228,6 +243,7 @@ class ItemModel(RewardModel):
                 for name, value in tensors.items()
                 if name.startswith("own.")
             }
+            model._trait_slopes = np.asarray(tensors["trait_slopes"], np.float32)
             model.install(ItemTable.from_tensors(tensors, config["ids"]), own, str(config["encoder"]))
             model._fitted = replace(
                 model.fitted,

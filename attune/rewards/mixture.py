@@ -145,6 +145,10 @@ class Mixture(ItemModel):
         shares = softmax(np.log(self.weights["shares"].astype(np.float64)) + self.weights["power"][0] * evidence)
         return _latent(shares.astype(np.float32), len(outcome))
 
+    def prototypes(self) -> Sequence[Latent]:
+        """The pure groups (``HasPrototypes``)."""
+        return [_latent(one, 0) for one in np.eye(len(self.weights["shares"]), dtype=np.float32)]
+
     def score(self, latent: Latent, items: Array) -> Scores:
         """See ``RewardModel.score``."""
         return Scores(items @ latent.mean, np.sqrt(_variance(items, latent.mean)))
@@ -193,7 +197,7 @@ def _start(task: Task, groups: int) -> Floats:
         return np.ones((said.annotators, groups)) / groups
     places, sizes, _ = svds(table, k=kept, v0=task.rng.standard_normal(min(table.shape)))
     seen = np.unique(said.annotator)
-    coordinates = np.asarray(places[seen] * sizes, np.float64)
+    coordinates: Floats = np.asarray(places[seen] * sizes, np.float64)
     labels = _nearest(coordinates, groups, task.rng)
     belongs = np.full((said.annotators, groups), 0.2 / groups)
     belongs[seen, labels] += 0.8
@@ -228,8 +232,7 @@ def _log_likelihood(margins: Array | Floats, outcome: NDArray[Any]) -> Floats:
 
 def _log_mean(evidence: Floats, shares: Array) -> Floats:
     top = evidence.max(axis=1)
-    mean: Floats = top + np.log(np.exp(evidence - top[:, None]) @ shares)
-    return mean
+    return np.asarray(top + np.log(np.exp(evidence - top[:, None]) @ shares), np.float64)
 
 
 def _latent(shares: Array, judged: int) -> Latent:

@@ -15,7 +15,7 @@ vectors; of a text alone, the prompt is guessed from the text.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attune.rewards import vectors
-from attune.rewards.base import Array
+from attune.rewards.base import Array, Latent
 from attune.rewards.curved import CurvedReward
 from attune.rewards.descent import Rates, descend
 from attune.rewards.episodes import rows_in_batches
@@ -34,6 +34,8 @@ from attune.rewards.settings import setting
 
 BATCH = 2_048
 SMALL = 1e-4
+PURE = 20.0
+"""Logits that make a mixture all one prototype."""
 USED = 0.02
 """A prototype is used where it has more than this of the community's mixture."""
 
@@ -156,6 +158,11 @@ class PAL(CurvedReward):
         tau = float(np.exp(self.weights["log_tau"][0]))
         slope = tau * mixture * (along - (along @ mixture)[:, None])
         return self.weights["scale"][0] * wide[:, 0] + tau * near, slope
+
+    def prototypes(self) -> Sequence[Latent]:
+        """The pure ideal points (``HasPrototypes``)."""
+        prior = self.prior()
+        return [Latent(pure, 0 * prior.cov, 0, {}) for pure in PURE * np.eye(len(prior.mean), dtype=np.float32)]
 
     @abstractmethod
     def near(self, mixture: Floats, items: Floats) -> tuple[Floats, Floats]:

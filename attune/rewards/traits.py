@@ -33,12 +33,17 @@ class Traits:
         width = self.slopes.shape[1]
         away = self.slopes @ (latent.mean[:width] - prior.mean[:width])
         spread = _deviation(self.slopes, latent.cov[:width, :width])
-        unit = STRONG_TASTE * np.maximum(_deviation(self.slopes, prior.cov[:width, :width]), SMALLEST_SPREAD)
-        low, high = (away - EIGHTY_PERCENT * spread) / unit, (away + EIGHTY_PERCENT * spread) / unit
-        return [
-            (name, float(estimate), float(least), float(most))
-            for name, estimate, least, most in zip(TRAITS, away / unit, low, high, strict=False)
-        ]
+        return trait_rows(away, spread, _deviation(self.slopes, prior.cov[:width, :width]))
+
+
+def trait_rows(away: Array, doubt: Array, spread: Array) -> list[Trait]:
+    """Rows for people, from (T,) each: how far somebody is from the community, in what doubt, and how far it spreads."""
+    unit = STRONG_TASTE * np.maximum(spread, SMALLEST_SPREAD)
+    low, high = (away - EIGHTY_PERCENT * doubt) / unit, (away + EIGHTY_PERCENT * doubt) / unit
+    return [
+        (name, float(estimate), float(least), float(most))
+        for name, estimate, least, most in zip(TRAITS, away / unit, low, high, strict=False)
+    ]
 
 
 def fit_traits(data: Prepared, table: Array) -> Traits:

@@ -35,7 +35,9 @@ def snapshot(slug: str) -> None:
 
 @click.command()
 @project_option
-@click.option("--model", metavar="NAME", help="hybrid or bradley_terry; the project's own unless given.")
+@click.option(
+    "--model", metavar="NAME", help="One of the names in `attune evaluate --help`; the project's own unless given."
+)
 @click.option(
     "--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the model; can be repeated."
 )

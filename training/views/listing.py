@@ -16,6 +16,7 @@ from annotator.models import Role
 from attune import rewards
 from training import registry, selectors
 from training.models import ModelVersion
+from training.options import options_from_text, settings_shown
 from training.reports import report_on
 from training.runs import ACTIVE, start_run
 from training.sweeping import FIRST_MODEL_AT
@@ -42,6 +43,7 @@ def models(request: HttpRequest, slug: str) -> HttpResponse:
         "history": list(selectors.history_of(project)),
         "earlier": registry.earlier_version(project) if live else None,
         "model_choices": {name: REWARD_MODELS.get(name, name) for name in rewards.names()},
+        "model_settings": settings_shown(),
         "decided": None if runs else selectors.decided_judgments(project),
         "first_model_at": FIRST_MODEL_AT,
     }
@@ -69,6 +71,7 @@ def train(request: HttpRequest, slug: str) -> HttpResponse:
             by=person(request),
             model_name=request.POST.get("model") or None,
             promote_when_done=request.POST.get("promote") == "on",
+            options=options_from_text(request.POST.get("options", "")),
         )
     except AnnotatorError as error:
         messages.error(request, str(error))
