@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from attune.quality import ANSWERS
 from attune.quality.coherence import coherence
 from attune.quality.figures import FEW, Figure, Person, Usual, Verdict
 from attune.quality.intervals import Z_SURE, Interval, mean_interval, median_interval, share_interval
@@ -164,7 +165,7 @@ def _with_others(first: Judged) -> tuple[Flags, Floats]:
     """Which first looks (N,) somebody else judged too, and the share of those others who said the same."""
     if not len(first):
         return np.zeros(0, bool), np.zeros(0)
-    said = np.zeros((int(first.pair.max()) + 1, 4))
+    said = np.zeros((int(first.pair.max()) + 1, len(ANSWERS)))
     np.add.at(said, (first.pair, first.answer), 1.0)
     others = said.sum(axis=1)[first.pair] - 1
     agreeing = said[first.pair, first.answer] - 1
