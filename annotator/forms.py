@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any, cast
 
 from django import forms
+from django.conf import settings
 from django.http import QueryDict
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from annotator.errors import AnnotatorError
-from annotator.models import Annotator, ApiToken, Project, Role
+from annotator.models import Annotator, ApiToken, Project, Role, User
 from annotator.services.invites import MAX_DAYS, MAX_USES
 from annotator.services.projects import TEMPLATES
 
@@ -174,6 +176,39 @@ class QuotaForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
         fields = ("quota_total", "quota_day")
 
 
+class AccountForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
+    """One's name and language, and how one likes to judge."""
+
+    language = forms.ChoiceField(label=_("Language"), required=False)
+    break_minutes = forms.IntegerField(
+        label=_("Suggest a break after so many minutes"), min_value=0, max_value=600, help_text=_("0: never.")
+    )
+
+    class Meta:
+        model = User
+        fields = ("name", "language", "text_size", "line_length", "show_guess", "break_minutes", "shortcuts")
+        widgets = {"text_size": forms.RadioSelect, "line_length": forms.RadioSelect}
+        labels = {
+            "name": _("Your name"),
+            "text_size": _("Text size"),
+            "line_length": _("Length of lines"),
+            "show_guess": _("Tell me after a judgment what my model had guessed"),
+            "shortcuts": _("Single-key shortcuts"),
+        }
+        help_texts = {
+            "show_guess": _("Where the project tells it at all."),
+            "shortcuts": _(
+                "Turn them off for a screen reader or voice control; Tab, arrow keys and Enter keep working."
+            ),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        languages = cast(forms.ChoiceField, self.fields["language"])
+        languages.choices = [("", _("As the browser asks")), *settings.LANGUAGES]
+        self.fields["name"].widget.attrs["autocomplete"] = "name"
+
+
 class DeleteForm(PlainForm):
     """The project's name, typed, before it is deleted."""
 
@@ -205,6 +240,13 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
     )
     quota_day = forms.IntegerField(
         label=_("Pairs for one person a day, at most"), min_value=1, max_value=100_000, required=False
+    )
+    rationale_min = forms.IntegerField(
+        label=_("Characters of own words, where a reason is needed"),
+        required=False,
+        min_value=0,
+        max_value=1_000,
+        help_text=_("0: a tag or a mark in the text will do."),
     )
     repeat_percent = forms.FloatField(label=_("Shown twice, %"), min_value=0, max_value=50)
     gold_percent = forms.FloatField(label=_("Pairs with a known answer, %"), min_value=0, max_value=50)
@@ -248,6 +290,7 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
             "description",
             "instructions",
             "rationales",
+            "rationale_min",
             "choosing",
             "overlap",
             "overlap_cap",
@@ -301,8 +344,11 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
     @property
     def tag_rows(self) -> list[dict[str, str]]:
         """The tags with a few empty rows to add some."""
-        empty = {"key": "", "label": ""}
+        empty = {"key": "", "label": "", "only": ""}
         return self.tags + [empty] * min(2 if len(self.tags) else 5, MAX_TAGS - len(self.tags))
+
+    def clean_rationale_min(self) -> int:
+        return self.cleaned_data["rationale_min"] or 0
 
     def clean(self) -> dict[str, Any]:
         super().clean()
@@ -335,15 +381,17 @@ def _unix_lines(value: object) -> object:
 
 
 def _tags(data: QueryDict) -> tuple[list[dict[str, str]], list[str]]:
-    """Reason tags from the fields ``tag_key`` and ``tag_label``, one of each for a row; an empty label drops its row."""
+    """Reason tags from ``tag_key``, ``tag_label`` and ``tag_only``, one of each for a row; an empty label drops its row."""
     tags: list[dict[str, str]] = []
     errors: list[str] = []
-    keys, labels = data.getlist("tag_key"), data.getlist("tag_label")
-    for key, label in zip(keys, labels, strict=False):
+    rows = zip_longest(*(data.getlist(name) for name in ("tag_key", "tag_label", "tag_only")), fillvalue="")
+    for key, label, only in rows:
         if not (label := label.strip()):
             continue
         key = key if key.isascii() and slugify(key) == key else ""
         tag = {"key": key or slugify(label)[:TAG_LENGTH] or f"tag-{len(tags) + 1}", "label": label}
+        if only in ("good", "bad"):
+            tag["only"] = only
         if len(label) > TAG_LENGTH or "\x00" in label:
             errors.append(_("The reason “%(label)s” must have at most 40 plain characters.") % {"label": label[:60]})
         if tag["key"] in [other["key"] for other in tags]:

@@ -27,6 +27,7 @@ urlpatterns: list[URLPattern] = [
     path("projects/<slug:slug>/contested/", adjudication.contested, name="contested"),
     path("projects/<slug:slug>/pairs/<int:pk>/decide/", adjudication.pair_decide, name="pair_decide"),
     path("projects/<slug:slug>/pairs/<int:pk>/ask/", adjudication.pair_ask, name="pair_ask"),
+    path("projects/<slug:slug>/pairs/<int:pk>/seen/", pairs.pair_seen, name="pair_seen"),
     path("projects/<slug:slug>/setup/", setup.setup, name="setup"),
     path("projects/<slug:slug>/setup/archive/", setup.setup_archive, name="setup_archive"),
     path("projects/<slug:slug>/setup/delete/", setup.setup_delete, name="setup_delete"),

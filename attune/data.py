@@ -27,7 +27,7 @@ JUDGMENTS_FILE = "judgments.jsonl.gz"
 MANIFEST_FILE = "manifest.json"
 MAX_LINE_BYTES = 16_000_000
 
-Choice = Literal["a", "b", "tie", "both_bad"]
+Choice = Literal["a", "b", "tie", "both_good", "both_bad"]
 Part = Literal["", "context", "test"]
 
 Row = TypeVar("Row")

@@ -29,7 +29,13 @@ ALL = "all"
 DEFAULT_SHOTS: tuple[int | None, ...] = (0, 4, 8, 16, None)
 """Numbers of context judgments; None is all of them."""
 FLIP_SHOTS = 16
-FLIPPED: Mapping[Choice, Choice] = {"a": "b", "b": "a", "tie": "tie", "both_bad": "both_bad"}
+FLIPPED: Mapping[Choice, Choice] = {
+    "a": "b",
+    "b": "a",
+    "tie": "tie",
+    "both_good": "both_good",
+    "both_bad": "both_bad",
+}
 
 Report = dict[str, Any]
 

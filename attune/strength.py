@@ -21,7 +21,7 @@ from attune.evaluate import comparisons, predict
 from attune.rewards import DEFAULT_MODEL, create
 from attune.rewards.base import Array, Progress, RewardModel
 
-OTHER: Mapping[Choice, Choice] = {"a": "b", "b": "a", "tie": "tie", "both_bad": "both_bad"}
+OTHER: Mapping[Choice, Choice] = {"a": "b", "b": "a", "tie": "tie", "both_good": "both_good", "both_bad": "both_bad"}
 LEAST_FIT = 4
 """Decided judgments below which nothing can be left out."""
 

@@ -24,7 +24,14 @@ LONGEST_RECORD = 2_000
 POINTS = 40
 ROWS_PER_PAGE = 25
 
-WORDS = {"left": "A", "right": "B", "tie": "About equal", "both_bad": "Both bad", "skip": "Skipped"}
+WORDS = {
+    "left": "A",
+    "right": "B",
+    "tie": "About equal",
+    "both_good": "Both good",
+    "both_bad": "Both bad",
+    "skip": "Skipped",
+}
 STRENGTHS = {1: "slightly better", 2: "better", 3: "much better", None: "better"}
 
 
@@ -188,7 +195,9 @@ def _words(judgment: Judgment, labels: dict[str, str]) -> str:
 
 def personal_data(annotator: Annotator) -> dict[str, Any]:
     """Everything kept of the annotator, for them to take along: who they are, all revisions of what they said, latents."""
-    judgments = annotator.judgments.select_related("pair__prompt", "pair__response_a", "pair__response_b", "rationale")
+    judgments = annotator.judgments.select_related(
+        "pair__prompt", "pair__response_a", "pair__response_b", "rationale", "flag"
+    )
     return {
         "format": "attune-personal-data/1",
         "project": annotator.project.slug,
@@ -206,7 +215,7 @@ def personal_data(annotator: Annotator) -> dict[str, Any]:
 
 
 def _said(judgment: Judgment) -> dict[str, Any]:
-    pair, rationale = judgment.pair, getattr(judgment, "rationale", None)
+    pair, rationale, flag = judgment.pair, getattr(judgment, "rationale", None), getattr(judgment, "flag", None)
     assert pair is not None  # a check constraint: judgments of pairs are the only kind yet
     return {
         "id": judgment.pk,
@@ -225,6 +234,7 @@ def _said(judgment: Judgment) -> dict[str, Any]:
         "guess": judgment.guess,
         "judged_at": judgment.judged_at,
         "rationale": rationale and {"text": rationale.text, "tags": rationale.tags},
+        "flag": flag and {"kind": flag.kind, "about": flag.about, "note": flag.note},
         "spans": [
             {"start": s.start, "end": s.end, "quote": s.quote, "good": s.good, "tag": s.tag, "comment": s.comment}
             for s in judgment.spans.all()

@@ -18,8 +18,8 @@ from training.errors import NothingToLearn
 from training.models import Snapshot
 
 CHUNK = 2_000
-LEARNT_FROM = ("a", "b", "tie", "both_bad")
-_COUNTED_AS = {"a": "decided", "b": "decided", "tie": "ties", "both_bad": "both_bad"}
+LEARNT_FROM = ("a", "b", "tie", "both_good", "both_bad")
+_COUNTED_AS = {"a": "decided", "b": "decided", "tie": "ties", "both_good": "ties", "both_bad": "both_bad"}
 _COLUMNS = (
     "annotator_id",
     "pair__response_a_id",

@@ -36,6 +36,7 @@ NEXT = [
             "b": {"text": "That depends on how you like them. For a soft yolk …"},
             "reason_tags": [{"key": "clear", "label": "Clear"}],
             "rationales": "optional",
+            "rationale_min": 0,
             "lease_until": "2026-11-23T12:30:00Z",
         },
         response_only=True,
@@ -93,6 +94,18 @@ JUDGMENT = [
             "repeat": False,
             "rationale": "It answers the question.",
             "tags": [{"tag": "clear", "side": "a", "good": True}],
+            "spans": [
+                {
+                    "response": "a",
+                    "start": 0,
+                    "end": 11,
+                    "quote": "Ten minutes",
+                    "good": True,
+                    "tag": "clear",
+                    "comment": "",
+                }
+            ],
+            "flag": None,
             "seconds": 14.2,
             "revision": 1,
             "source": "api",

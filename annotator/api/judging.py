@@ -185,6 +185,7 @@ def _next(dealt: Dealt, annotator: Annotator) -> dict[str, Any]:
         "b": {"text": dealt.right.text},
         "reason_tags": annotator.project.reason_tags,
         "rationales": annotator.project.rationales,
+        "rationale_min": annotator.project.rationale_min,
         "lease_until": dealt.lease_until,
     }
 
@@ -207,7 +208,8 @@ def _stored(judgment: Judgment, assignment_key: UUID | None) -> dict[str, Any]:
 
 def _standing(access: Access, ref: str | None) -> QuerySet[Judgment]:
     rows = Judgment.objects.filter(project=access.project, current=True, withdrawn=False)
-    rows = rows.select_related("annotator", "pair__prompt", "pair__response_a", "pair__response_b", "rationale")
+    rows = rows.select_related("annotator", "pair__prompt", "pair__response_a", "pair__response_b", "rationale", "flag")
+    rows = rows.prefetch_related("spans__judgment__pair")
     rows = rows.defer(
         "pair__response_a__text", "pair__response_b__text", "pair__prompt__text", "pair__prompt__messages"
     )

@@ -9,13 +9,27 @@ from rest_framework import serializers
 
 from annotator.api import examples
 from annotator.api.fields import Number, StrictSerializer, Text, Truth, Whole
-from annotator.models import Judgment, Project, Role
-from annotator.services.answers import MAX_COMMENT, MAX_RATIONALE, MAX_SKIP_REASON, Answer, Choice, Mark, Side, Tag
+from annotator.models import Flag, Judgment, Project, Role, Span
+from annotator.services.answers import (
+    CHOICES as CHOICES_ON_SCREEN,
+)
+from annotator.services.answers import (
+    MAX_FLAG_NOTE,
+    MAX_RATIONALE,
+    MAX_SKIP_REASON,
+    Answer,
+    Choice,
+    FlagAbout,
+    FlagRaised,
+    Tag,
+)
+from annotator.services.marks import MAX_COMMENT, Mark, Side
 
 SIDES = ["a", "b"]
 CHOICES = Judgment.Choice.values
 _ON_SCREEN: dict[str, Side] = {"a": "left", "b": "right"}
-_CHOICE_ON_SCREEN: dict[str, Choice] = {**_ON_SCREEN, "tie": "tie", "both_bad": "both_bad", "skip": "skip"}
+_ABOUT_ON_SCREEN: dict[str, FlagAbout] = {"a": "left", "b": "right", "prompt": "prompt", "both": "both"}
+_CHOICE_ON_SCREEN: dict[str, Choice] = {**{each: each for each in CHOICES_ON_SCREEN}, **_ON_SCREEN}
 
 
 def as_side(choice: str) -> str:
@@ -29,6 +43,10 @@ def as_side(choice: str) -> str:
 class ReasonTagSerializer(serializers.Serializer[Any]):
     key = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
+    only = serializers.SerializerMethodField(help_text="`good` or `bad` where it can be given as that alone.")
+
+    def get_only(self, tag: dict[str, str]) -> str:
+        return tag.get("only", "")
 
 
 @extend_schema_serializer(component_name="Project")
@@ -49,6 +67,9 @@ class ProjectDetailSerializer(ProjectSerializer):
     reason_tags = ReasonTagSerializer(source="project.reason_tags", many=True)
     rationales = serializers.ChoiceField(
         Project.Rationales.choices, source="project.rationales", help_text="Whether a reason is asked for."
+    )
+    rationale_min = serializers.IntegerField(
+        source="project.rationale_min", help_text="Where one is needed: characters of own words; 0: a tag will do."
     )
     overlap = serializers.IntegerField(source="project.overlap", help_text="So many people are enough for a new pair.")
     lease_minutes = serializers.IntegerField(source="project.lease_minutes")
@@ -86,6 +107,7 @@ class NextSerializer(serializers.Serializer[Any]):
     b = NextResponseSerializer(help_text="The response to show on the right.")
     reason_tags = ReasonTagSerializer(many=True)
     rationales = serializers.ChoiceField(Project.Rationales.choices)
+    rationale_min = serializers.IntegerField()
     lease_until = serializers.DateTimeField(help_text="Until then the pair is kept for this annotator.")
 
 
@@ -110,6 +132,13 @@ class SpanSerializer(StrictSerializer):
     comment = Text(max_length=MAX_COMMENT, default="")
 
 
+@extend_schema_serializer(component_name="FlagIn")
+class FlagSerializer(StrictSerializer):
+    kind = serializers.ChoiceField(Flag.Kind.choices)
+    about = serializers.ChoiceField(list(_ABOUT_ON_SCREEN), default="both", help_text="Sides as shown.")
+    note = Text(max_length=MAX_FLAG_NOTE, default="")
+
+
 @extend_schema_serializer(component_name="JudgmentIn", examples=examples.JUDGMENT_IN)
 class JudgmentInSerializer(StrictSerializer):
     """What was said of a pair. Tags, spans and a rationale are optional unless the project requires a reason."""
@@ -123,6 +152,7 @@ class JudgmentInSerializer(StrictSerializer):
     tags = TagSerializer(many=True, default=[])
     rationale = Text(max_length=MAX_RATIONALE, default="")
     spans = SpanSerializer(many=True, default=[])
+    flag = FlagSerializer(allow_null=True, default=None, help_text="Something that the owner must see.")
     seconds = Number(min_value=0, max_value=86_400, allow_null=True, default=None, help_text="Time taken.")
 
     def answer(self) -> Answer:
@@ -135,8 +165,13 @@ class JudgmentInSerializer(StrictSerializer):
             tags=tuple(Tag(t["tag"], _ON_SCREEN[t["side"]], t["good"]) for t in said["tags"]),
             text=said["rationale"],
             marks=tuple(Mark(**{**span, "side": _ON_SCREEN[span["side"]]}) for span in said["spans"]),
+            flag=_flag(said["flag"]),
             seconds=said["seconds"],
         )
+
+
+def _flag(said: dict[str, Any] | None) -> FlagRaised | None:
+    return FlagRaised(said["kind"], _ABOUT_ON_SCREEN[said["about"]], said["note"]) if said else None
 
 
 @extend_schema_serializer(component_name="JudgmentStored", examples=examples.JUDGMENT_STORED)
@@ -152,6 +187,23 @@ class JudgmentStoredSerializer(serializers.Serializer[Any]):
     guess = serializers.FloatField(
         allow_null=True, help_text="What the model had thought before: the chance that `a`, as shown, is preferred."
     )
+
+
+@extend_schema_serializer(component_name="Span")
+class SpanOutSerializer(serializers.Serializer[Any]):
+    """A marked stretch of a response's source text, in code points."""
+
+    response = serializers.SerializerMethodField(help_text="`a` or `b`, in the pair's own terms.")
+    start = serializers.IntegerField()
+    end = serializers.IntegerField()
+    quote = serializers.CharField()
+    good = serializers.BooleanField()
+    tag = serializers.CharField()
+    comment = serializers.CharField()
+
+    def get_response(self, span: Span) -> str:
+        pair = span.judgment.pair
+        return "a" if pair and span.response_id == pair.response_a_id else "b"
 
 
 @extend_schema_serializer(component_name="Judgment", examples=examples.JUDGMENT)
@@ -170,6 +222,8 @@ class JudgmentSerializer(serializers.Serializer[Any]):
     repeat = serializers.SerializerMethodField(help_text="A hidden second look.")
     rationale = serializers.SerializerMethodField()
     tags = serializers.SerializerMethodField()
+    spans = SpanOutSerializer(many=True, help_text="Marked stretches.")
+    flag = serializers.SerializerMethodField()
     seconds = serializers.FloatField(allow_null=True)
     revision = serializers.IntegerField()
     source = serializers.ChoiceField(Judgment.Source.choices)  # type: ignore[assignment]
@@ -185,3 +239,8 @@ class JudgmentSerializer(serializers.Serializer[Any]):
     def get_tags(self, judgment: Judgment) -> list[dict[str, Any]]:
         rationale = getattr(judgment, "rationale", None)
         return rationale.tags if rationale else []
+
+    def get_flag(self, judgment: Judgment) -> dict[str, str] | None:
+        """What its annotator wanted the owner to see: kind, about and note; null for nothing."""
+        flag = getattr(judgment, "flag", None)
+        return {"kind": flag.kind, "about": flag.about, "note": flag.note} if flag else None

@@ -18,7 +18,7 @@ CHUNK = 500
 Row = dict[str, Any]
 
 METHODS = ("majority", "dawid_skene", "mace")
-VOTES = ("votes_a", "votes_b", "votes_tie", "votes_both_bad")
+VOTES = ("votes_a", "votes_b", "votes_tie", "votes_both_bad", "votes_both_good")
 PAIR_COLUMNS = (
     *(
         "prompt_id",

@@ -19,15 +19,15 @@ Row = dict[str, Any]
 JUDGMENT_COLUMNS = (
     *("annotator", "simulated", "prompt_id", "prompt", "topic", "response_a_id", "response_a", "model_a"),
     *("response_b_id", "response_b", "model_b", "preference", "strength", "swapped", "occasion", "revision"),
-    *("withdrawn", "skip_reason", "rationale", "tags", "part", "slices", "source", "judged_at", "seconds"),
-    *("page_version", "client_key", "extra"),
+    *("withdrawn", "skip_reason", "rationale", "tags", "spans", "flag", "part", "slices", "source"),
+    *("judged_at", "seconds", "page_version", "client_key", "extra"),
 )
 TRL_COLUMNS = (
     *("prompt", "chosen", "rejected", "annotator", "simulated", "strength", "rationale", "tags", "topic", "part"),
     *("judged_at", "prompt_id", "chosen_id", "rejected_id", "chosen_source", "rejected_source"),
 )
 _FLIPPED = {"a": "b", "b": "a"}
-_LEFT_OUT = {"tie": "ties", "both_bad": "both bad", "skip": "skipped"}
+_LEFT_OUT = {"tie": "ties", "both_good": "both good", "both_bad": "both bad", "skip": "skipped"}
 
 
 class _Stored(NamedTuple):
@@ -55,6 +55,8 @@ class _Stored(NamedTuple):
     skip_reason: str
     rationale: str
     tags: str
+    spans: str
+    flag: str
     about: str
     source: str
     judged_at: datetime
@@ -67,7 +69,12 @@ class _Stored(NamedTuple):
 _QUERY = """
 SELECT n.ref, n.simulated, n.in_training, n.dropped_at IS NOT NULL, p.ref, p.messages::text, p.topic, a.ref, a.text, a.source, b.ref, b.text, b.source,
        j.choice, j.strength, j.swapped, j.occasion, j.revision, j.withdrawn, j.skip_reason, coalesce(r.text, ''),
-       coalesce(r.tags::text, '[]'), j.about::text, j.source, j.judged_at, j.seconds, j.page_version, j.client_key::text
+       coalesce(r.tags::text, '[]'), coalesce((
+           SELECT json_agg(json_build_object('side', CASE s.response_id WHEN q.response_a_id THEN 'a' ELSE 'b' END,
+               'start', s.start, 'end', s."end", 'quote', s.quote, 'good', s.good, 'tag', s.tag, 'comment', s.comment)
+               ORDER BY s.id) FROM annotator_span s WHERE s.judgment_id = j.id)::text, '[]'),
+       coalesce((SELECT json_build_object('kind', f.kind, 'about', f.about, 'note', f.note) FROM annotator_flag f
+           WHERE f.judgment_id = j.id)::text, '{{}}'), j.about::text, j.source, j.judged_at, j.seconds, j.page_version, j.client_key::text
   FROM annotator_judgment j
   JOIN annotator_annotator n ON n.id = j.annotator_id
   JOIN annotator_pair q ON q.id = j.pair_id
@@ -103,12 +110,13 @@ def _judgment(each: _Stored, *, shown: bool) -> Row:
     """As ``attune import`` reads it, in the order of ``JUDGMENT_COLUMNS``."""
     about: Row = orjson.loads(each.about)
     turned = shown and each.swapped
-    tags = orjson.loads(each.tags)
+    tags, spans, flag = orjson.loads(each.tags), orjson.loads(each.spans), orjson.loads(each.flag)
     a = (each.a_id, each.a, about.get("source_a", each.a_source))
     b = (each.b_id, each.b, about.get("source_b", each.b_source))
     if turned:
         a, b = b, a
-        tags = [{**tag, "side": _FLIPPED[tag["side"]]} for tag in tags]
+        tags, spans = ([{**one, "side": _FLIPPED[one["side"]]} for one in said] for said in (tags, spans))
+        flag = {**flag, "about": _FLIPPED.get(flag["about"], flag["about"])} if flag else flag
     return {
         "annotator": each.annotator,
         "simulated": each.simulated,
@@ -130,6 +138,8 @@ def _judgment(each: _Stored, *, shown: bool) -> Row:
         "skip_reason": each.skip_reason,
         "rationale": each.rationale,
         "tags": tags,
+        "spans": spans,
+        "flag": flag,
         "part": about.get("part", ""),
         "slices": about.get("slices", []),
         "source": about.get("source", each.source),

@@ -25,7 +25,7 @@ _STAGE = Stage(
     "import_judgment",
     "n int, annotator_id bigint, pair_id bigint, occasion int, revision int, current bool, withdrawn bool,"
     " client_key uuid, choice text, strength int, skip_reason text, swapped bool, seconds float8, page_version text,"
-    " source text, about jsonb, judged_at timestamptz, rationale text, tags jsonb",
+    " source text, about jsonb, judged_at timestamptz, rationale text, tags jsonb, spans jsonb, flag jsonb",
 )
 _STORED = """
 SELECT s.n, j.* FROM import_judgment s CROSS JOIN LATERAL (
@@ -49,6 +49,17 @@ WITH added AS (
     INSERT INTO annotator_rationale (judgment_id, text, tags)
     SELECT added.id, s.rationale, s.tags FROM added JOIN import_judgment s USING (client_key)
      WHERE s.rationale <> '' OR s.tags <> '[]'
+), marked AS (
+    INSERT INTO annotator_span (judgment_id, response_id, start, "end", quote, good, tag, comment)
+    SELECT added.id, CASE m ->> 'side' WHEN 'a' THEN p.response_a_id ELSE p.response_b_id END, (m ->> 'start')::int,
+        (m ->> 'end')::int, m ->> 'quote', (m ->> 'good')::boolean, m ->> 'tag', m ->> 'comment'
+      FROM added JOIN import_judgment s USING (client_key) JOIN annotator_pair p ON p.id = s.pair_id
+     CROSS JOIN LATERAL jsonb_array_elements(s.spans) WITH ORDINALITY AS marks (m, place)
+     WHERE s.spans <> '[]' ORDER BY added.id, place
+), flagged AS (
+    INSERT INTO annotator_flag (judgment_id, kind, about, note)
+    SELECT added.id, s.flag ->> 'kind', s.flag ->> 'about', s.flag ->> 'note'
+      FROM added JOIN import_judgment s USING (client_key) WHERE s.flag <> '{}'
 )
 SELECT count(*) FROM added
 """
@@ -81,6 +92,18 @@ class Placed:
         if not self.flipped:
             return self.row.tags
         return [{**tag, "side": _FLIPPED[str(tag["side"])]} for tag in self.row.tags]
+
+    @property
+    def spans(self) -> list[dict[str, object]]:
+        if not self.flipped:
+            return self.row.spans
+        return [{**span, "side": _FLIPPED[str(span["side"])]} for span in self.row.spans]
+
+    @property
+    def flag(self) -> dict[str, object]:
+        flag = self.row.flag
+        about = str(flag.get("about"))
+        return {**flag, "about": _FLIPPED.get(about, about)} if flag and self.flipped else flag
 
     @property
     def said(self) -> tuple[object, ...]:
@@ -225,13 +248,14 @@ def _key_taken(each: Placed) -> BadRow:
 def _line(n: int, each: Placed, project: int) -> str:
     """The row in the order of the stage's columns."""
     row = each.row
-    about, tags = each.about(), each.tags
+    about, tags, spans, flag = each.about(), each.tags, each.spans, each.flag
     return (
         f"{n}\t{each.annotator}\t{each.pair}\t{row.occasion}\t{row.revision}\t{each.current}\t{row.withdrawn}"
         f"\t{each.client_key(project)}\t{each.choice}\t{cell(row.strength)}\t{escaped(row.skip_reason)}"
         f"\t{row.swapped != each.flipped}\t{cell(row.seconds)}\t{escaped(row.page_version)}"
         f"\t{'simulation' if each.simulated else 'import'}\t{escaped(packed(about)) if about else '{}'}"
-        f"\t{cell(row.judged_at)}\t{escaped(row.rationale)}\t{escaped(packed(tags)) if tags else '[]'}\n"
+        f"\t{cell(row.judged_at)}\t{escaped(row.rationale)}\t{escaped(packed(tags)) if tags else '[]'}"
+        f"\t{escaped(packed(spans)) if spans else '[]'}\t{escaped(packed(flag)) if flag else '{}'}\n"
     )
 
 

@@ -12,11 +12,14 @@ import orjson
 
 from annotator.imports import fields
 from annotator.imports.errors import BadRow
+from annotator.models import Flag
 from annotator.models.content import GOLD_CHOICES, MAX_TEXT
+from annotator.services.answers import MAX_FLAG_NOTE
 from annotator.services.content import ROLES, Message, as_messages, prompt_digest
+from annotator.services.marks import MAX_COMMENT, MAX_SPANS
 from attune.data import PARTS, content_digest, flatten_prompt
 
-PREFERENCES = ("a", "b", "tie", "both_bad", "skip")
+PREFERENCES = ("a", "b", "tie", "both_good", "both_bad", "skip")
 MAX_EXTRA = 200_000
 """Bytes of JSON beside the known fields of one row."""
 MAX_MESSAGES = 500
@@ -30,8 +33,8 @@ _PROMPT = frozenset({"prompt", "topic"})
 JUDGMENT_FIELDS = _PROMPT | {
     *("annotator", "simulated", "prompt_id", "response_a", "response_a_id", "model_a"),
     *("response_b", "response_b_id", "model_b", "preference", "strength", "swapped", "occasion", "revision"),
-    *("withdrawn", "skip_reason", "rationale", "tags", "part", "slices", "source", "judged_at", "seconds"),
-    *("page_version", "client_key", "extra"),
+    *("withdrawn", "skip_reason", "rationale", "tags", "spans", "flag", "part", "slices", "source", "judged_at"),
+    *("seconds", "page_version", "client_key", "extra"),
 }
 PROMPT_FIELDS = _PROMPT | {"id", "responses", "style", "extra", "gold", "qualifying"}
 RESPONSE_FIELDS = frozenset({"id", "text", "source", "style", "extra"})
@@ -40,6 +43,9 @@ _TEXT_FIELDS = (
     *("response_b", "response_b_id", "model_b"),
 )
 _TAG_FIELDS = frozenset({"tag", "side", "good"})
+_SPAN_FIELDS = frozenset({"side", "start", "end", "quote", "good", "tag", "comment"})
+_SPAN_NEEDED = frozenset({"side", "start", "end", "quote", "good"})
+_FLAG_FIELDS = frozenset({"kind", "about", "note"})
 
 
 @dataclass(slots=True)
@@ -93,6 +99,8 @@ class JudgmentRow:
     skip_reason: str
     rationale: str
     tags: list[dict[str, object]]
+    spans: list[dict[str, object]]
+    flag: dict[str, object]
     judged_at: datetime | None
     seconds: float | None
     page_version: str
@@ -141,6 +149,8 @@ class Checker:
             skip_reason=_skip_reason(row, preference),
             rationale=fields.text(row, "rationale", limit=MAX_TEXT, blank=True),
             tags=_tags(row, preference),
+            spans=_spans(row, responses),
+            flag=_flag(row),
             judged_at=fields.moment(row, "judged_at"),
             seconds=fields.seconds(row, "seconds"),
             page_version=fields.text(row, "page_version", limit=20, blank=True),
@@ -334,6 +344,46 @@ def _tag(value: object, shown: str, preference: str) -> list[dict[str, object]]:
             "good": value["good"],
         }
     ]
+
+
+def _spans(row: Mapping[str, object], responses: tuple[ResponseText, ResponseText]) -> list[dict[str, object]]:
+    """Marked stretches: code points of the response's text, with the quote that must stand there."""
+    value = row.get("spans")
+    if value is None or value == []:
+        return []
+    if not isinstance(value, list):
+        raise BadRow("wrong_type", "spans", value, "a list of marked stretches")
+    if len(value) > MAX_SPANS:
+        raise BadRow("too_long", "spans", f"{len(value)} stretches", f"at most {MAX_SPANS}")
+    texts = {"a": responses[0].text, "b": responses[1].text}
+    return [_span(each, f"spans[{number}]", texts) for number, each in enumerate(value)]
+
+
+def _span(value: object, shown: str, texts: Mapping[str, str]) -> dict[str, object]:
+    if not isinstance(value, dict) or not _SPAN_NEEDED <= value.keys() <= _SPAN_FIELDS:
+        raise BadRow("wrong_type", shown, value, '{"side", "start", "end", "quote", "good", "tag", "comment"}')
+    if value["side"] not in ("a", "b") or not isinstance(value["good"], bool):
+        raise BadRow("wrong_value", shown, value, "side a or b, good true or false")
+    text = texts[value["side"]]
+    start = fields.whole(value, "start", least=0, most=len(text))
+    end = fields.whole(value, "end", least=1, most=len(text))
+    if start is None or end is None or start >= end or text[start:end] != value["quote"]:
+        raise BadRow("wrong_value", f"{shown}.quote", value["quote"], "what stands from start to end of the response")
+    comment = fields.text(value, "comment", limit=MAX_COMMENT, blank=True, shown=f"{shown}.comment")
+    return {**value, "tag": fields.text(value, "tag", limit=MAX_TAG, blank=True), "comment": comment}
+
+
+def _flag(row: Mapping[str, object]) -> dict[str, object]:
+    flag = fields.mapping(row, "flag")
+    if not flag:
+        return {}
+    if not flag.keys() <= _FLAG_FIELDS:
+        raise BadRow("wrong_type", "flag", flag, '{"kind", "about", "note"}')
+    return {
+        "kind": fields.one_of(flag, "kind", tuple(Flag.Kind.values)),
+        "about": fields.one_of(flag, "about", tuple(Flag.About.values), absent="both"),
+        "note": fields.text(flag, "note", limit=MAX_FLAG_NOTE, blank=True, shown="flag.note"),
+    }
 
 
 def _client_key(row: Mapping[str, object]) -> uuid.UUID | None:

@@ -2,7 +2,7 @@
 
 from annotator.models.content import Pair, Prompt, Response
 from annotator.models.jobs import Job, JobState
-from annotator.models.judging import Aspect, AspectRating, Assignment, Judgment, Rationale, Span
+from annotator.models.judging import Aspect, AspectRating, Assignment, Flag, Judgment, Rationale, Span
 from annotator.models.people import Annotator, ApiToken, Invite, Membership, Role, User
 from annotator.models.projects import Project
 from annotator.models.quality import Adjudication, AnnotatorQuality, ModelFit, QualityReport, QualityStep
@@ -18,6 +18,7 @@ __all__ = [
     "Assignment",
     "AuditEntry",
     "Draft",
+    "Flag",
     "IdempotencyRecord",
     "ImportBatch",
     "Invite",

@@ -7,7 +7,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from annotator.models.content import Pair, Response
-from annotator.models.people import Annotator
+from annotator.models.people import Annotator, User
 from annotator.models.projects import Project
 
 
@@ -74,6 +74,7 @@ class Judgment(models.Model):
         A = "a", "A is better"
         B = "b", "B is better"
         TIE = "tie", "About equal"
+        BOTH_GOOD = "both_good", "Both good"
         BOTH_BAD = "both_bad", "Both bad"
         SKIP = "skip", "Skipped"
 
@@ -120,7 +121,8 @@ class Judgment(models.Model):
             ),
             models.CheckConstraint(condition=Q(kind="pair", pair__isnull=False), name="judgment_has_its_target"),
             models.CheckConstraint(
-                condition=Q(choice__in=["a", "b", "tie", "both_bad", "skip"]), name="judgment_known_choice"
+                condition=Q(choice__in=["a", "b", "tie", "both_good", "both_bad", "skip"]),
+                name="judgment_known_choice",
             ),
             models.CheckConstraint(
                 condition=Q(strength__isnull=True) | (Q(choice__in=["a", "b"]) & Q(strength__gte=1, strength__lte=3)),
@@ -174,6 +176,40 @@ class Span(models.Model):
 
     def __str__(self) -> str:
         return self.quote[:80]
+
+
+class Flag(models.Model):
+    """Something that the owner must see: said with a judgment or a skip, and gone with it if that is taken back."""
+
+    class Kind(models.TextChoices):
+        UNSAFE = "unsafe", "Unsafe"
+        BROKEN = "broken", "Broken"
+        PERSONAL = "personal", "Personal data"
+        OTHER = "other", "Something else"
+
+    class About(models.TextChoices):
+        PROMPT = "prompt", "The prompt"
+        A = "a", "Response A"
+        B = "b", "Response B"
+        BOTH = "both", "Both responses"
+
+    judgment = models.OneToOneField(Judgment, on_delete=models.CASCADE, related_name="flag")
+    kind = models.CharField(max_length=10, choices=Kind)
+    about = models.CharField(max_length=6, choices=About, help_text="In the pair's own terms.")
+    note = models.CharField(max_length=500, blank=True)
+    seen_at = models.DateTimeField(null=True, blank=True, help_text="When an owner said that they had seen to it.")
+    seen_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["unsafe", "broken", "personal", "other"]), name="flag_known_kind"
+            ),
+            models.CheckConstraint(condition=Q(about__in=["prompt", "a", "b", "both"]), name="flag_known_about"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.about})"
 
 
 class Aspect(models.Model):

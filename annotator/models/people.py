@@ -34,11 +34,28 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox is unt
         LIGHT = "light", "Light"
         DARK = "dark", "Dark"
 
+    class TextSize(models.TextChoices):
+        SMALL = "s", "Small"
+        NORMAL = "m", "Normal"
+        LARGE = "l", "Large"
+        LARGEST = "xl", "Very large"
+
+    class LineLength(models.TextChoices):
+        SHORT = "short", "Short"
+        NORMAL = "normal", "Normal"
+        FULL = "full", "As wide as it gets"
+
     username = None  # type: ignore[assignment]
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=120, blank=True)
     theme = models.CharField(max_length=6, choices=Theme, default=Theme.SYSTEM)
+    language = models.CharField(max_length=10, blank=True, help_text="Of the pages; empty: as the browser asks.")
     shortcuts = models.BooleanField(default=True, help_text="Single-key shortcuts while judging.")
+    keys = models.JSONField(default=dict, blank=True, help_text="Own keys: an action of annotator.keys to its key.")
+    text_size = models.CharField(max_length=2, choices=TextSize, default=TextSize.NORMAL)
+    line_length = models.CharField(max_length=6, choices=LineLength, default=LineLength.NORMAL)
+    show_guess = models.BooleanField(default=True, help_text="Wants to be told what the model had guessed.")
+    break_minutes = models.PositiveSmallIntegerField(default=45, help_text="A break is suggested after; 0 is never.")
 
     reaches_only: int | None = None
     """The one project that the token of this request reaches; None: all of the user's."""

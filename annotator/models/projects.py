@@ -29,8 +29,15 @@ class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is 
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)
     instructions = models.TextField(blank=True, help_text="Shown to annotators; Markdown.")
-    reason_tags = models.JSONField(default=list, help_text='[{"key": "clear", "label": "Clear"}]')
+    reason_tags = models.JSONField(
+        default=list, help_text='[{"key": "clear", "label": "Clear", "only": ""|"good"|"bad"}]'
+    )
     rationales = models.CharField(max_length=10, choices=Rationales, default=Rationales.OPTIONAL)
+    rationale_min = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(1000)],
+        help_text="Where a reason is needed: characters of own words; 0: a tag or a mark will do.",
+    )
     choosing = models.CharField(max_length=12, choices=Choosing, default=Choosing.INFORMATION)
     overlap = models.PositiveSmallIntegerField(default=3, help_text="So many people are enough for a new pair.")
     overlap_cap = models.PositiveSmallIntegerField(
@@ -94,6 +101,7 @@ class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is 
                 condition=Q(repeat_rate__gte=0, repeat_rate__lte=0.5, gold_rate__gte=0, gold_rate__lte=0.5),
                 name="project_rates_between_0_and_half",
             ),
+            models.CheckConstraint(condition=Q(rationale_min__lte=1000), name="project_rationale_min_at_most_1000"),
         ]
 
     def __str__(self) -> str:
@@ -103,3 +111,9 @@ class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is 
     def tag_labels(self) -> dict[str, str]:
         """Reason tags, key to label, in the owner's order."""
         return {tag["key"]: tag["label"] for tag in self.reason_tags}
+
+    @property
+    def tag_signs(self) -> dict[str, tuple[bool, ...]]:
+        """How each reason tag may be given: (True, False) as good and as bad, or only one of them."""
+        signs = {"good": (True,), "bad": (False,)}
+        return {tag["key"]: signs.get(tag.get("only", ""), (True, False)) for tag in self.reason_tags}

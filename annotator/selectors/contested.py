@@ -33,7 +33,7 @@ class Queue:
 _QUEUE = f"""
 WITH given AS (
     SELECT pair_id, count(*) FILTER (WHERE choice = 'a') AS a, count(*) FILTER (WHERE choice = 'b') AS b,
-           count(*) FILTER (WHERE choice IN ('tie', 'both_bad')) AS ties, count(*) AS n
+           count(*) FILTER (WHERE choice IN ('tie', 'both_good', 'both_bad')) AS ties, count(*) AS n
     FROM annotator_judgment AS j WHERE {COUNTS} AND occasion = 0 GROUP BY pair_id
 ), contested AS (
     SELECT given.*, COALESCE(last.choice, '') AS decided, pair.taken < COALESCE(pair.target, pair.cap) AS asked

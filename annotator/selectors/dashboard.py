@@ -197,7 +197,7 @@ def pairs(project: Project, most: int = 5) -> tuple[Progress, list[Split]]:
     rows = _all(
         f"""WITH given AS MATERIALIZED (
                 SELECT pair_id, count(*) AS n, count(*) FILTER (WHERE choice = 'a') AS a,
-                       count(*) FILTER (WHERE choice = 'b') AS b, count(*) FILTER (WHERE choice IN ('tie', 'both_bad')) AS ties
+                       count(*) FILTER (WHERE choice = 'b') AS b, count(*) FILTER (WHERE choice IN ('tie', 'both_good', 'both_bad')) AS ties
                 FROM annotator_judgment AS j WHERE {COUNTS} AND occasion = 0 GROUP BY pair_id),
             done AS (
                 SELECT count(*) AS pairs, count(*) FILTER (WHERE n >= cap) AS finished, count(*) FILTER (WHERE n IS NULL) AS untouched,

@@ -17,7 +17,7 @@ class Standing(NamedTuple):
     response_a_id: int
     response_b_id: int
     choice: str
-    """``a``, ``b``, ``tie`` or ``both_bad``, if it counts."""
+    """``a``, ``b``, ``tie``, ``both_good`` or ``both_bad``, if it counts."""
     strength: int | None
     swapped: bool
 

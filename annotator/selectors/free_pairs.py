@@ -49,8 +49,11 @@ _WITHIN_QUOTA = """
 def find_open_or_candidates(
     policy: str, *, pool: Pool = "ordinary", extra: bool = False, quota: bool = False
 ) -> Statement:
-    """One row (assignment, null …) for a lease that is still open or a pinned pair, the latest lease first; without one,
-    the candidates as rows (null, pair, response a, response b, taken), in the policy's order.
+    """One row (assignment, null …) for a lease that is still open or a pinned pair; without one, the
+    candidates as rows (null, pair, response a, response b, taken), in the policy's order.
+
+    Of several open leases those that an undo reopened come first, then the oldest: pages ask for pairs ahead, and a
+    reload must show the one that was on the screen. Pinned pairs come after them.
 
     Parameters: project, annotator, exclude, limit, and offset, where in the fixed random order to begin. ``extra``: also
     ordinary pairs that have enough judgments. ``quota``: none beyond quota_total, and quota_day since today.
@@ -60,7 +63,8 @@ def find_open_or_candidates(
     WITH mine AS MATERIALIZED (
         SELECT l.id FROM annotator_assignment l JOIN annotator_pair p ON p.id = l.pair_id
         WHERE l.annotator_id = %(annotator)s AND l.state IN ('open', 'pinned') AND p.withdrawn_at IS NULL
-        AND p.id <> ALL (%(exclude)s::bigint[]) ORDER BY l.state = 'pinned', l.dealt_at DESC, l.id DESC LIMIT 1)
+        AND p.id <> ALL (%(exclude)s::bigint[]) ORDER BY l.state = 'pinned',
+            EXISTS (SELECT 1 FROM annotator_judgment j WHERE j.assignment_id = l.id) DESC, l.dealt_at, l.id LIMIT 1)
     SELECT id, NULL::bigint, NULL::bigint, NULL::bigint, 0 FROM mine
     UNION ALL (
         SELECT NULL, p.id, p.response_a_id, p.response_b_id, p.taken FROM annotator_pair p

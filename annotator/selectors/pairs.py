@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
 
-from annotator.models import Assignment, Judgment, Pair, Project
+from annotator.models import Assignment, Flag, Judgment, Pair, Project
 
 PINNED = "pinned"
 """What a pinned pair was chosen by."""
@@ -29,14 +29,23 @@ def gold_counts(project: Project) -> GoldCounts:
     return GoldCounts(counts["n"] - counts["qualifying_n"], counts["qualifying_n"])
 
 
-def pairs_of(project: Project, query: str = "", *, only_gold: bool = False) -> QuerySet[Pair]:
-    """Pairs in the order they came; of prompts that say ``query`` or have it as their id; all, or those with an answer."""
+def pairs_of(project: Project, query: str = "", *, only_gold: bool = False, flagged: bool = False) -> QuerySet[Pair]:
+    """Pairs in the order they came; of prompts that say ``query`` or have it as their id.
+
+    All, or those with a known answer, or those with a flag that no owner has seen to.
+    """
     rows = project.pairs.prefetch_related("prompt", "response_a", "response_b").order_by("id")
     if only_gold:
         rows = rows.exclude(gold_choice="")
     if query := query.strip()[:200].replace("\x00", ""):
         rows = rows.filter(Q(prompt__text__icontains=query) | Q(prompt__ref=query))
-    return rows
+    return rows.filter(pk__in=open_flags(project).values("judgment__pair")) if flagged else rows
+
+
+def open_flags(project: Project) -> QuerySet[Flag]:
+    """What was flagged and stands, and no owner has seen to."""
+    standing = Flag.objects.filter(judgment__project=project, judgment__current=True, judgment__withdrawn=False)
+    return standing.filter(seen_at=None)
 
 
 def judged(pairs: Iterable[Pair]) -> Counter[int]:
@@ -55,4 +64,5 @@ def pins_of(pair: Pair) -> QuerySet[Assignment]:
 def judgments_of(pair: Pair) -> QuerySet[Judgment]:
     """What stands of the pair, with reasons, newest first."""
     standing = pair.judgments.filter(current=True, withdrawn=False)
-    return standing.select_related("annotator", "rationale").order_by("-id")
+    rows = standing.select_related("annotator", "rationale", "flag__seen_by").prefetch_related("spans")
+    return rows.order_by("-id")

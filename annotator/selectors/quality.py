@@ -20,14 +20,15 @@ def agreement(project: Project, *, simulated: bool | None = None, seed: int = 0)
 
 
 def _patterns(project: Project, simulated: bool | None) -> tuple[Counts, Counts]:
-    """Distinct rows of answer counts (P, 4) of pairs with two or more answers, and how many pairs have each (P,)."""
+    """Distinct rows of answer counts (P, 5) of pairs with two or more answers, and how many pairs have each (P,)."""
     counted = ", ".join(f"count(*) FILTER (WHERE choice = '{choice}')" for choice in ANSWERS)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT a, b, tie, both_bad, count(*) FROM (SELECT {counted} FROM annotator_judgment AS j"
+            f"SELECT {', '.join(ANSWERS)}, count(*) FROM (SELECT {counted} FROM annotator_judgment AS j"
             " JOIN annotator_annotator AS who ON who.id = annotator_id AND simulated = COALESCE(%s, simulated)"
             " WHERE j.project_id = %s AND current AND NOT withdrawn AND occasion = 0 AND choice <> 'skip'"
-            " GROUP BY pair_id HAVING count(*) >= 2) AS pairs (a, b, tie, both_bad) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+            f" GROUP BY pair_id HAVING count(*) >= 2) AS pairs ({', '.join(ANSWERS)})"
+            f" GROUP BY {', '.join(ANSWERS)} ORDER BY {', '.join(ANSWERS)}",
             [simulated, project.pk],
         )
         rows = np.array(cursor.fetchall(), dtype=np.float64).reshape(-1, len(ANSWERS) + 1)

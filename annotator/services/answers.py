@@ -9,21 +9,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from annotator.errors import Invalid
-from annotator.models import Judgment, Project
+from annotator.models import Flag, Judgment, Project
+from annotator.services.marks import SIDES, Mark, Side, marks_problem, with_quotes
 from annotator.services.texts import text_problem
 
-Side = Literal["left", "right"]
-Choice = Literal["left", "right", "tie", "both_bad", "skip"]
+Choice = Literal["left", "right", "tie", "both_good", "both_bad", "skip"]
+FlagAbout = Literal["prompt", "left", "right", "both"]
 
-CHOICES: tuple[Choice, ...] = ("left", "right", "tie", "both_bad", "skip")
-SIDES: tuple[Side, ...] = ("left", "right")
+CHOICES: tuple[Choice, ...] = get_args(Choice)
+FLAG_ABOUTS: tuple[FlagAbout, ...] = get_args(FlagAbout)
 MAX_RATIONALE = 10_000  # code points
-MAX_COMMENT = 2_000
 MAX_SKIP_REASON = 200
-MAX_SPANS = 100
+MAX_FLAG_NOTE = 500
 STRONG = 3  # "much better": what the policy "required for strong preferences" means
 _A_DAY = 86_400.0
 
@@ -38,16 +38,12 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """A stretch of one side's source text, code points ``start`` to ``end``; ``quote`` must be what stands there."""
+class FlagRaised:
+    """Something wrong with what is shown, of a kind in ``Flag.Kind``."""
 
-    side: Side
-    start: int
-    end: int
-    quote: str
-    good: bool
-    tag: str = ""
-    comment: str = ""
+    kind: str
+    about: FlagAbout = "both"
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +56,7 @@ class Answer:
     tags: tuple[Tag, ...] = ()
     text: str = ""
     marks: tuple[Mark, ...] = ()
+    flag: FlagRaised | None = None
     seconds: float | None = None
     page_version: str = ""
 
@@ -102,7 +99,8 @@ def check_answer(answer: Answer, project: Project, texts: Mapping[Side, str] | N
         "skip_reason": text_problem(answer.skip_reason, limit=MAX_SKIP_REASON),
         "tags": _tags_problem(answer.tags, project),
         "rationale": text_problem(answer.text, limit=MAX_RATIONALE) or _missing_reason(answer, project),
-        "spans": _marks_problem(answer.marks, project, texts or {}),
+        "spans": marks_problem(answer.marks, project, texts or {}),
+        "flag": _flag_problem(answer.flag),
         "seconds": _seconds_problem(answer.seconds),
         "page_version": text_problem(answer.page_version, limit=20),
     }
@@ -110,6 +108,12 @@ def check_answer(answer: Answer, project: Project, texts: Mapping[Side, str] | N
         problems["skip_reason"] = f"Only a skipped pair has a skip reason; the choice is “{answer.choice}”."
     if fields := {name: problem for name, problem in problems.items() if problem}:
         raise Invalid(" ".join(fields.values()), fields=fields)
+
+
+def checked(answer: Answer, project: Project, texts: Mapping[Side, str] | None) -> Answer:
+    """The answer as it is stored, with its marks' words from the source. Raises as ``check_answer`` does."""
+    check_answer(answer, project, texts)
+    return replace(answer, marks=with_quotes(answer.marks, texts)) if answer.marks and texts else answer
 
 
 def _invalid(field: str, problem: str) -> Invalid:
@@ -139,39 +143,35 @@ def _tags_problem(tags: Iterable[Tag], project: Project) -> str:
             )
         if each.side not in SIDES:
             return f"“{each.side}” is not a side."
+        if each.good not in project.tag_signs[each.tag]:
+            return f"“{each.tag}” can’t be given as {'good' if each.good else 'bad'} in this project."
         if seen.setdefault((each.tag, each.side), each.good) is not each.good:
             return f"“{each.tag}” is marked both good and bad on the same side."
     return ""
 
 
-def _missing_reason(answer: Answer, project: Project) -> str:
+def reason_needed(project: Project, strength: int | None) -> bool:
+    """Whether the project's policy asks for a reason for a preference of this strength (None: no preference)."""
     policy = project.rationales
-    asked = policy == Project.Rationales.REQUIRED or (policy == Project.Rationales.STRONG and answer.strength == STRONG)
-    if not asked or answer.gives_reason or answer.choice == "skip":
+    return policy == Project.Rationales.REQUIRED or (policy == Project.Rationales.STRONG and strength == STRONG)
+
+
+def _missing_reason(answer: Answer, project: Project) -> str:
+    if answer.choice == "skip" or not reason_needed(project, answer.strength):
         return ""
-    return "Please give a reason: a tag, a mark in the text or a few words."
+    if (least := project.rationale_min) and (written := len(answer.text.strip())) < least:
+        return f"Please say why in at least {least} characters of your own words; there are {written}."
+    return "" if answer.gives_reason else "Please give a reason: a tag, a mark in the text or a few words."
 
 
-def _marks_problem(marks: tuple[Mark, ...], project: Project, texts: Mapping[Side, str]) -> str:
-    if len(marks) > MAX_SPANS:
-        return f"At most {MAX_SPANS} stretches can be marked, not {len(marks)}."
-    for mark in marks:
-        if problem := _mark_problem(mark, project, texts):
-            return problem
-    return ""
-
-
-def _mark_problem(mark: Mark, project: Project, texts: Mapping[Side, str]) -> str:
-    if mark.side not in SIDES:
-        return f"“{mark.side}” is not a side."
-    text = texts.get(mark.side, "")
-    if not 0 <= mark.start < mark.end <= len(text):
-        return f"Characters {mark.start} to {mark.end} are not within the response of {len(text)} characters."
-    if mark.quote != text[mark.start : mark.end]:
-        return f"Characters {mark.start} to {mark.end} of the response are not what was quoted."
-    if mark.tag and mark.tag not in project.tag_labels:
-        return f"“{mark.tag}” is not a reason tag of this project."
-    return text_problem(mark.comment, limit=MAX_COMMENT)
+def _flag_problem(flag: FlagRaised | None) -> str:
+    if flag is None:
+        return ""
+    if flag.kind not in Flag.Kind.values:
+        return f"“{flag.kind}” is none of {', '.join(Flag.Kind.values)}."
+    if flag.about not in FLAG_ABOUTS:
+        return f"“{flag.about}” is none of {', '.join(FLAG_ABOUTS)}."
+    return text_problem(flag.note, limit=MAX_FLAG_NOTE)
 
 
 # --- the pair's own terms -------------------------------------------------------------------------------------------
@@ -199,29 +199,37 @@ def tags_in_pair_terms(tags: Iterable[Tag], *, swapped: bool) -> list[dict[str, 
     return list(rows)
 
 
+def flag_about(flag: FlagRaised, *, swapped: bool) -> str:
+    """What a flag is about, in the pair's own terms."""
+    side = next((side for side in SIDES if side == flag.about), None)
+    return str(in_pair_terms(side, swapped=swapped)) if side else flag.about
+
+
 def answer_of(judgment: Judgment) -> Answer:
-    """A stored judgment as it was said on the screen, to show it again. Reads its rationale and spans."""
+    """A stored judgment as it was said on the screen, to show it again. Reads its rationale, spans and flag."""
     swapped = judgment.swapped
-    answer = Answer(
+    rationale, flag = getattr(judgment, "rationale", None), getattr(judgment, "flag", None)
+    left_id = judgment.pair.response_b_id if swapped else judgment.pair.response_a_id  # type: ignore[union-attr]
+    return Answer(
         choice=as_shown(judgment.choice, swapped=swapped),
         strength=judgment.strength,
         skip_reason=judgment.skip_reason,
-        seconds=judgment.seconds,
-        page_version=judgment.page_version,
-    )
-    rationale = getattr(judgment, "rationale", None)
-    if rationale is None:
-        return answer
-    left_id = judgment.pair.response_b_id if swapped else judgment.pair.response_a_id  # type: ignore[union-attr]
-    return replace(
-        answer,
-        text=rationale.text,
-        tags=tuple(Tag(t["tag"], _side(t["side"], swapped), t["good"]) for t in rationale.tags),
+        text=rationale.text if rationale else "",
+        tags=tuple(Tag(t["tag"], _side(t["side"], swapped), t["good"]) for t in rationale.tags) if rationale else (),
         marks=tuple(
             Mark("left" if s.response_id == left_id else "right", s.start, s.end, s.quote, s.good, s.tag, s.comment)
             for s in judgment.spans.all()
         ),
+        flag=FlagRaised(flag.kind, _about(flag.about, swapped), flag.note) if flag else None,
+        seconds=judgment.seconds,
+        page_version=judgment.page_version,
     )
+
+
+def _about(about: str, swapped: bool) -> FlagAbout:
+    if about in ("a", "b"):
+        return _side(about, swapped)
+    return "prompt" if about == "prompt" else "both"
 
 
 def _side(side: str, swapped: bool) -> Side:

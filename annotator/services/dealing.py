@@ -27,6 +27,7 @@ from annotator.selectors.progress import Progress, progress_from, start_of_today
 from annotator.services.answers import Answer, answer_of
 from annotator.services.choosing import Candidate, ChoiceRequest, Chosen, rank_candidates
 from annotator.services.dealing_sql import EARLIER, SHOW, claim
+from annotator.services.drafts import Kept, draft_of
 from annotator.services.qualifying import is_qualifying, settle
 
 CANDIDATES = 100
@@ -73,21 +74,24 @@ class Dealt:
     """How far the annotator was when this was read."""
     answer: Answer | None = None
     """What was said before, where the pair was reopened by an undo."""
+    draft: Kept | None = None
+    """What was entered since, and not submitted."""
 
 
-def deal(*, annotator: Annotator, exclude: Collection[int] = ()) -> Dealt | None:
+def deal(*, annotator: Annotator, exclude: Collection[int] = (), least: int = 1) -> Dealt | None:
     """The pair that the annotator judges next, or None if there is none left for them.
 
-    A lease that is still open is shown again (the latest first), so that a reload shows the same pair on the same
-    sides. ``exclude`` names pairs that the page already holds. Raises ``Forbidden`` where the annotator is paused or
-    the project archived.
+    A lease that is still open is shown again (one that an undo reopened first, then the oldest), so that a reload shows
+    the same pair on the same sides. ``exclude`` names pairs that the page already holds; nothing new is
+    lent while fewer than ``least`` pairs are free. Raises ``Forbidden`` where the annotator is paused or the project
+    archived.
     """
     _check_may_judge(annotator)
     for _ in range(_TRIES):
         open_assignment, candidates, pool = _find(annotator, exclude)
         if open_assignment:
             dealt = show(assignment_id=open_assignment, annotator=annotator)
-        elif candidates:
+        elif len(candidates) >= least:
             chosen = _ranked(annotator, candidates)
             if pool == "qualifying":
                 dealt = _lend(annotator, _because("qualification", chosen))
@@ -112,8 +116,9 @@ def show(*, assignment_id: int, annotator: Annotator) -> Dealt | None:
     }
     if not (found := SHOW.run(values)):
         return None
-    *row, judged_before = found[0]
-    return _dealt(row, annotator.project, answer=_last_answer(assignment_id) if judged_before else None)
+    *row, judged_before, has_draft = found[0]
+    dealt = _dealt(row, annotator.project, answer=_last_answer(assignment_id) if judged_before else None)
+    return replace(dealt, draft=draft_of(assignment_id)) if has_draft else dealt
 
 
 def _check_may_judge(annotator: Annotator) -> None:
@@ -260,5 +265,5 @@ def _dealt(row: Sequence[Any], project: Project, answer: Answer | None = None) -
 def _last_answer(assignment_id: int) -> Answer | None:
     """The latest answer that was given on this assignment and then taken back."""
     given = Judgment.objects.filter(assignment_id=assignment_id, withdrawn=False)
-    last = given.select_related("pair", "rationale").order_by("-revision").first()
+    last = given.select_related("pair", "rationale", "flag").order_by("-revision").first()
     return answer_of(last) if last else None

@@ -25,10 +25,11 @@ WITH renewed AS (
     WHERE l.id = %(assignment)s AND (l.state = 'open' AND l.lease_until < %(half)s OR l.state = 'pinned')
     RETURNING l.lease_until)
 SELECT {_CONTENT.replace("l.lease_until", "COALESCE((SELECT lease_until FROM renewed), l.lease_until)")},
-    EXISTS (SELECT 1 FROM annotator_judgment j WHERE j.assignment_id = l.id)
+    EXISTS (SELECT 1 FROM annotator_judgment j WHERE j.assignment_id = l.id),
+    EXISTS (SELECT 1 FROM annotator_draft d WHERE d.assignment_id = l.id)
 FROM annotator_assignment l {_CONTENT_OF} WHERE l.id = %(assignment)s AND l.state IN ('open', 'pinned')
 """)
-"""An open lease with what is shown, and whether it was judged before. Renews one half used up, opens a pinned one."""
+"""An open lease with what is shown, whether it was judged before and has a draft. Renews one half used up, opens a pinned one."""
 
 
 @cache

@@ -19,7 +19,7 @@ from django.utils import timezone
 from annotator.errors import AnnotatorError, Conflict, LeaseLost, NotFound
 from annotator.models import Annotator, Assignment, Judgment
 from annotator.selectors.progress import start_of_today
-from annotator.services.answers import Answer, check_answer, in_pair_terms
+from annotator.services.answers import Answer, checked, in_pair_terms
 from annotator.services.dealing import Dealt, show
 from annotator.services.storing import Held, lock_assignment, shown_texts, store
 
@@ -62,7 +62,7 @@ def record(
         if held is None:
             raise NotFound("This pair was not given to you.")
         marked = shown_texts(held.response_a_id, held.response_b_id, swapped=held.swapped) if answer.marks else None
-        check_answer(answer, annotator.project, marked)
+        said = checked(answer, annotator.project, marked)
         _make_usable(held, annotator)
         judgment = Judgment(
             project_id=annotator.project_id,
@@ -76,7 +76,7 @@ def record(
             source=source,
             **_said(answer, swapped=held.swapped),
         )
-        return store(judgment, answer, _state_after(answer))
+        return store(judgment, said, _state_after(answer))
 
     recorded = _once(annotator, client_key, write)
     if recorded.replayed and (used := recorded.judgment.assignment) and used.key == assignment_key:
@@ -131,10 +131,10 @@ def revise(
             raise Conflict("This pair is open again: judge it there.")
         pair = before.pair
         texts = shown_texts(pair.response_a_id, pair.response_b_id, swapped=before.swapped) if pair else None
-        check_answer(answer, annotator.project, texts)
-        said = _said(answer, swapped=before.swapped)
-        revised = _next_revision(before, client_key=client_key, withdrawn=False, source=source, **said)
-        return store(revised, answer, _state_after(answer))
+        said = checked(answer, annotator.project, texts)
+        columns = _said(said, swapped=before.swapped)
+        revised = _next_revision(before, client_key=client_key, withdrawn=False, source=source, **columns)
+        return store(revised, said, _state_after(said))
 
     return _once(annotator, client_key, write)
 

@@ -21,6 +21,7 @@ EDITABLE = (
     "instructions",
     "reason_tags",
     "rationales",
+    "rationale_min",
     "choosing",
     "overlap",
     "overlap_cap",

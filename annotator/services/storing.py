@@ -12,8 +12,9 @@ from uuid import UUID
 from django.utils import timezone
 from psycopg2.extras import Json
 
-from annotator.models import Annotator, Assignment, Judgment, Response, Span
-from annotator.services.answers import Answer, Side, tags_in_pair_terms
+from annotator.models import Annotator, Assignment, Flag, Judgment, Response, Span
+from annotator.services.answers import Answer, flag_about, tags_in_pair_terms
+from annotator.services.marks import Side
 from annotator.statements import Statement
 
 _LOCK = Statement("""
@@ -37,6 +38,8 @@ WITH used AS (
     VALUES ('{{}}', {", ".join(f"%({column})s" for column in _COLUMNS)}) RETURNING id
 ), why AS (
     INSERT INTO annotator_rationale (judgment_id, text, tags) SELECT id, %(text)s::text, %(tags)s::jsonb FROM said WHERE %(reason)s::boolean
+), entered AS (
+    DELETE FROM annotator_draft WHERE assignment_id = %(assignment_id)s
 )
 SELECT id FROM said
 """)
@@ -67,7 +70,7 @@ def lock_assignment(annotator: Annotator, key: UUID) -> Held | None:
 
 
 def store(judgment: Judgment, answer: Answer | None, state: Assignment.State) -> Judgment:
-    """Insert ``judgment`` with the rationale and marks of ``answer``, and put its assignment, if any, into ``state``.
+    """Insert ``judgment`` with the rationale, marks and flag of ``answer``, and put its assignment, if any, into ``state``.
 
     The database counts slots by that state, and raises ``IntegrityError`` where the pair has none left.
     """
@@ -76,6 +79,9 @@ def store(judgment: Judgment, answer: Answer | None, state: Assignment.State) ->
     judgment.pk = _STORE.run(values | _reason(judgment, answer) | {"state": state.value})[0][0]
     if answer and answer.marks:
         _store_marks(judgment, answer)
+    if answer and answer.flag:
+        about = flag_about(answer.flag, swapped=judgment.swapped)
+        Flag.objects.create(judgment=judgment, kind=answer.flag.kind, about=about, note=answer.flag.note)
     return judgment
 
 
@@ -106,5 +112,5 @@ def _store_marks(judgment: Judgment, answer: Answer) -> None:
             tag=mark.tag,
             comment=mark.comment,
         )
-        for mark in dict.fromkeys(answer.marks)
+        for mark in answer.marks
     )

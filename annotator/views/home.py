@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotator.errors import Invalid
+from annotator.forms import AccountForm
+from annotator.keys import ACTIONS, DEFAULTS, keys_of, own_keys
 from annotator.models import User
 from annotator.selectors.projects import projects_of
+from annotator.views.pages import signed_in
 
 
 @require_GET
@@ -30,19 +37,71 @@ def theme(request: HttpRequest) -> HttpResponse:
         raise Invalid(f"There are no colours “{chosen}”; choose one of {', '.join(User.Theme.values)}.")
     request.user.theme = chosen
     request.user.save(update_fields=["theme"])
-    back = request.POST.get("next", "")
-    safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure())
-    return redirect(back if safe else "home")
+    return _back(request)
+
+
+@require_POST
+@login_required
+def reading(request: HttpRequest) -> HttpResponse:
+    """Store how the caller likes to read and whether single keys act: any of ``text_size``, ``line_length``, ``shortcuts``."""
+    user = signed_in(request)
+    choices = {"text_size": User.TextSize.values, "line_length": User.LineLength.values, "shortcuts": ["on", "off"]}
+    given = {name: request.POST[name] for name in choices if name in request.POST}
+    for name, value in given.items():
+        if value not in choices[name]:
+            raise Invalid(f"“{value}” is none of {', '.join(choices[name])}.", fields={name: value})
+        setattr(user, name, value == "on" if name == "shortcuts" else value)
+    user.save(update_fields=list(given))
+    return _back(request)
 
 
 @require_http_methods(["GET", "POST"])
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
-    """Name and single-key shortcuts."""
-    assert isinstance(request.user, User)
-    if request.method == "POST":
-        request.user.name = request.POST.get("name", "").strip()[:120]
-        request.user.shortcuts = request.POST.get("shortcuts") == "on"
-        request.user.save(update_fields=["name", "shortcuts"])
+    """Name, language and how one likes to judge."""
+    user = signed_in(request)
+    form = AccountForm(request.POST or None, instance=user)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, _("Saved."))
         return redirect("account")
-    return render(request, "annotator/account.html")
+    return _account(request, form, keys_of(user.keys), status=422 if form.errors else 200)
+
+
+@require_POST
+@login_required
+def keys(request: HttpRequest) -> HttpResponse:
+    """Store the caller's own keys."""
+    user = signed_in(request)
+    chosen = {} if request.POST.get("usual") else {name: request.POST.get(name, "") for name in DEFAULTS}
+    try:
+        user.keys = own_keys(chosen)
+    except Invalid as error:
+        return _account(request, AccountForm(instance=user), chosen, error=error, status=422)
+    user.save(update_fields=["keys"])
+    messages.success(request, _("Your keys are saved."))
+    return redirect("account")
+
+
+def _account(
+    request: HttpRequest, form: AccountForm, chosen: Mapping[str, str], *, error: Invalid | None = None, status: int
+) -> HttpResponse:
+    rows = [
+        {
+            "name": action.name,
+            "label": f"{action.label} {action.name[1:]}" if action.name[1:].isdecimal() else action.label,
+            "value": chosen[action.name],
+            "usual": action.default,
+            "error": error.fields.get(action.name, "") if error else "",
+        }
+        for action in ACTIONS
+    ]
+    context = {"form": form, "keys": rows, "keys_error": error and str(error)}
+    return render(request, "annotator/account.html", context, status=status)
+
+
+def _back(request: HttpRequest) -> HttpResponse:
+    """To where the caller was, if that is here."""
+    back = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    return redirect(back if safe else "home")

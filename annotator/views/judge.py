@@ -1,27 +1,35 @@
-"""The judging page: one address shows the pair, takes the answer, and shows the next in the same reply."""
+"""The judging page: one address shows the pair, takes the answer, and shows the next in the same reply.
+
+With scripts the page holds the next pairs already: a submit then only needs to hear that it is stored, and gets the pair
+after those. Without them every submit is a form and every pair a page.
+"""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.middleware import HtmxDetails
 
 from annotator.access import Access
 from annotator.errors import AnnotatorError, Conflict, Invalid, LeaseLost
 from annotator.models import Annotator, Judgment, User
 from annotator.selectors.progress import progress_of
-from annotator.services.answers import Answer
-from annotator.services.dealing import Dealt, deal
+from annotator.services.dealing import ENOUGH, Dealt, deal
+from annotator.services.drafts import save_draft
 from annotator.services.judging import record, undo_last
 from annotator.services.people import judge_of
-from annotator.views.judge_page import JudgePage, Task, answer_from, submitted_values, told_of, values_of
+from annotator.views.judge_form import Values, answer_from, values_from
+from annotator.views.judge_page import JudgePage, Task, entered, told_of
+
+MAX_HELD = 20
 
 
 class HtmxRequest(HttpRequest):
@@ -48,9 +56,29 @@ def judge(request: HtmxRequest, slug: str) -> HttpResponse:
     except Invalid as error:
         return _again(request, access, annotator, error)
     except (LeaseLost, Conflict) as error:
-        note = _("%(why)s Here is the next pair.") % {"why": error}
-        return _show(request, access, annotator, deal(annotator=annotator), note=note, status=409)
+        return _refused(request, access, annotator, error)
     return _next(request, access, annotator, recorded.judgment)
+
+
+@require_GET
+@login_required
+def ahead(request: HtmxRequest, slug: str) -> HttpResponse:
+    """One more pair for a page that shows another: lent to the caller, and shown later."""
+    access, annotator = _judging(request, slug)
+    dealt = deal(annotator=annotator, exclude=_held(request.GET), least=ENOUGH)
+    if dealt is None:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    return _show(request, access, annotator, dealt, template="annotator/judge_ahead.html")
+
+
+@require_POST
+@login_required
+def draft(request: HtmxRequest, slug: str) -> HttpResponse:
+    """Keep what is entered and not submitted; the answer is the draft's version."""
+    _, annotator = _judging(request, slug)
+    values = values_from(request.POST)
+    version = save_draft(annotator=annotator, assignment_key=_uuid(request, "assignment"), values=values)
+    return HttpResponse(version, content_type="text/plain")
 
 
 @require_POST
@@ -66,8 +94,12 @@ def undo(request: HtmxRequest, slug: str) -> HttpResponse:
 
 
 def _judging(request: HtmxRequest, slug: str) -> tuple[Access, Annotator]:
+    return judge_of(user=_user(request), slug=slug)
+
+
+def _user(request: HtmxRequest) -> User:
     assert isinstance(request.user, User)
-    return judge_of(user=request.user, slug=slug)
+    return request.user
 
 
 def _uuid(request: HtmxRequest, name: str) -> UUID:
@@ -79,10 +111,19 @@ def _uuid(request: HtmxRequest, name: str) -> UUID:
         raise Invalid(problem, fields={name: problem}) from None
 
 
+def _held(values: QueryDict) -> list[int]:
+    """The pairs that the page holds: shown, to be shown, or judged and not sent yet."""
+    return [int(pk) for pk in values.getlist("held")[:MAX_HELD] if pk.isdecimal() and len(pk) < 19]
+
+
 def _next(request: HtmxRequest, access: Access, annotator: Annotator, judgment: Judgment) -> HttpResponse:
+    if request.POST.get("ahead"):
+        waits = request.POST.get("ahead") == "none"  # nothing is on the screen
+        dealt = deal(annotator=annotator, exclude=_held(request.POST), least=1 if waits else ENOUGH)
+        return _show(request, access, annotator, dealt, judgment=judgment, template="annotator/judge_ahead.html")
     if request.htmx:
         return _show(request, access, annotator, deal(annotator=annotator), judgment=judgment)
-    if told := told_of(judgment, annotator.project, progress_of(annotator).guesses):
+    if told := told_of(judgment, annotator.project, _user(request), progress_of(annotator).guesses):
         messages.info(request, f"{told.said} {told.record}")
     return redirect("judge", access.project.slug)
 
@@ -90,11 +131,23 @@ def _next(request: HtmxRequest, access: Access, annotator: Annotator, judgment: 
 def _again(request: HtmxRequest, access: Access, annotator: Annotator, error: AnnotatorError) -> HttpResponse:
     """The same pair with what was entered; htmx keeps the form as it is and gets the note alone."""
     if request.htmx:
-        context = {"title": _("Not submitted"), "error": str(error)}
-        return render(request, "error_note.html", context, status=error.status)
-    values = submitted_values(request.POST)
+        return _note(request, _("Not submitted"), error)
+    values = values_from(request.POST)
     dealt = deal(annotator=annotator)
     return _show(request, access, annotator, dealt, values=values, note=str(error), kind="neg", status=error.status)
+
+
+def _refused(request: HtmxRequest, access: Access, annotator: Annotator, error: AnnotatorError) -> HttpResponse:
+    """The pair can't be judged any more: what was entered stays with its lease, and another pair is shown."""
+    save_draft(annotator=annotator, assignment_key=_uuid(request, "assignment"), values=values_from(request.POST))
+    if request.POST.get("ahead"):
+        return _note(request, _("Not counted"), error)
+    note = _("%(why)s Here is the next pair.") % {"why": error}
+    return _show(request, access, annotator, deal(annotator=annotator), note=note, status=409)
+
+
+def _note(request: HtmxRequest, title: str, error: AnnotatorError) -> HttpResponse:
+    return render(request, "error_note.html", {"title": title, "error": str(error)}, status=error.status)
 
 
 def _show(
@@ -103,23 +156,22 @@ def _show(
     annotator: Annotator,
     dealt: Dealt | None,
     *,
-    values: dict[str, Any] | None = None,
+    values: Values | None = None,
     judgment: Judgment | None = None,
     note: str = "",
     kind: str = "",
     status: int = 200,
+    template: str = "",
 ) -> HttpResponse:
-    progress = dealt.progress if dealt else progress_of(annotator)
-    told = told_of(judgment, access.project, progress.guesses) if judgment else None
-    page = JudgePage(access.project, progress, told=told, note=note, note_kind=kind)
+    progress, user = dealt.progress if dealt else progress_of(annotator), _user(request)
+    told = told_of(judgment, access.project, user, progress.guesses) if judgment else None
+    page = JudgePage(access.project, user, progress, told=told, note=note, note_kind=kind, ahead=bool(template))
     if dealt:
-        page.task = Task.of(dealt)
-        page.values = values or _values(dealt.answer)
-    context = {"project": access.project, "access": access, "section": "judge", "page": page}
+        page.values = values or entered(dealt)
+        page.task = Task.of(dealt, page.values)
+    context: dict[str, Any] = {"project": access.project, "access": access, "section": "judge", "page": page}
+    if template:
+        return render(request, template, context)
     if request.htmx:
         return render(request, "annotator/judge_swap.html", context)
     return render(request, "annotator/judge.html", context, status=status)
-
-
-def _values(answer: Answer | None) -> dict[str, Any]:
-    return values_of(answer) if answer else {}

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from annotator.errors import Invalid
-from annotator.models import Judgment, Project
+from annotator.keys import REASONS, keys_of
+from annotator.markdown import Rendered, render
+from annotator.models import Flag, Judgment, Project, User
 from annotator.selectors.progress import GuessRecord, Progress
-from annotator.services.answers import SIDES, Answer, Choice, Side, Tag, on_scale, plausible_seconds
 from annotator.services.dealing import Dealt
-
-SIDE_NAMES: dict[Side, str] = {"left": "a", "right": "b"}
-KEYS = {"a": "QWERT", "b": "YUIOP"}
+from annotator.views.judge_form import SIDE_NAMES, SKIP_REASONS, Values, marks_on, values_of
+from annotator.views.judge_words import judge_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +25,17 @@ class Shown:
     """One response as the page shows it."""
 
     side: str
-    text: str
+    rendered: Rendered
     length: str
     """In words."""
+    marks: tuple[str, ...] = ()
+    """Its marked stretches, as fields of the form."""
 
     @classmethod
-    def of(cls, side: str, text: str) -> Shown:
+    def of(cls, side: str, text: str, values: Values) -> Shown:
         count = len(text.split())
-        return cls(side, text, ngettext("%(n)s word", "%(n)s words", count) % {"n": count})
+        length = ngettext("%(n)s word", "%(n)s words", count) % {"n": count}
+        return cls(side, render(text), length, marks_on(side, values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +43,39 @@ class Task:
     """The pair on the page."""
 
     assignment_key: uuid.UUID
+    pair_id: int
     earlier: list[dict[str, Any]]
     question: str
     shown: tuple[Shown, Shown]
+    draft_version: str = ""
 
     @classmethod
-    def of(cls, dealt: Dealt) -> Task:
+    def of(cls, dealt: Dealt, values: Values) -> Task:
         *earlier, last = dealt.messages
-        shown = (Shown.of("a", dealt.left.text), Shown.of("b", dealt.right.text))
-        return cls(dealt.key, earlier, last["content"], shown)
+        shown = (Shown.of("a", dealt.left.text, values), Shown.of("b", dealt.right.text, values))
+        version = dealt.draft.version if dealt.draft else ""
+        return cls(dealt.key, dealt.pair_id, earlier, last["content"], shown, version)
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One reason tag on one side, with its key and whether it is pressed."""
+    """One reason tag on one side, with the action and key that give it, and whether it is pressed."""
 
     key: str
     label: str
+    action: str
     cap: str
+    signs: tuple[bool, ...]
     good: bool
     bad: bool
 
     @property
-    def code(self) -> str:
-        return f"Key{self.cap}" if self.cap else ""
+    def can_be_good(self) -> bool:
+        return True in self.signs
+
+    @property
+    def can_be_bad(self) -> bool:
+        return False in self.signs
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +87,12 @@ class ReasonGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One of the seven steps."""
+class Option:
+    """Something to choose, by its key."""
 
     value: str
     label: str
+    cap: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,28 +103,49 @@ class Told:
     record: str
 
 
-@dataclass(slots=True)
+@dataclass
 class JudgePage:
     """Everything the template reads as ``page``."""
 
     project: Project
+    user: User
     progress: Progress
     task: Task | None = None
-    values: dict[str, Any] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
     told: Told | None = None
     note: str = ""
     note_kind: str = ""
+    ahead: bool = False
+    """It is asked for before it is shown, while another pair is being judged."""
+    revises: Judgment | None = None
+    """The judgment that is edited; None on the page where pairs are judged."""
     client_key: uuid.UUID = field(default_factory=uuid.uuid4)
     undo_key: uuid.UUID = field(default_factory=uuid.uuid4)
 
     @property
     def can_undo(self) -> bool:
-        return self.progress.today > 0
+        return self.ahead or self.progress.today > 0
+
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """Every action's key, as this person has them."""
+        return keys_of(self.user.keys)
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What the page's scripts say."""
+        return judge_words()
 
     @property
     def controls_key(self) -> str:
         """Equal for pages whose controls, with nothing entered, are the same."""
-        return json.dumps([self.project.rationales, self.project.reason_tags])
+        project = self.project
+        return json.dumps([project.rationales, project.rationale_min, project.reason_tags, self.user.keys])
+
+    @property
+    def acts_key(self) -> str:
+        """The same for the acts below them."""
+        return json.dumps([self.can_undo, self.user.keys])
 
     @property
     def asks_why(self) -> bool:
@@ -120,13 +153,17 @@ class JudgePage:
 
     @property
     def why_needed(self) -> str:
-        return {
-            Project.Rationales.REQUIRED: _("(needed)"),
-            Project.Rationales.STRONG: _("(needed when one is much better)"),
+        least = self.project.rationale_min
+        needed = {
+            Project.Rationales.REQUIRED: _("needed"),
+            Project.Rationales.STRONG: _("needed when one is much better"),
         }.get(Project.Rationales(self.project.rationales), "")
+        if needed and least:
+            return _("%(needed)s, %(least)d characters at least") % {"needed": needed, "least": least}
+        return needed
 
     @property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[Option]:
         labels = (
             _("A much better"),
             _("A better"),
@@ -136,7 +173,7 @@ class JudgePage:
             _("B better"),
             _("B much better"),
         )
-        return [Step(str(n), label) for n, label in enumerate(labels, start=1)]
+        return [Option(str(n), label, self.keys[f"step{n}"]) for n, label in enumerate(labels, start=1)]
 
     @property
     def reasons(self) -> list[ReasonGroup]:
@@ -144,11 +181,35 @@ class JudgePage:
 
     def _reasons_of(self, side: str) -> list[Reason]:
         good, bad = self.values.get(f"{side}_good", ()), self.values.get(f"{side}_bad", ())
-        caps = KEYS[side].ljust(len(self.project.tag_labels))
-        return [
-            Reason(key, label, cap.strip(), key in good, key in bad)
-            for (key, label), cap in zip(self.project.tag_labels.items(), caps, strict=False)
-        ]
+        signs = self.project.tag_signs
+        reasons = []
+        for n, (key, label) in enumerate(self.project.tag_labels.items(), start=1):
+            action = f"{side}{n}" if n <= REASONS else ""
+            cap = self.keys[action] if action else ""
+            reasons.append(Reason(key, label, action, cap, signs[key], key in good, key in bad))
+        return reasons
+
+    @property
+    def skip_reasons(self) -> list[Option]:
+        return [Option(value, str(label), str(n)) for n, (value, label) in enumerate(SKIP_REASONS.items(), start=1)]
+
+    @property
+    def flag_kinds(self) -> list[Option]:
+        labels = {
+            Flag.Kind.UNSAFE: _("Unsafe: it could hurt somebody"),
+            Flag.Kind.BROKEN: _("Broken: cut off, garbled, the wrong language"),
+            Flag.Kind.PERSONAL: _("Personal data of a real person"),
+            Flag.Kind.OTHER: _("Something else"),
+        }
+        return [Option(value, label, str(n)) for n, (value, label) in enumerate(labels.items(), start=1)]
+
+    @property
+    def flag_abouts(self) -> list[Option]:
+        return [Option("a", _("A")), Option("b", _("B")), Option("both", _("both")), Option("prompt", _("the prompt"))]
+
+    @property
+    def flag_about(self) -> str:
+        return str(self.values.get("flag_about") or "both")
 
     @property
     def empty_title(self) -> str:
@@ -161,39 +222,16 @@ class JudgePage:
         return _("The project has no pairs that are open to you. Its owner can import prompts with responses.")
 
 
-def answer_from(form: QueryDict) -> Answer:
-    """The submitted form as an answer. Raises ``Invalid`` where a field is not what the page sends."""
-    choice, strength = _choice(form)
-    return Answer(
-        choice=choice,
-        strength=strength,
-        tags=tuple(_tags(form)),
-        text=form.get("rationale", "").strip(),
-        seconds=_seconds(form.get("seconds", "")),
-        page_version=form.get("page_version", ""),
-    )
+def entered(dealt: Dealt) -> Values:
+    """What the form of a dealt pair holds: a draft, or what was said before an undo."""
+    if dealt.draft:
+        return dealt.draft.values
+    return values_of(dealt.answer, {"left": dealt.left.text, "right": dealt.right.text}) if dealt.answer else {}
 
 
-def values_of(answer: Answer) -> dict[str, Any]:
-    """An answer as the form's values: the inverse of ``answer_from``."""
-    values: dict[str, Any] = {"rationale": answer.text}
-    values["position"] = "both_bad" if answer.choice == "both_bad" else str(answer.position or "")
-    for side in SIDES:
-        for good, name in ((True, "good"), (False, "bad")):
-            keys = [tag.tag for tag in answer.tags if tag.side == side and tag.good is good]
-            values[f"{SIDE_NAMES[side]}_{name}"] = keys
-    return values
-
-
-def submitted_values(form: QueryDict) -> dict[str, Any]:
-    """The form as it was sent, to show it again beside what was wrong with it."""
-    lists = {f"{side}_{sign}": form.getlist(f"{side}_{sign}") for side in "ab" for sign in ("good", "bad")}
-    return {"position": form.get("position", ""), "rationale": form.get("rationale", ""), **lists}
-
-
-def told_of(judgment: Judgment, project: Project, record: GuessRecord) -> Told | None:
-    """What the model had guessed of a decided judgment, in the letters of the screen; None if it had guessed nothing."""
-    if judgment.guess is None or not judgment.decided or not project.show_guess:
+def told_of(judgment: Judgment, project: Project, user: User, record: GuessRecord) -> Told | None:
+    """What the model had guessed of a decided judgment, in the letters of the screen; None if it is not to be told."""
+    if judgment.guess is None or not judgment.decided or not (project.show_guess and user.show_guess):
         return None
     guessed_a = judgment.guess >= 0.5
     sure = judgment.guess if guessed_a else 1 - judgment.guess
@@ -205,31 +243,3 @@ def told_of(judgment: Judgment, project: Project, record: GuessRecord) -> Told |
     agreed = _("and so did you") if right else _("and you chose the other")
     counted = _("right %(right)d of the last %(of)d") % {"right": record.right, "of": record.of}
     return Told(f"{said}, {agreed}", f"· {counted}")
-
-
-def _choice(form: QueryDict) -> tuple[Choice, int | None]:
-    if form.get("skip"):
-        return "skip", None
-    position = form.get("position", "")
-    if position == "both_bad":
-        return "both_bad", None
-    if not position.isdecimal() or len(position) > 1:
-        problem = _("Choose one of the seven steps, or “both bad”.")
-        raise Invalid(problem, fields={"position": problem})
-    return on_scale(int(position))
-
-
-def _tags(form: QueryDict) -> list[Tag]:
-    return [
-        Tag(key, side, sign == "good")
-        for side, letter in SIDE_NAMES.items()
-        for sign in ("good", "bad")
-        for key in form.getlist(f"{letter}_{sign}")
-    ]
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        return plausible_seconds(float(text)) if text else None
-    except ValueError:
-        return None

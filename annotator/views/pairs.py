@@ -16,8 +16,9 @@ from django.views.decorators.http import require_GET, require_POST
 from annotator.access import project_for
 from annotator.errors import Conflict, Invalid
 from annotator.models import Annotator, Project, Role
-from annotator.selectors.pairs import judged, judgments_of, pairs_of, pins_of
+from annotator.selectors.pairs import judged, judgments_of, open_flags, pairs_of, pins_of
 from annotator.services.erasing import restore_pair, withdraw_pair
+from annotator.services.flags import see_to_flags
 from annotator.services.gold import set_gold
 from annotator.services.pinning import pin_pair, unpin_pair
 from annotator.views.pages import is_part, paged, part, project_page, row_of, signed_in
@@ -32,8 +33,11 @@ def pairs(request: HttpRequest, slug: str) -> HttpResponse:
     """All pairs, found by words of the prompt or by its id."""
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
     query, only_gold = request.GET.get("q", ""), request.GET.get("only") == "gold"
-    page = paged(pairs_of(access.project, query, only_gold=only_gold), request)
+    flagged = request.GET.get("flagged") == "on"
+    page = paged(pairs_of(access.project, query, only_gold=only_gold, flagged=flagged), request)
+    flags = open_flags(access.project).count()
     context = {"pairs": page, "judged": judged(page), "query": query, "only_gold": only_gold}
+    context |= {"flagged": flagged, "flags": flags}
     if is_part(request, "pairs"):
         return part(request, access, "annotator/_pairs.html", context, target="pairs")
     return project_page(request, access, "annotator/pairs.html", context, section="data")
@@ -45,7 +49,12 @@ def pair(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """One pair as annotators see it, its sources, and every judgment of it."""
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
     row = row_of(pairs_of(access.project), pk)
-    context = {"pair": row, "judged": judged([row])[row.pk], "judgments": paged(judgments_of(row), request)}
+    context = {
+        "pair": row,
+        "judged": judged([row])[row.pk],
+        "judgments": paged(judgments_of(row), request),
+        "flags": open_flags(access.project).filter(judgment__pair=row).select_related("judgment__annotator"),
+    }
     if is_part(request, "judgments"):
         return part(request, access, "annotator/_pair_judgments.html", context, target="judgments")
     context["decisions"] = row.adjudications.select_related("by").order_by("-revision")
@@ -139,4 +148,15 @@ def pair_withdraw(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     else:
         restore_pair(pair=row, by=signed_in(request))
         messages.success(request, _("The pair is dealt again."))
+    return redirect("pair", slug, pk)
+
+
+@require_POST
+@login_required
+def pair_seen(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """The owner has seen to a pair's flags."""
+    access = project_for(request.user, slug, Role.OWNER)
+    row = row_of(access.project.pairs.select_related("project"), pk)
+    if see_to_flags(pair=row, by=signed_in(request)):
+        messages.success(request, _("The flags of this pair are seen to."))
     return redirect("pair", slug, pk)

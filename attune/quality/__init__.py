@@ -3,4 +3,4 @@
 An *answer* is what somebody said of a pair in the pair's own terms, as an index into ``ANSWERS``.
 """
 
-ANSWERS = ("a", "b", "tie", "both_bad")
+ANSWERS = ("a", "b", "tie", "both_bad", "both_good")

@@ -21,7 +21,7 @@ ITERATIONS = 50
 
 @dataclass(frozen=True, slots=True)
 class Aggregates:
-    """P(answer) of each pair (P, 4) by each method; a pair's row is where its id is in ``pairs`` (P,)."""
+    """P(answer) of each pair (P, 5) by each method; a pair's row is where its id is in ``pairs`` (P,)."""
 
     pairs: Ints
     majority: Floats

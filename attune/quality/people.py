@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from attune.quality import ANSWERS
 from attune.quality.coherence import coherence
 from attune.quality.figures import FEW, Figure, Person, Usual, Verdict
 from attune.quality.intervals import Z_SURE, Interval, mean_interval, median_interval, share_interval
@@ -160,7 +161,9 @@ class _Counter:
         self.annotators = annotators
 
     def __call__(self, annotator: Ints, hit: NDArray[np.generic], counts: Flags) -> tuple[Floats, Ints]:
-        hits = np.bincount(annotator[counts], weights=hit[counts].astype(float), minlength=self.annotators).astype(float)
+        hits = np.bincount(annotator[counts], weights=hit[counts].astype(float), minlength=self.annotators).astype(
+            float
+        )
         return hits, np.bincount(annotator[counts], minlength=self.annotators).astype(np.int64)
 
 
@@ -168,7 +171,7 @@ def _with_others(first: Judged) -> tuple[Flags, Floats]:
     """Which of these looks (N,) are at a pair that somebody else among them judged, and the share of others who said the same."""
     if not len(first):
         return np.zeros(0, bool), np.zeros(0)
-    said = np.zeros((int(first.pair.max()) + 1, 4))
+    said = np.zeros((int(first.pair.max()) + 1, len(ANSWERS)))
     np.add.at(said, (first.pair, first.answer), 1.0)
     others = said.sum(axis=1)[first.pair] - 1
     agreeing = said[first.pair, first.answer] - 1

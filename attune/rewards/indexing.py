@@ -14,8 +14,8 @@ from attune.rewards.base import Array, Comparison
 
 Ints = NDArray[np.int64]
 
-OUTCOMES: Mapping[str, int] = {"a": 1, "b": -1, "tie": 0, "both_bad": 0}
-"""A choice as a number. ``both_bad`` says that neither is better, which is a tie to a model of preference."""
+OUTCOMES: Mapping[str, int] = {"a": 1, "b": -1, "tie": 0, "both_good": 0, "both_bad": 0}
+"""A choice as a number. ``both_good`` and ``both_bad`` say that neither is better: ties to a model of preference."""
 
 STRENGTH_WEIGHTS: Mapping[int | None, float] = {None: 1.0, 1: 0.75, 2: 1.0, 3: 1.25}
 """How much a judgment counts by its strength: a slight preference is reversed more often on a second look."""

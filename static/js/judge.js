@@ -1,76 +1,330 @@
-// The judging page: keys, time taken, "not read yet", and honest words when the connection is lost.
-// Everything here is an extra: the form works without it.
+// The judging page: the next pairs are here before they are shown, answers are kept until the server has them, and
+// everything has a key. Everything here is an extra: the form works without it.
 
-const REASONS = { KeyQ: "a", KeyW: "a", KeyE: "a", KeyR: "a", KeyT: "a", KeyY: "b", KeyU: "b", KeyI: "b", KeyO: "b", KeyP: "b" };
+import { Differences } from "./judge/differences.js";
+import { Drafts, fill } from "./judge/drafts.js";
+import { Keyboard, typing } from "./judge/keyboard.js";
+import { Marks } from "./judge/marks.js";
+import { ask, Outbox, Refused, SignedOut } from "./judge/outbox.js";
+import { Clock, Pace } from "./judge/time.js";
+import { gestures } from "./judge/touch.js";
+
+const AHEAD = 2; // pairs that are held besides the one on the screen
+const HALF_PAGE = 1 / 3;
 
 const main = document.querySelector("#main");
+const words = JSON.parse(document.querySelector("#judge-words").textContent);
+const keys = JSON.parse(document.querySelector("#judge-keys").textContent);
+const here = location.pathname;
+const place = `${main.dataset.owner}:${main.dataset.project}`;
+
 const dock = () => document.querySelector("#dock");
-const typing = (target) => target.closest("textarea, select, [contenteditable]") || (target.matches("input") && !["radio", "checkbox"].includes(target.type));
+const say = (text) => (document.querySelector("#live").textContent = text);
 
-let began = performance.now();
-let hiddenSince = null;
-let away = 0;
+const keyboard = new Keyboard(keys);
+const clock = new Clock();
+const pace = new Pace(place, Number(main.dataset.break), words);
+const drafts = new Drafts(main.dataset.owner, main.dataset.drafts);
+const differences = new Differences(words, say);
+const marks = new Marks(words, keys, say, () => entered());
+const revising = main.dataset.mode === "revise"; // an earlier judgment is edited: a plain form
+const outbox = new Outbox(`attune:outbox:${place}`, here, { extra, stored, refused, changed: status });
 
-function restartClock() {
-  began = performance.now();
-  away = 0;
-  hiddenSince = document.hidden ? began : null;
+let shown = main.innerHTML; // as it came, to be shown again after an undo
+let upcoming = [];
+let warnedUnread = false;
+
+// --- what is on the screen ------------------------------------------------------------------------------------------
+
+function show(html, aloud = words.next) {
+  main.innerHTML = html;
+  shown = html;
+  begin();
+  scrollTo(0, 0);
+  document.querySelector("#prompt")?.focus({ preventScroll: true });
+  say(dock() ? aloud.replace("{today}", document.querySelector("#today .num")?.textContent.trim() ?? "") : document.querySelector("#prompt h2")?.textContent ?? "");
 }
 
-function secondsTaken() {
-  const now = performance.now();
-  return (now - began - away - (hiddenSince === null ? 0 : now - hiddenSince)) / 1000;
-}
-
-document.addEventListener("visibilitychange", () => {
-  const now = performance.now();
-  if (document.hidden) hiddenSince = now;
-  else if (hiddenSince !== null) {
-    away += now - hiddenSince;
-    hiddenSince = null;
+function begin() {
+  clock.restart();
+  warnedUnread = false;
+  keyboard.print(document);
+  marks.attach(main);
+  differences.show(marks.texts);
+  const form = dock();
+  const fields = form && !revising && drafts.newer(form);
+  if (fields?.length) {
+    fill(form, fields, (list) => marks.set(list));
+    say(words.draft);
   }
-});
+  summarise();
+  pace.show();
+}
+
+function dealtOf(html) {
+  return /data-dealt="([^"]+)"/.exec(html)?.[1];
+}
+
+function pairOf(html) {
+  return /data-pair="(\d+)"/.exec(html)?.[1];
+}
+
+function takeIn(html) {
+  const known = [shown, ...upcoming].map(dealtOf);
+  if (!known.includes(dealtOf(html))) upcoming.push(html);
+}
+
+// --- pairs ahead, answers on their way ------------------------------------------------------------------------------
+
+function held() {
+  const waiting = outbox.entries().map((entry) => entry.pair);
+  return [...waiting, dock() && dock().dataset.pair, ...upcoming.map(pairOf)].filter(Boolean).map((pair) => ["held", pair]);
+}
+
+function extra() {
+  return new URLSearchParams([["ahead", dock() || upcoming.length ? "some" : "none"], ...held()]).toString();
+}
+
+async function look() {
+  try {
+    while (dock() && upcoming.length < AHEAD) {
+      const html = await ask(`${main.dataset.ahead}?${new URLSearchParams(held())}`);
+      const next = fragment(html).querySelector("template#ahead");
+      if (!next) return;
+      takeIn(next.innerHTML);
+    }
+  } catch {
+    // The next submit brings one, or says what is wrong.
+  }
+}
+
+function fragment(html) {
+  return new DOMParser().parseFromString(html, "text/html");
+}
+
+function stored(entry, html) {
+  const reply = fragment(html);
+  const next = reply.querySelector("template#ahead")?.innerHTML;
+  const today = reply.querySelector("#today");
+  if (today) document.querySelector("#today").replaceWith(document.importNode(today, true));
+  pace.show();
+  if (next && !dealtOf(next)) show(next); // nothing is left
+  else if (next) takeIn(next);
+  if (!dock() && upcoming.length) show(upcoming.shift());
+  const told = reply.querySelector("#told");
+  const line = document.querySelector("#dock .told .toast");
+  if (told && !line) document.querySelector("#dock .told")?.prepend(toast(told));
+}
+
+function toast(told) {
+  const line = document.importNode(told, true);
+  line.removeAttribute("id");
+  line.setAttribute("role", "status");
+  return line;
+}
+
+// The server does not take an answer: say why, and show the pair again with it where it can still be judged.
+function refused(entry, error) {
+  const fields = [...new URLSearchParams(entry.body)];
+  if (error.status === 422 && entry.html) {
+    drafts.keep(entry.assignment, fields);
+    if (dock()) upcoming.unshift(shown);
+    show(entry.html, "{today}");
+    document.querySelector("#notes").innerHTML = error.html;
+    return;
+  }
+  const written = fields.find(([name]) => name === "rationale")?.[1];
+  keep(error.html, [entry.gist, written && `${words.refused_kept} “${written}”`]);
+  if (!dock()) reload();
+}
+
+// A note that stays until it is closed, whatever pair is shown.
+function keep(html, lines = [], link = null) {
+  const note = fragment(html).body.firstElementChild ?? alertOf(words.refused);
+  const text = note.querySelector("div") ?? note;
+  for (const line of lines.filter(Boolean)) text.append(Object.assign(document.createElement("p"), { textContent: line, dir: "auto" }));
+  if (link) text.append(link);
+  const close = Object.assign(document.createElement("button"), { type: "button", className: "btn s", textContent: words.dismiss });
+  close.addEventListener("click", () => note.remove());
+  note.append(close);
+  document.querySelector("#kept").append(note);
+  return note;
+}
+
+function alertOf(title) {
+  const note = Object.assign(document.createElement("div"), { className: "alert", role: "status" });
+  note.setAttribute("role", "status");
+  const icon = document.createElement("span");
+  const text = document.createElement("div");
+  text.append(Object.assign(document.createElement("p"), { textContent: title }));
+  note.append(icon, text);
+  return note;
+}
+
+function status(state, count) {
+  const save = document.querySelector("#save");
+  const said = { saved: words.saved, saving: words.saving, offline: words.offline, fault: words.fault, signed_out: words.signed_out }[state];
+  if (save.dataset.state !== state || count) save.querySelector(".t").textContent = said.replace("{n}", count);
+  save.dataset.state = state;
+  document.querySelector("#signed-out")?.remove();
+  if (state === "signed_out") signedOut();
+  if (!dock() && !["saved", "saving"].includes(state)) waiting(count);
+  if (state === "saved" && document.querySelector("#waiting")) reload();
+}
+
+function signedOut() {
+  const link = Object.assign(document.createElement("a"), { className: "btn primary", textContent: words.sign_in });
+  link.href = `${main.dataset.login}?${new URLSearchParams([["next", here]])}`;
+  const note = keep("", [words.signed_out_text], link);
+  note.querySelector("p").remove();
+  note.id = "signed-out";
+}
+
+// There is no pair to show and no way to get one: say so, and that nothing is lost.
+function waiting(count) {
+  const panel = Object.assign(document.createElement("section"), { id: "waiting", className: "panel state" });
+  main.replaceChildren(panel);
+  panel.append(
+    Object.assign(document.createElement("h1"), { textContent: words.offline_title }),
+    Object.assign(document.createElement("p"), { textContent: words.offline_text.replace("{n}", count) }),
+  );
+}
+
+async function reload() {
+  try {
+    take(await ask(here));
+  } catch (error) {
+    if (error instanceof SignedOut) signedOut();
+    else if (error instanceof Refused) keep(error.html);
+  }
+}
+
+// A whole new content of the page, with the parts outside of it.
+function take(html, aloud) {
+  const reply = fragment(html);
+  for (const part of reply.querySelectorAll("[hx-swap-oob]")) {
+    part.removeAttribute("hx-swap-oob");
+    if (part.id !== "save") document.getElementById(part.id)?.replaceWith(document.importNode(part, true));
+    part.remove();
+  }
+  const next = reply.body.innerHTML;
+  upcoming = upcoming.filter((each) => dealtOf(each) !== dealtOf(next));
+  show(next, aloud);
+}
+
+// --- acts -----------------------------------------------------------------------------------------------------------
 
 function pick(value) {
   const input = dock()?.querySelector(`input[name="position"][value="${value}"]`);
   if (!input) return;
   input.checked = true;
   input.focus({ preventScroll: true });
-  document.querySelector("#missing").textContent = "";
+  entered();
 }
 
-function reason(code, bad) {
-  const side = REASONS[code];
-  const chip = dock()?.querySelector(`.why-side[data-side="${side}"] .reason[data-code="${code}"]`);
-  if (!chip) return false;
-  const [plus, minus] = chip.querySelectorAll("input");
-  const [wanted, other] = bad ? [minus, plus] : [plus, minus];
-  wanted.checked = !wanted.checked;
-  if (wanted.checked) other.checked = false;
-  return true;
+function reason(action, bad) {
+  const chip = dock()?.querySelector(`.reason[data-action="${action}"]`);
+  const input = chip?.querySelector(bad ? ".m input" : ".p input");
+  if (!input) return;
+  input.checked = !input.checked;
+  excludeOther(input);
+  entered();
+}
+
+function excludeOther(input) {
+  const chip = input.closest(".reason");
+  if (chip && input.checked) for (const box of chip.querySelectorAll("input")) if (box !== input) box.checked = false;
+}
+
+function entered() {
+  document.querySelector("#missing").textContent = "";
+  summarise();
+  if (!revising) drafts.changed(dock());
+}
+
+// What closed panels hold: how many reasons, and whether there is a flag.
+function summarise() {
+  const form = dock();
+  if (!form) return;
+  const fields = drafts.fieldsOf(form);
+  const count = fields.filter(([name]) => /^([ab]_(good|bad)|rationale|mark)$/.test(name)).length;
+  const counter = document.querySelector("#why-count");
+  if (counter) counter.textContent = count || "";
+  const kind = form.querySelector('[name="flag_kind"]:checked');
+  const flagged = document.querySelector("#flagged");
+  flagged.hidden = !kind?.value;
+  flagged.querySelector(".what").textContent = kind?.value ? `${words.flagged}: ${kind.closest("label").querySelector("span").textContent}` : "";
 }
 
 function send() {
-  const form = dock();
-  if (form && complete(form)) form.querySelector(".send").click();
+  dock()?.requestSubmit(dock().querySelector(".send"));
+}
+
+// What keeps the form from being submitted, in words.
+function missing(form) {
+  const position = form.querySelector('input[name="position"]:checked')?.value;
+  if (!position) return words.choose;
+  const { rationales, least } = form.dataset;
+  const text = form.querySelector("#why-text")?.value.trim() ?? "";
+  const needed = rationales === "required" || (rationales === "strong" && ["1", "7"].includes(position));
+  if (needed && Number(least) && [...text].length < Number(least)) return words.why_least.replace("{least}", least).replace("{n}", [...text].length);
+  const given = text || form.querySelector(".reason input:checked") || new FormData(form).has("mark");
+  if (needed && !given) return words.why;
+  const unread = [...document.querySelectorAll(".pair-tabs .unread:not([hidden])")][0]?.closest("label");
+  if (unread?.offsetParent && !unread.querySelector(":checked") && !warnedUnread) {
+    warnedUnread = true;
+    return words.unread.replace("{side}", unread.dataset.side.toUpperCase());
+  }
+  return "";
 }
 
 function complete(form) {
-  if (form.querySelector('input[name="position"]:checked')) return true;
-  document.querySelector("#missing").textContent = form.dataset.missing || "Choose 1–7 first";
-  return false;
+  const problem = missing(form);
+  document.querySelector("#missing").textContent = problem;
+  return !problem;
 }
 
-const KEYS = {
-  Enter: send,
-  x: () => pick("both_bad"),
-  s: () => dock()?.querySelector('[name="skip"]').click(),
-  z: () => document.querySelector("#undo")?.requestSubmit(),
-  j: () => window.scrollBy({ top: window.innerHeight / 3 }),
-  k: () => window.scrollBy({ top: -window.innerHeight / 3 }),
-  "/": () => openText(),
-  "?": () => document.querySelector("#keys").togglePopover(),
-};
+function submit(form, submitter) {
+  const skipping = submitter?.name === "skip";
+  if (!skipping && !complete(form)) return;
+  form.elements.seconds.value = clock.seconds().toFixed(2);
+  const data = new URLSearchParams(new FormData(form, submitter));
+  data.delete("csrfmiddlewaretoken");
+  const gist = document.querySelector("#prompt .now").textContent.trim().slice(0, 90);
+  outbox.add({ key: data.get("client_key"), assignment: form.dataset.dealt, pair: form.dataset.pair, body: data.toString(), gist }, shown);
+  drafts.drop(form.dataset.dealt);
+  if (!skipping) pace.took(clock.seconds());
+  for (const open of document.querySelectorAll("[popover]:popover-open")) open.hidePopover();
+  if (upcoming.length) show(upcoming.shift());
+  else form.remove(); // nothing may be sent twice; what comes next is on its way
+  outbox.flush();
+}
+
+async function undo() {
+  const back = outbox.takeBack();
+  if (back) {
+    drafts.keep(back.assignment, [...new URLSearchParams(back.body)]);
+    if (dock()) upcoming.unshift(shown);
+    return show(back.html, words.again);
+  }
+  await outbox.flush();
+  if (outbox.entries().length) return say(words.undo_offline);
+  const form = document.querySelector("#undo");
+  try {
+    const before = dock() && shown;
+    const html = await ask(form.action, new URLSearchParams(new FormData(form)));
+    if (before && dealtOf(html) !== dealtOf(before)) upcoming.unshift(before);
+    drafts.drop(dealtOf(html));
+    take(html, words.again);
+  } catch (error) {
+    if (error instanceof Refused) keep(error.html);
+    else say(words.undo_offline);
+  }
+}
+
+function openPopover(id) {
+  document.querySelector(id)?.togglePopover();
+}
 
 function openText() {
   const why = document.querySelector("#why");
@@ -78,79 +332,127 @@ function openText() {
   document.querySelector("#why-text")?.focus();
 }
 
+function mark(good) {
+  if (!dock() || marks.give(good)) return;
+  say(words.mark_none.replace("{key}", keys.select));
+}
+
+function act(name, shift) {
+  if (/^step[1-7]$/.test(name)) return pick(name.slice(4));
+  if (/^[ab][1-5]$/.test(name)) return reason(name, shift);
+  return {
+    both_good: () => pick("both_good"),
+    both_bad: () => pick("both_bad"),
+    words: openText,
+    mark_good: () => mark(true),
+    mark_bad: () => mark(false),
+    select: () => dock() && marks.select(),
+    differences: () => differences.toggle(marks.texts),
+    undo: () => revising || undo(),
+    skip: () => dock() && openPopover("#skip"),
+    flag: () => dock() && openPopover("#flag"),
+    down: () => scrollBy({ top: innerHeight * HALF_PAGE }),
+    up: () => scrollBy({ top: -innerHeight * HALF_PAGE }),
+    help: () => openPopover("#keys"),
+  }[name]?.();
+}
+
+// --- keys -----------------------------------------------------------------------------------------------------------
+
 document.addEventListener("keydown", (event) => {
-  if (event.isComposing) return;
-  if (typing(event.target)) {
-    if (event.key === "Escape") event.target.blur();
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      event.preventDefault();
-      send();
-    }
-    return;
-  }
+  if (event.isComposing || event.keyCode === 229 || event.defaultPrevented) return;
+  const popover = document.querySelector("[popover]:popover-open");
+  if (["skip", "flag"].includes(popover?.id) && inDialog(event, popover)) return;
+  if (typing(event.target)) return void inField(event);
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const onControl = event.target.closest("button, a, summary");
-  if (event.key === "Enter" && onControl) return;
-  if (event.key !== "Enter" && main.dataset.shortcuts !== "on") return;
-  if (document.querySelector("#keys")?.matches(":popover-open") && event.key !== "?") return;
-  let act = null;
-  if (/^[1-7]$/.test(event.key)) act = () => pick(event.key);
-  else if (event.code in REASONS) act = () => reason(event.code, event.shiftKey);
-  else act = KEYS[event.key] ?? KEYS[event.key.toLowerCase()];
-  if (!act || (event.repeat && !["j", "k"].includes(event.key))) return;
+  if (event.key === "Escape") return void marks.leave();
+  if (event.key === "Tab" && !event.shiftKey && marks.enter()) return void event.preventDefault();
+  if (event.key.startsWith("Arrow") && marks.move(event.key, event.shiftKey)) return void event.preventDefault();
+  if (event.key === "Enter") {
+    if (event.target.closest("button, a, summary") || popover || event.repeat) return;
+    event.preventDefault();
+    return void send();
+  }
+  if (main.dataset.shortcuts !== "on") return;
+  const meanings = keyboard.meanings(event).filter(([name]) => !popover || name === "help");
+  const [name, shift] = meanings.find(([each]) => !/^mark_/.test(each) || !getSelection().isCollapsed || marks.editing) ?? meanings[0] ?? [];
+  if (!name || (shift && !/^[ab][1-5]$/.test(name)) || (event.repeat && !["down", "up"].includes(name))) return;
   event.preventDefault();
-  act();
+  act(name, shift);
 });
 
-document.addEventListener("change", (event) => {
-  const { target } = event;
-  if (target.name === "position") document.querySelector("#missing").textContent = "";
-  const chip = target.closest(".reason");
-  if (chip && target.checked) for (const box of chip.querySelectorAll("input")) if (box !== target) box.checked = false;
-  if (target.name === "view") target.closest("label").querySelector(".unread")?.setAttribute("hidden", "");
-});
+function inField(event) {
+  if (event.key === "Escape") event.target.blur();
+  if (event.key !== "Enter") return;
+  if (event.ctrlKey || event.metaKey) send();
+  else if (event.target.matches("textarea, select")) return;
+  event.preventDefault(); // a form's own idea of Enter is its first button
+}
+
+// Skip and flag: digits choose, Enter does what the first button says.
+function inDialog(event, popover) {
+  if (event.key === "Enter" && !event.target.closest("button")) {
+    event.preventDefault();
+    popover.querySelector(".btn.primary").click();
+    return true;
+  }
+  const choice = !typing(event.target) && popover.querySelector(`[data-choice="${CSS.escape(event.key)}"]`);
+  if (!choice) return !typing(event.target) && event.key !== "Escape" && !event.key.startsWith("Arrow") && event.key !== "Tab";
+  event.preventDefault();
+  const input = choice.closest("label").querySelector("input");
+  input.checked = true;
+  input.focus();
+  entered();
+  return true;
+}
+
+// --- the pointer ----------------------------------------------------------------------------------------------------
 
 document.addEventListener("submit", (event) => {
-  if (event.target.id !== "dock") return;
-  const skipping = event.submitter?.name === "skip";
-  if (!skipping && !complete(event.target)) {
+  if (event.target.id === "dock") {
+    if (!revising || !complete(event.target)) event.preventDefault();
+    if (!revising) submit(event.target, event.submitter);
+  } else if (event.target.id === "undo") {
     event.preventDefault();
-    event.stopImmediatePropagation();
-    return;
+    undo();
   }
-  event.target.elements.seconds.value = secondsTaken().toFixed(2);
-}, true);
-
-document.addEventListener("htmx:configRequest", (event) => {
-  if (event.target.id === "dock") event.detail.parameters.set?.("seconds", secondsTaken().toFixed(2));
 });
 
-function status(state, words) {
-  const save = document.querySelector("#save");
-  if (!save) return;
-  save.dataset.state = state;
-  save.querySelector(".t").textContent = words;
+document.addEventListener("click", (event) => {
+  if (event.target.closest("#compare")) differences.toggle(marks.texts);
+});
+
+document.addEventListener("change", ({ target }) => {
+  if (target.closest("#dock")) {
+    excludeOther(target);
+    entered();
+  }
+  if (target.name === "view") target.closest("label").querySelector(".unread")?.setAttribute("hidden", "");
+  if (target.id === "shortcuts-off") {
+    main.dataset.shortcuts = target.checked ? "off" : "on";
+    ask(main.dataset.account, new URLSearchParams([["shortcuts", target.checked ? "off" : "on"]])).catch(() => {});
+  }
+  if (target.form?.id === "reading-form") {
+    document.documentElement.dataset[target.name === "text_size" ? "text" : "lines"] = target.value;
+    ask(main.dataset.account, new URLSearchParams([[target.name, target.value]])).catch(() => {});
+  }
+});
+
+document.addEventListener("input", ({ target }) => target.closest("#dock") && typing(target) && entered());
+
+gestures(main, (side) => document.querySelector(`#view-${side}`)?.click());
+
+// --- the beginning --------------------------------------------------------------------------------------------------
+
+begin();
+if (!revising) await catchUp();
+
+// Answers that an earlier visit could not send go first; then the next pairs are asked for.
+async function catchUp() {
+  const left = outbox.entries();
+  if (left.length) {
+    await outbox.flush();
+    if (left.some((entry) => entry.assignment === dock()?.dataset.dealt) && !outbox.entries().length) await reload();
+  }
+  look();
 }
-
-let slow;
-document.addEventListener("htmx:beforeRequest", () => {
-  clearTimeout(slow);
-  slow = setTimeout(() => status("saving", "Saving…"), 400);
-});
-document.addEventListener("htmx:afterRequest", () => clearTimeout(slow));
-for (const name of ["htmx:sendError", "htmx:timeout"]) {
-  document.addEventListener(name, () => status("lost", "Not saved: no connection. Your answer is kept; press Submit to try again."));
-}
-document.addEventListener("htmx:responseError", (event) => {
-  if (event.detail.xhr.status >= 500) status("lost", "Not saved: the server had a fault. Your answer is kept; press Submit to try again.");
-});
-
-document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target.id !== "main") return;
-  restartClock();
-  document.querySelector("#prompt")?.focus({ preventScroll: true });
-  const today = document.querySelector("#today .num")?.textContent.trim() ?? "";
-  document.querySelector("#live").textContent = dock() ? `Next pair. ${today}` : document.querySelector("#prompt h2")?.textContent ?? "";
-});
-
-restartClock();

@@ -83,7 +83,10 @@ def test_everybody_sees_their_own_projects(people: ThreePeople, owner: Api, anno
 def test_one_project(people: ThreePeople, owner: Api, stranger: Api) -> None:
     body = owner.get(owner.where).json()
     assert body["counts"] == {"pairs": 5, "judgments": 0, "annotators": 1}
-    assert body["reason_tags"] == [{"key": "clear", "label": "Clear"}, {"key": "warm", "label": "Warm"}]
+    assert body["reason_tags"] == [
+        {"key": "clear", "label": "Clear", "only": ""},
+        {"key": "warm", "label": "Warm", "only": ""},
+    ]
     assert is_problem(stranger.get(stranger.where), 404, "not_found")
 
 
@@ -374,7 +377,7 @@ def test_query_counts(people: ThreePeople, owner: Api, annotator: Api) -> None:
     assert statements(lambda: annotator.judge(body)) <= 10
     for _ in range(3):
         annotator.judge({"assignment": annotator.next().json()["assignment"], "choice": "a"})
-    assert statements(lambda: owner.get(f"{owner.where}/judgments")) == 3
+    assert statements(lambda: owner.get(f"{owner.where}/judgments")) == 4
     assert statements(lambda: owner.get("/api/v1/projects")) == 2
 
 

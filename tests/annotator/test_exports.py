@@ -53,6 +53,8 @@ FULL = row(
     strength=2,
     rationale="It says why.",
     tags=[{"tag": "clear", "side": "a", "good": True}],
+    spans=[{"side": "b", "start": 0, "end": 3, "quote": "Who", "good": False, "tag": "clear", "comment": "ç"}],
+    flag={"kind": "broken", "about": "a", "note": "Cut off."},
     part="context",
     slices=["random"],
     source="crowd",
@@ -74,7 +76,14 @@ def test_a_judgment_comes_out_as_it_went_in(project: Project) -> None:
 def test_pair_terms_and_as_shown(project: Project) -> None:
     """The pair's b was on the left and preferred: ``b``, swapped, in the pair's terms; ``a`` as it was shown."""
     tags = [{"tag": "clear", "side": "b", "good": True}]
-    take(project, row(swapped=True, preference="b", strength=1, model_a="m1", model_b="m2", tags=tags))
+    others = {
+        "spans": [
+            {"side": "b", "start": 4, "end": 9, "quote": "knows", "good": True, "tag": "", "comment": ""},
+            {"side": "a", "start": 0, "end": 2, "quote": "Be", "good": False, "tag": "", "comment": ""},
+        ],
+        "flag": {"kind": "unsafe", "about": "b", "note": ""},
+    }
+    take(project, row(swapped=True, preference="b", strength=1, model_a="m1", model_b="m2", tags=tags, **others))
     (pair,), (shown,) = rows(project), rows(project, sides="shown")
     assert [pair[name] for name in ("response_a", "model_a", "preference", "swapped")] == ["Because.", "m1", "b", True]
     assert [shown[name] for name in ("response_a", "model_a", "preference", "swapped")] == [
@@ -84,6 +93,9 @@ def test_pair_terms_and_as_shown(project: Project) -> None:
         False,
     ]
     assert (pair["tags"], shown["tags"]) == (tags, [{**tags[0], "side": "a"}])
+    assert (pair["spans"], pair["flag"]) == (others["spans"], others["flag"])
+    assert [span["side"] for span in shown["spans"]] == ["a", "b"]
+    assert shown["flag"] == {"kind": "unsafe", "about": "a", "note": ""}
 
 
 def test_changed_and_withdrawn_judgments_are_left_out_unless_asked_for(project: Project) -> None:

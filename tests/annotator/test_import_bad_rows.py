@@ -24,9 +24,18 @@ def project() -> Project:
     return make_project()
 
 
+SPAN = {"side": "a", "start": 0, "end": 4, "quote": "Beca", "good": True}
 WRONG: list[tuple[Row, str, str, str]] = [
-    (row(preference="c"), "preference", "wrong_value", "a or b or tie or both_bad or skip"),
+    (row(preference="c"), "preference", "wrong_value", "a or b or tie or both_good or both_bad or skip"),
     (row(preference=1), "preference", "wrong_type", "a or b"),
+    (row(spans={}), "spans", "wrong_type", "a list of marked"),
+    (row(spans=[{"side": "a"}]), "spans[0]", "wrong_type", '"quote"'),
+    (row(spans=[SPAN | {"side": "c"}]), "spans[0]", "wrong_value", "side a or b"),
+    (row(spans=[SPAN | {"quote": "Best"}]), "spans[0].quote", "wrong_value", "what stands from start to end"),
+    (row(spans=[SPAN | {"end": 99}]), "end", "wrong_value", "1 to 8"),
+    (row(spans=[SPAN] * 101), "spans", "too_long", "at most 100"),
+    (row(flag={"kind": "bad"}), "kind", "wrong_value", "unsafe or broken"),
+    (row(flag={"kind": "unsafe", "x": 1}), "flag", "wrong_type", '"kind"'),
     (row(preference=None), "preference", "missing", "a or b"),
     (row(annotator=None), "annotator", "missing", "a text"),
     (row(annotator=7), "annotator", "wrong_type", "a text"),

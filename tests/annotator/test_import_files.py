@@ -202,7 +202,10 @@ def test_the_rejected_rows_lie_beside_the_file(project: Project, tmp_path: Path)
     assert report.rejected_file == f"{path}.rejected.jsonl"
     kept = orjson.loads(Path(report.rejected_file).read_bytes())
     assert kept["row"]["preference"] == "c"
-    assert kept["message"] == "line 3, preference: a wrong value, 'c'; expected a or b or tie or both_bad or skip"
+    assert (
+        kept["message"]
+        == "line 3, preference: a wrong value, 'c'; expected a or b or tie or both_good or both_bad or skip"
+    )
 
 
 def test_no_room_for_the_rejected_rows_and_nothing_is_committed(

@@ -59,7 +59,8 @@ def test_the_theme_sends_nobody_elsewhere(people: ThreePeople, annotator_client:
 
 def test_the_account_keeps_name_and_shortcuts(people: ThreePeople) -> None:
     client = login(people.annotator)
-    client.post(reverse("account"), {"name": " Anna B. "})
+    usual = {"text_size": "m", "line_length": "normal", "break_minutes": "45", "show_guess": "on"}
+    client.post(reverse("account"), usual | {"name": " Anna B. "})
     people.annotator.refresh_from_db()
     assert (people.annotator.name, people.annotator.shortcuts, people.annotator.initials) == ("Anna B.", False, "AB")
     assert 'data-shortcuts="off"' in client.get(reverse("judge", args=[people.project.slug])).content.decode()

@@ -232,6 +232,73 @@ def test_a_paused_annotator_is_told(people: ThreePeople, annotator_client: Clien
     assert "paused" in reply.content.decode()
 
 
+def test_the_page_asks_for_pairs_ahead_and_a_submit_brings_the_one_after_them(db: None) -> None:
+    people = make_people(pairs=30)
+    client = login(people.annotator)
+    first = form_of(client.get(address(people)).content.decode())
+    one = Assignment.objects.get(key=first["assignment"])
+    ahead = reverse("judge_ahead", args=[people.project.slug])
+    html = client.get(f"{ahead}?held={one.pair_id}", headers=HTMX).content.decode()
+    second = form_of(html)
+    assert second["assignment"] != first["assignment"]
+    assert html.strip().startswith('<template id="ahead">')
+    assert get_form(client, people)["assignment"] == first["assignment"], "a reload shows what was on the screen"
+    two = Assignment.objects.get(key=second["assignment"])
+    form = first | {"position": "2", "ahead": "some", "held": [str(two.pair_id)]}
+    reply = client.post(address(people), form, headers=HTMX).content.decode()
+    third = form_of(reply)
+    assert third["assignment"] not in (first["assignment"], second["assignment"])
+    assert "<b>1</b> of 40" in reply
+    assert get_form(client, people)["assignment"] == second["assignment"]
+    assert client.get(f"{ahead}?held=x&held={10**30}&held=-1", headers=HTMX).status_code == 200
+
+
+def test_the_last_pairs_are_not_lent_ahead(people: ThreePeople, annotator_client: Client) -> None:
+    form = get_form(annotator_client, people)
+    held = Assignment.objects.get().pair_id
+    ahead = reverse("judge_ahead", args=[people.project.slug])
+    assert annotator_client.get(f"{ahead}?held={held}", headers=HTMX).status_code == 204
+    sent = form | {"position": "2", "held": [str(held)]}
+    some = annotator_client.post(address(people), sent | {"ahead": "some"}, headers=HTMX).content.decode()
+    assert "<template" not in some
+    none = annotator_client.post(address(people), sent | {"ahead": "none"}, headers=HTMX).content.decode()
+    assert form_of(none)["assignment"] != form["assignment"]
+
+
+def test_told_of_the_guess_beside_the_pair_that_is_shown_already(db: None) -> None:
+    people = make_people(pairs=30)
+    client = login(people.annotator)
+    form = get_form(client, people)
+    Assignment.objects.filter(key=form["assignment"]).update(guess=0.78, swapped=False)
+    html = client.post(address(people), form | {"position": "1", "ahead": "some"}, headers=HTMX).content.decode()
+    before, after = html.split("</template>")
+    assert "guessed" not in before
+    assert "Your model guessed A (78 %), and so did you" in after
+
+
+@pytest.mark.parametrize(("text", "status"), [("", 422), ("Too short", 422), ("Just long enough, it seems.", 302)])
+def test_own_words_of_a_least_length(db: None, text: str, status: int) -> None:
+    people = make_people(make_project(pairs=2, rationales=Project.Rationales.REQUIRED, rationale_min=20))
+    client = login(people.annotator)
+    form = get_form(client, people) | {"position": "1", "a_good": "clear", "rationale": text}
+    reply = client.post(address(people), form)
+    assert reply.status_code == status
+    if status == 422:
+        assert "at least 20 characters" in reply.content.decode()
+
+
+def test_a_reason_that_is_only_bad_cannot_be_good(db: None) -> None:
+    tags = [{"key": "false", "label": "Made up", "only": "bad"}]
+    people = make_people(make_project(pairs=2, reason_tags=tags))
+    client = login(people.annotator)
+    html = client.get(address(people)).content.decode()
+    assert 'name="a_good"' not in html
+    assert 'name="a_bad" value="false"' in html
+    form = form_of(html) | {"position": "1"}
+    assert client.post(address(people), form | {"a_good": "false"}).status_code == 422
+    assert client.post(address(people), form | {"a_bad": "false"}).status_code == 302
+
+
 def test_submit_and_next_take_eight_queries(people: ThreePeople, annotator_client: Client) -> None:
     form = get_form(annotator_client, people) | {"position": "2", "a_good": "clear", "rationale": "Shorter."}
     with CaptureQueriesContext(connection) as queries:

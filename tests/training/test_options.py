@@ -10,7 +10,7 @@ from training.options import options_from_text, settings_shown
 
 
 def test_lines_become_values() -> None:
-    text = "steps = 300\n\n rate=2e-3 \nscaling = spo\nmembers = [\"hybrid\", \"vpl\"]\r\n"
+    text = 'steps = 300\n\n rate=2e-3 \nscaling = spo\nmembers = ["hybrid", "vpl"]\r\n'
     assert options_from_text(text) == {"steps": 300, "rate": 0.002, "scaling": "spo", "members": ["hybrid", "vpl"]}
     assert options_from_text("") == {}
 

@@ -1,0 +1,175 @@
+"""The judging page's form: read into an answer, and an answer or a draft put back into its fields."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from annotator.errors import Invalid
+from annotator.markdown import render
+from annotator.models import Judgment
+from annotator.services.answers import (
+    MAX_RATIONALE,
+    Answer,
+    Choice,
+    FlagAbout,
+    FlagRaised,
+    Tag,
+    on_scale,
+    plausible_seconds,
+)
+from annotator.services.marks import MAX_SPANS, SIDES, Mark, Side
+from annotator.services.texts import text_problem
+
+SIDE_NAMES: dict[Side, str] = {"left": "a", "right": "b"}
+SIDES_BY_NAME: dict[str, Side] = {name: side for side, name in SIDE_NAMES.items()}
+BOTH: tuple[Choice, ...] = ("both_good", "both_bad")
+SKIP_REASONS = {
+    "unfamiliar": gettext_lazy("I don’t know enough about this"),
+    "language": gettext_lazy("I don’t read this language well"),
+    "incomparable": gettext_lazy("They can’t be compared"),
+    "unwilling": gettext_lazy("I would rather not read this"),
+}
+"""Why a pair is skipped, besides one's own words: as stored, and as people read it."""
+_LISTS = tuple(f"{side}_{sign}" for side in "ab" for sign in ("good", "bad"))
+_TEXTS = ("position", "rationale", "skip_reason", "skip_note", "flag_kind", "flag_about", "flag_note")
+_MARK = {"side": str, "start": int, "end": int, "good": bool, "tag": str, "comment": str, "seen": str}
+
+Values = dict[str, Any]
+"""Names of fields to their values; lists where a field comes more than once."""
+
+
+def answer_from(form: QueryDict) -> Answer:
+    """The submitted form as an answer. Raises ``Invalid`` where a field is not what the page sends."""
+    choice, strength = _choice(form)
+    return Answer(
+        choice=choice,
+        strength=strength,
+        skip_reason=_skip_reason(form) if choice == "skip" else "",
+        tags=tuple(_tags(form)),
+        text=form.get("rationale", "").strip(),
+        marks=tuple(_mark(text) for text in form.getlist("mark")),
+        flag=_flag(form),
+        seconds=_seconds(form.get("seconds", "")),
+        page_version=form.get("page_version", ""),
+    )
+
+
+def values_of(answer: Answer, texts: Mapping[Side, str]) -> Values:
+    """An answer as the form's values: the inverse of ``answer_from``. ``texts`` are the responses as shown."""
+    named = answer.skip_reason in SKIP_REASONS
+    values: Values = {
+        "rationale": answer.text,
+        "position": answer.choice if answer.choice in BOTH else str(answer.position or ""),
+        "skip_reason": answer.skip_reason if named else "",
+        "skip_note": "" if named else answer.skip_reason,
+        "mark": [_mark_field(mark, texts[mark.side]) for mark in answer.marks],
+    }
+    for side in SIDES:
+        for good, name in ((True, "good"), (False, "bad")):
+            keys = [tag.tag for tag in answer.tags if tag.side == side and tag.good is good]
+            values[f"{SIDE_NAMES[side]}_{name}"] = keys
+    if flag := answer.flag:
+        about = next((SIDE_NAMES[side] for side in SIDES if side == flag.about), flag.about)
+        values |= {"flag_kind": flag.kind, "flag_about": about, "flag_note": flag.note}
+    return values
+
+
+def values_from(form: QueryDict) -> Values:
+    """The form as it was sent, to show or keep it as it is. Raises ``Invalid`` where it can't be kept."""
+    values: Values = {name: form.get(name, "") for name in _TEXTS}
+    values |= {name: form.getlist(name) for name in (*_LISTS, "mark")}
+    for name, value in values.items():
+        for text in [value] if isinstance(value, str) else value[: MAX_SPANS + 1]:
+            if problem := text_problem(text, limit=MAX_RATIONALE):
+                raise Invalid(problem, fields={name: problem})
+    return {name: value for name, value in values.items() if value}
+
+
+def marks_on(side: str, values: Values) -> tuple[str, ...]:
+    """The fields of the marks on one side, of an answer or a draft."""
+    return tuple(text for text in values.get("mark", ()) if _side_of(text) == side)
+
+
+def _side_of(text: str) -> str:
+    try:
+        return str(json.loads(text)["side"])
+    except (ValueError, KeyError, TypeError, RecursionError):  # a draft is kept as it came
+        return ""
+
+
+def skip_reason_label(reason: str) -> str:
+    """A stored reason for skipping as people read it."""
+    return str(SKIP_REASONS.get(reason, reason))
+
+
+def _choice(form: QueryDict) -> tuple[Choice, int | None]:
+    if form.get("skip"):
+        return "skip", None
+    position = form.get("position", "")
+    for both in BOTH:
+        if position == both:
+            return both, None
+    if not position.isdecimal() or len(position) > 1:
+        problem = _("Choose one of the seven steps, “both good” or “both bad”.")
+        raise Invalid(problem, fields={"position": problem})
+    return on_scale(int(position))
+
+
+def _skip_reason(form: QueryDict) -> str:
+    return form.get("skip_note", "").strip() or form.get("skip_reason", "")
+
+
+def _tags(form: QueryDict) -> list[Tag]:
+    return [
+        Tag(key, side, sign == "good")
+        for side, letter in SIDE_NAMES.items()
+        for sign in ("good", "bad")
+        for key in form.getlist(f"{letter}_{sign}")
+    ]
+
+
+def _mark(text: str) -> Mark:
+    """A marked stretch, as JSON. Raises ``Invalid``."""
+    try:
+        said = json.loads(text)
+        fits = isinstance(said, dict) and said.keys() == _MARK.keys()
+        if not fits or any(type(said[name]) is not kind for name, kind in _MARK.items()):
+            raise ValueError
+        return Mark(**said | {"side": SIDES_BY_NAME[said["side"]], "quote": ""})
+    except (ValueError, KeyError, RecursionError):
+        problem = _("“%(text)s” is no marked stretch as the page sends it.") % {"text": text[:40]}
+        raise Invalid(problem, fields={"spans": problem}) from None
+
+
+def _mark_field(mark: Mark, text: str) -> str:
+    fields = {"side": SIDE_NAMES[mark.side], "start": mark.start, "end": mark.end, "good": mark.good}
+    fields |= {"tag": mark.tag, "comment": mark.comment, "seen": render(text).seen(mark.start, mark.end)}
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def _flag(form: QueryDict) -> FlagRaised | None:
+    kind = form.get("flag_kind", "")
+    if not kind:
+        return None
+    about = form.get("flag_about", "both")
+    named: FlagAbout = "prompt" if about == "prompt" else SIDES_BY_NAME.get(about, "both")
+    return FlagRaised(kind, named, form.get("flag_note", "").strip())
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        return plausible_seconds(float(text)) if text else None
+    except ValueError:
+        return None
+
+
+def flag_words(judgment: Judgment) -> str:
+    """What was flagged of a judgment, for people to read; empty if nothing was."""
+    flag = getattr(judgment, "flag", None)
+    return f"{flag.get_kind_display()} · {flag.get_about_display()}" if flag else ""

@@ -1,0 +1,90 @@
+"""Drafts: kept with the lease, shown again, gone with the answer, kept where the pair was lost."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from annotator.models import Assignment, Draft, Judgment, Pair
+from tests.annotator.test_page_judge import HTMX, address, get_form
+from tests.factories import ThreePeople
+
+pytestmark = pytest.mark.django_db
+ENTERED = {"position": "6", "b_good": "warm", "rationale": "Half a tho", "flag_kind": "broken", "skip_note": "maybe"}
+
+
+def keep(client: Client, people: ThreePeople, form: dict[str, str], **entered: str) -> str:
+    reply = client.post(reverse("judge_draft", args=[people.project.slug]), form | (entered or ENTERED), headers=HTMX)
+    assert reply.status_code == 200, reply.content
+    return reply.content.decode()
+
+
+def test_a_draft_is_there_after_a_reload(people: ThreePeople, annotator_client: Client) -> None:
+    form = get_form(annotator_client, people)
+    version = keep(annotator_client, people, form)
+    html = annotator_client.get(address(people)).content.decode()
+    assert f'data-draft="{version.replace("+", "&#x2B;")}"' in html or f'data-draft="{version}"' in html
+    assert "Half a tho</textarea>" in html
+    for field in ('name="position" value="6" checked', 'name="b_good" value="warm" checked', 'value="broken" checked'):
+        assert field in html
+    assert keep(annotator_client, people, form) != version
+
+
+def test_it_is_gone_with_the_answer_and_does_not_come_back_late(people: ThreePeople, annotator_client: Client) -> None:
+    form = get_form(annotator_client, people)
+    keep(annotator_client, people, form)
+    annotator_client.post(address(people), form | {"position": "2"})
+    assert not Draft.objects.exists()
+    assert keep(annotator_client, people, form) == ""
+    assert not Draft.objects.exists()
+
+
+def test_what_was_said_comes_back_after_an_undo_and_a_draft_after_it_wins(
+    people: ThreePeople, annotator_client: Client
+) -> None:
+    form = get_form(annotator_client, people)
+    annotator_client.post(address(people), form | {"position": "2", "rationale": "Said"})
+    undo = reverse("judge_undo", args=[people.project.slug])
+    html = annotator_client.post(undo, {"client_key": str(uuid.uuid4())}, headers=HTMX).content.decode()
+    assert "Said</textarea>" in html
+    keep(annotator_client, people, form, rationale="Changed")
+    assert "Changed</textarea>" in annotator_client.get(address(people)).content.decode()
+
+
+def test_others_drafts_do_not_exist(people: ThreePeople, annotator_client: Client, owner_client: Client) -> None:
+    form = get_form(owner_client, people)
+    reply = annotator_client.post(reverse("judge_draft", args=[people.project.slug]), form | ENTERED, headers=HTMX)
+    assert reply.status_code == 404
+    assert not Draft.objects.exists()
+
+
+def test_text_that_cannot_be_kept_is_named(people: ThreePeople, annotator_client: Client) -> None:
+    form = get_form(annotator_client, people) | {"rationale": "a\x00b"}
+    reply = annotator_client.post(reverse("judge_draft", args=[people.project.slug]), form, headers=HTMX)
+    assert reply.status_code == 422
+    assert "NUL" in reply.content.decode()
+
+
+def test_a_draft_keeps_the_lease_going(people: ThreePeople, annotator_client: Client) -> None:
+    form = get_form(annotator_client, people)
+    soon = timezone.now() + timezone.timedelta(minutes=1)
+    Assignment.objects.filter(key=form["assignment"]).update(lease_until=soon)
+    keep(annotator_client, people, form)
+    assert Assignment.objects.get(key=form["assignment"]).lease_until > soon
+
+
+def test_a_pair_withdrawn_while_open_says_so_and_keeps_what_was_entered(
+    people: ThreePeople, annotator_client: Client
+) -> None:
+    form = get_form(annotator_client, people)
+    Pair.objects.filter(assignments__key=form["assignment"]).update(withdrawn_at=timezone.now())
+    reply = annotator_client.post(address(people), form | {"position": "2", "rationale": "Kept words"}, headers=HTMX)
+    assert "The owner withdrew this pair" in reply.content.decode()
+    assert not Judgment.objects.exists()
+    history = annotator_client.get(reverse("history", args=[people.project.slug])).content.decode()
+    assert "Entered, not counted" in history
+    assert "“Kept words”" in history

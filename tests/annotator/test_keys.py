@@ -1,0 +1,77 @@
+"""Own keys: checked, stored on the account, shown where they act."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from annotator.errors import Invalid
+from annotator.keys import DEFAULTS, keys_of, own_keys
+from tests.annotator.test_page_judge import address
+from tests.factories import ThreePeople
+
+
+def test_usual_keys_are_all_different() -> None:
+    assert len(set(DEFAULTS.values())) == len(DEFAULTS)
+    assert own_keys(DEFAULTS) == {}
+
+
+def test_only_what_differs_is_kept() -> None:
+    own = own_keys(DEFAULTS | {"skip": "h", "undo": " ; "})
+    assert own == {"skip": "H", "undo": ";"}
+    assert keys_of(own)["skip"] == "H"
+    assert keys_of(own)["flag"] == "F"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "problem"),
+    [({"skip": "F"}, "also the key of “Flag a problem”"), ({"skip": "ß"}, "can’t be a key"), ({"skip": "ab"}, "can’t")],
+)
+def test_a_key_that_cannot_be(chosen: dict[str, str], problem: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        own_keys(DEFAULTS | chosen)
+    assert problem in caught.value.fields["skip"]
+
+
+@pytest.mark.django_db
+def test_they_are_on_the_page_after_they_were_saved(people: ThreePeople, annotator_client: Client) -> None:
+    reply = annotator_client.post(reverse("keys"), DEFAULTS | {"skip": "H", "a1": "A"})
+    assert reply.status_code == 302
+    html = annotator_client.get(address(people)).content.decode()
+    assert re.search(r'popovertarget="skip".*<kbd data-key="H">H</kbd>', html, re.DOTALL)
+    assert '<kbd data-key="A">A</kbd>Clear' in html
+    annotator_client.post(reverse("keys"), {"usual": "1"})
+    people.annotator.refresh_from_db()
+    assert people.annotator.keys == {}
+
+
+@pytest.mark.django_db
+def test_two_actions_with_one_key_are_shown_with_the_reason(people: ThreePeople, annotator_client: Client) -> None:
+    reply = annotator_client.post(reverse("keys"), DEFAULTS | {"skip": "F"})
+    assert reply.status_code == 422
+    assert "F is also the key of “Flag a problem”." in reply.content.decode()
+    people.annotator.refresh_from_db()
+    assert people.annotator.keys == {}
+
+
+@pytest.mark.django_db
+def test_how_one_reads_is_stored(people: ThreePeople, annotator_client: Client) -> None:
+    annotator_client.post(reverse("reading"), {"text_size": "xl"})
+    annotator_client.post(reverse("reading"), {"line_length": "short", "shortcuts": "off"})
+    people.annotator.refresh_from_db()
+    user = people.annotator
+    assert (user.text_size, user.line_length, user.shortcuts) == ("xl", "short", False)
+    assert 'data-text="xl" data-lines="short"' in annotator_client.get(address(people)).content.decode()
+    assert annotator_client.post(reverse("reading"), {"text_size": "giant"}).status_code == 422
+
+
+@pytest.mark.django_db
+def test_the_guess_is_not_told_to_whom_it_does_not_want(people: ThreePeople, annotator_client: Client) -> None:
+    fields = {"name": "Anna", "text_size": "m", "line_length": "normal", "break_minutes": "20", "shortcuts": "on"}
+    assert annotator_client.post(reverse("account"), fields).status_code == 302
+    people.annotator.refresh_from_db()
+    assert (people.annotator.show_guess, people.annotator.break_minutes) == (False, 20)
+    assert annotator_client.post(reverse("account"), fields | {"break_minutes": "-1"}).status_code == 422
