@@ -101,15 +101,27 @@ def render_markdown(text: str) -> SafeString:
 
 # --- inline: where each character of a token stands in its block ---------------------------------------------------
 
-Piece = tuple[str, list[tuple[int, int]]]
-"""Some text, and for each of its characters the stretch that it comes from."""
+
+class Stretch(NamedTuple):
+    """``length`` characters of a text that come from ``source_length`` of its block, or of the source, from ``start``.
+
+    Where the two are the same, character answers to character.
+    """
+
+    start: int
+    length: int
+    source_length: int
+
+
+Piece = tuple[str, list[Stretch]]
+"""Some text, and the stretches that its characters come from."""
 
 
 class _Watched(StateInline):
-    """Keeps with each token the position at which it was made, with literal text that of every character."""
+    """Keeps with each token the position at which it was made, with literal text that of every stretch."""
 
     def __init__(self, src: str, md: MarkdownIt, env: Any, tokens: list[Token]) -> None:
-        self._at: list[int] = []
+        self._stretches: list[Stretch] = []
         super().__init__(src, md, env, tokens)
 
     @property
@@ -119,17 +131,22 @@ class _Watched(StateInline):
     @pending.setter
     def pending(self, value: str) -> None:
         """Rules only ever take spaces off the end in this way."""
-        self._at = self._at[: len(value)]
+        left, kept = len(value), []
+        for stretch in self._stretches:
+            if left > 0:
+                kept.append(_plain(stretch.start, min(stretch.length, left)))
+            left -= stretch.length
+        self._stretches = kept
         super(_Watched, type(self)).pending.fset(self, value)  # type: ignore[attr-defined]
 
     def append_pending(self, text: str) -> None:
-        self._at.extend(range(self.pos, self.pos + len(text)))
+        self._stretches.append(_plain(self.pos, len(text)))
         super().append_pending(text)
 
     def pushPending(self) -> Token:  # noqa: N802 — the library's name
-        places = [(at, at + 1) for at in self._at]
+        stretches = self._stretches
         token = super().pushPending()
-        token.meta = {"places": places}
+        token.meta = {"stretches": stretches}
         return token
 
     def push(self, ttype: str, tag: str, nesting: Literal[-1, 0, 1]) -> Token:
@@ -138,14 +155,18 @@ class _Watched(StateInline):
         return token
 
 
+def _plain(start: int, length: int) -> Stretch:
+    return Stretch(start, length, length)
+
+
 def _keep_pieces(state: StateInline) -> None:
     """The last inline rule before text tokens are joined: every piece of text with its place."""
     same, beside = -1, 0  # delimiters of one run are pushed from the same position, one after the other
     pieces: list[Piece] = []
     for token in state.tokens:
         begin = token.meta.get("from", -1)
-        if token.type == "text" and "places" in token.meta:
-            pieces.append((token.content, token.meta["places"]))
+        if token.type == "text" and "stretches" in token.meta:
+            pieces.append((token.content, token.meta["stretches"]))
         elif token.type == "text":
             same, beside = (same, beside) if begin == same else (begin, 0)
             pieces.append(_pushed_text(state.src, token.content, begin + beside))
@@ -155,7 +176,7 @@ def _keep_pieces(state: StateInline) -> None:
         elif token.type == "code_inline":
             pieces.append(_code(state.src, token, begin))
         elif token.type == "softbreak":
-            pieces.append(("\n", [(begin, begin + 1)]))
+            pieces.append(("\n", [_plain(begin, 1)]))
         elif begin == same:  # a delimiter that has become a tag
             beside += len(token.markup)
         elif begin >= 0 and token.type.endswith(("_open", "_close")) and token.markup != "autolink":
@@ -167,25 +188,22 @@ def _pushed_text(src: str, content: str, begin: int) -> Piece:
     """A delimiter, or the text of an autolink, which may read differently from its address."""
     for at in (begin, begin + 1):
         if src.startswith(content, at):
-            return content, [(place, place + 1) for place in range(at, at + len(content))]
+            return content, [_plain(at, len(content))]
     end = src.find(">", begin)
-    return content, [(begin + 1, end)] * len(content)
+    return content, [Stretch(begin + 1, len(content), end - begin - 1)]
 
 
 def _special(token: Token, begin: int) -> Piece:
     if token.info == "escape" and len(token.content) == 1:
-        return token.content, [(begin + 1, begin + 2)]
-    end = begin + len(token.markup)
-    if token.content == token.markup:
-        return token.content, [(at, at + 1) for at in range(begin, end)]
-    return token.content, [(begin, end)] * len(token.content)
+        return token.content, [_plain(begin + 1, 1)]
+    return token.content, [Stretch(begin, len(token.content), len(token.markup))]
 
 
 def _code(src: str, token: Token, begin: int) -> Piece:
     begin += len(token.markup)
     if src[begin : begin + len(token.content)].replace("\n", " ") != token.content:
         begin += 1  # one space on each side is taken off
-    return token.content, [(at, at + 1) for at in range(begin, begin + len(token.content))]
+    return token.content, [_plain(begin, len(token.content))]
 
 
 class _WatchingParser(ParserInline):
@@ -237,9 +255,10 @@ class _Lines:
             if number >= len(self.lines):
                 places += [len(self.source)] * (len(line) + 1)
                 continue
-            at = self.begins[number] + self._column(self.lines[number], line)
-            places += [max(place, self.begins[number]) for place in range(at, at + len(line))]
-            places.append(self.begins[number] + len(self.lines[number]))
+            begin = self.begins[number]
+            at = begin + self._column(self.lines[number], line)
+            places += range(at, at + len(line)) if at >= begin else [max(at + n, begin) for n in range(len(line))]
+            places.append(begin + len(self.lines[number]))
         return places[: len(content)]
 
     def _column(self, line: str, content: str) -> int:
@@ -281,7 +300,8 @@ def _pieces(source: str, tokens: Sequence[Token], inline: Iterable[list[Piece]])
         if token.type in ("fence", "code_block"):
             assert token.map
             code = token.content.rstrip("\n")
-            yield code, [(at, at + 1) for at in lines.of(code, token.map[0] + (token.type == "fence"))]
+            places = lines.of(code, token.map[0] + (token.type == "fence"))
+            yield code, _in_source([_plain(0, len(code))] if code else [], places)
         elif token.type == "inline":
             assert token.map
             first = token.map[0]
@@ -293,31 +313,50 @@ def _pieces(source: str, tokens: Sequence[Token], inline: Iterable[list[Piece]])
                 places = lines.of_heading(token.content, heading, first)
             else:
                 places = lines.of(token.content, first)
-            for text, at in next(found):
-                yield text, [(places[begin], places[end - 1] + 1) for begin, end in at]
+            for text, stretches in next(found):
+                yield text, _in_source(stretches, places)
+
+
+def _in_source(stretches: Iterable[Stretch], places: list[int]) -> list[Stretch]:
+    """Stretches of a block as stretches of the source, by the place of each of the block's characters."""
+    found: list[Stretch] = []
+    for start, length, source_length in stretches:
+        mapped = places[start : start + source_length]
+        first = mapped[0]
+        if length != source_length:
+            found.append(Stretch(first, length, mapped[-1] + 1 - first))
+        elif mapped == list(range(first, first + length)):
+            found.append(_plain(first, length))
+        else:
+            found.extend(_plain(place, 1) for place in mapped)
+    return found
 
 
 def _runs(seen: str, pieces: Iterable[Piece]) -> list[Run]:
     """The pieces found again in what a reader sees, where nothing but blanks stands between them; else none at all."""
     cursor = 0
     runs: list[Run] = []
-    for text, places in pieces:
+    for text, stretches in pieces:
         while not seen.startswith(text, cursor):
             if cursor >= len(seen) or not seen[cursor].isspace():
                 return []
             cursor += 1
-        runs.extend(_runs_of(cursor, places))
+        runs.extend(_runs_of(cursor, stretches))
         cursor += len(text)
     return runs
 
 
-def _runs_of(at: int, places: Sequence[tuple[int, int]]) -> Iterator[Run]:
-    """Neighbours that are neighbours in the source as well, or that come from the same whole, are one run."""
-    first = 0
-    for here in range(1, len(places) + 1):
-        begin, end = places[first]
-        length, plain = here - first, end - begin == 1
-        expected = (begin + length, begin + length + 1) if plain else (begin, end)
-        if here == len(places) or places[here] != expected:
-            yield Run(at + first, begin, length, length if plain else end - begin)
-            first = here
+def _runs_of(at: int, stretches: Iterable[Stretch]) -> Iterator[Run]:
+    """Neighbours that are neighbours in the source as well are one run."""
+    run: Run | None = None
+    for start, length, source_length in stretches:
+        plain = length == source_length
+        if run and plain and run.length == run.source_length and run.start + run.length == start:
+            run = Run(run.at, run.start, run.length + length, run.length + length)
+        else:
+            if run:
+                yield run
+            run = Run(at, start, length, source_length)
+        at += length
+    if run:
+        yield run
