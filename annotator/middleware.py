@@ -1,13 +1,16 @@
-"""The one translator of this app's errors into pages."""
+"""The one translator of this app's errors into pages, and the language that pages are in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import translation
 
 from annotator.errors import AnnotatorError
+from annotator.models import User
 
 TITLES = {
     403: "You can’t do that here",
@@ -15,6 +18,21 @@ TITLES = {
     409: "Something changed in the meantime",
     422: "That can’t be right",
 }
+
+
+class Language:
+    """The language that somebody has chosen for themselves; else the browser's, which Django's middleware has set."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = request.user if settings.SESSION_COOKIE_NAME in request.COOKIES else None
+        if isinstance(user, User) and user.language:
+            translation.activate(user.language)
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Language", translation.get_language())
+        return response
 
 
 class ErrorPages:

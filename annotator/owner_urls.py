@@ -2,7 +2,19 @@
 
 from django.urls import URLPattern, path
 
-from annotator.views import adjudication, exports, imports, invites, pairs, people, project, quality, setup, tokens
+from annotator.views import (
+    adjudication,
+    aspects,
+    exports,
+    imports,
+    invites,
+    pairs,
+    people,
+    project,
+    quality,
+    setup,
+    tokens,
+)
 
 urlpatterns: list[URLPattern] = [
     path("projects/new/", project.project_new, name="project_new"),
@@ -29,6 +41,7 @@ urlpatterns: list[URLPattern] = [
     path("projects/<slug:slug>/pairs/<int:pk>/ask/", adjudication.pair_ask, name="pair_ask"),
     path("projects/<slug:slug>/pairs/<int:pk>/seen/", pairs.pair_seen, name="pair_seen"),
     path("projects/<slug:slug>/setup/", setup.setup, name="setup"),
+    path("projects/<slug:slug>/setup/aspects/", aspects.setup_aspects, name="setup_aspects"),
     path("projects/<slug:slug>/setup/archive/", setup.setup_archive, name="setup_archive"),
     path("projects/<slug:slug>/setup/delete/", setup.setup_delete, name="setup_delete"),
     path("projects/<slug:slug>/people/", people.people, name="people"),

@@ -1,9 +1,11 @@
 """Where static files lie, under names that change with what is in them."""
 
+from django.contrib.staticfiles.storage import HashedFilesMixin
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):
-    """Modules import each other by those names as well, so that no browser mixes two versions."""
+    """Our modules import each other by those names as well, so that no browser mixes two versions."""
 
-    support_js_module_import_aggregation = True
+    _imports = HashedFilesMixin._js_module_import_aggregation_patterns[1]  # type: ignore[attr-defined]  # noqa: SLF001
+    patterns = (*CompressedManifestStaticFilesStorage.patterns, ("js/*.js", _imports))

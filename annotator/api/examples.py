@@ -35,6 +35,7 @@ NEXT = [
             "a": {"text": "Ten minutes."},
             "b": {"text": "That depends on how you like them. For a soft yolk …"},
             "reason_tags": [{"key": "clear", "label": "Clear"}],
+            "aspects": [{"key": "tone", "name": "Tone", "way": "compare", "steps": 5}],
             "rationales": "optional",
             "rationale_min": 0,
             "lease_until": "2026-11-23T12:30:00Z",

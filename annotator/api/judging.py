@@ -17,6 +17,7 @@ from annotator.api.openapi import IDEMPOTENCY_KEY, problems
 from annotator.api.pagination import PARAMETERS, Pages, page_of
 from annotator.api.permissions import caller
 from annotator.api.serializers import (
+    AspectOutSerializer,
     JudgmentInSerializer,
     JudgmentSerializer,
     JudgmentStoredSerializer,
@@ -27,6 +28,7 @@ from annotator.api.writes import client_key, idempotency_key, written_once
 from annotator.errors import NotFound
 from annotator.models import Annotator, ApiToken, Assignment, Judgment, Role, User
 from annotator.services.answers import as_shown
+from annotator.services.aspects import aspects_of
 from annotator.services.dealing import Dealt, deal
 from annotator.services.judging import record, withdraw
 from annotator.services.people import annotator_by_ref, annotator_of
@@ -184,6 +186,7 @@ def _next(dealt: Dealt, annotator: Annotator) -> dict[str, Any]:
         "a": {"text": dealt.left.text},
         "b": {"text": dealt.right.text},
         "reason_tags": annotator.project.reason_tags,
+        "aspects": AspectOutSerializer(aspects_of(annotator.project), many=True).data,
         "rationales": annotator.project.rationales,
         "rationale_min": annotator.project.rationale_min,
         "lease_until": dealt.lease_until,

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from annotator.api import examples
 from annotator.api.fields import Number, StrictSerializer, Text, Truth, Whole
-from annotator.models import Flag, Judgment, Project, Role, Span
+from annotator.models import Aspect, Flag, Judgment, Project, Role, Span
 from annotator.services.answers import (
     CHOICES as CHOICES_ON_SCREEN,
 )
@@ -23,12 +23,14 @@ from annotator.services.answers import (
     FlagRaised,
     Tag,
 )
+from annotator.services.aspects import Better, Compared, Rated
 from annotator.services.marks import MAX_COMMENT, Mark, Side
 
 SIDES = ["a", "b"]
 CHOICES = Judgment.Choice.values
 _ON_SCREEN: dict[str, Side] = {"a": "left", "b": "right"}
 _ABOUT_ON_SCREEN: dict[str, FlagAbout] = {"a": "left", "b": "right", "prompt": "prompt", "both": "both"}
+_BETTER_ON_SCREEN: dict[str, Better] = {"a": "left", "b": "right", "tie": "tie", "na": "na"}
 _CHOICE_ON_SCREEN: dict[str, Choice] = {**{each: each for each in CHOICES_ON_SCREEN}, **_ON_SCREEN}
 
 
@@ -47,6 +49,14 @@ class ReasonTagSerializer(serializers.Serializer[Any]):
 
     def get_only(self, tag: dict[str, str]) -> str:
         return tag.get("only", "")
+
+
+@extend_schema_serializer(component_name="Aspect")
+class AspectOutSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    name = serializers.CharField()
+    way = serializers.ChoiceField(Aspect.Way.choices)
+    steps = serializers.IntegerField(help_text="Of the scale, where it is rated.")
 
 
 @extend_schema_serializer(component_name="Project")
@@ -106,6 +116,7 @@ class NextSerializer(serializers.Serializer[Any]):
     a = NextResponseSerializer(help_text="The response to show on the left.")
     b = NextResponseSerializer(help_text="The response to show on the right.")
     reason_tags = ReasonTagSerializer(many=True)
+    aspects = AspectOutSerializer(many=True)
     rationales = serializers.ChoiceField(Project.Rationales.choices)
     rationale_min = serializers.IntegerField()
     lease_until = serializers.DateTimeField(help_text="Until then the pair is kept for this annotator.")
@@ -132,6 +143,19 @@ class SpanSerializer(StrictSerializer):
     comment = Text(max_length=MAX_COMMENT, default="")
 
 
+@extend_schema_serializer(component_name="RatingIn")
+class RatingSerializer(StrictSerializer):
+    aspect = Text(max_length=40, allow_blank=False)
+    side = serializers.ChoiceField(SIDES)
+    value = Whole(min_value=1, max_value=10, allow_null=True, help_text="Null: it does not apply.")
+
+
+@extend_schema_serializer(component_name="ComparisonIn")
+class ComparisonSerializer(StrictSerializer):
+    aspect = Text(max_length=40, allow_blank=False)
+    better = serializers.ChoiceField(["a", "b", "tie", "na"], help_text="`na`: it does not apply.")
+
+
 @extend_schema_serializer(component_name="FlagIn")
 class FlagSerializer(StrictSerializer):
     kind = serializers.ChoiceField(Flag.Kind.choices)
@@ -153,6 +177,8 @@ class JudgmentInSerializer(StrictSerializer):
     rationale = Text(max_length=MAX_RATIONALE, default="")
     spans = SpanSerializer(many=True, default=[])
     flag = FlagSerializer(allow_null=True, default=None, help_text="Something that the owner must see.")
+    ratings = RatingSerializer(many=True, default=[], help_text="Aspects rated on a scale.")
+    comparisons = ComparisonSerializer(many=True, default=[], help_text="Aspects compared.")
     seconds = Number(min_value=0, max_value=86_400, allow_null=True, default=None, help_text="Time taken.")
 
     def answer(self) -> Answer:
@@ -166,6 +192,10 @@ class JudgmentInSerializer(StrictSerializer):
             text=said["rationale"],
             marks=tuple(Mark(**{**span, "side": _ON_SCREEN[span["side"]]}) for span in said["spans"]),
             flag=_flag(said["flag"]),
+            aspects=(
+                *(Rated(each["aspect"], _ON_SCREEN[each["side"]], each["value"]) for each in said["ratings"]),
+                *(Compared(each["aspect"], _BETTER_ON_SCREEN[each["better"]]) for each in said["comparisons"]),
+            ),
             seconds=said["seconds"],
         )
 

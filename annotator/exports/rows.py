@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from annotator.exports.options import ExportOptions, Tally
 from annotator.models import Project
+from annotator.services.aspects import other_way_round
 
 CHUNK = 250
 """Judgments that the cursor fetches at a time: two texts of the greatest length each still fit into memory."""
@@ -19,7 +20,7 @@ Row = dict[str, Any]
 JUDGMENT_COLUMNS = (
     *("annotator", "simulated", "prompt_id", "prompt", "topic", "response_a_id", "response_a", "model_a"),
     *("response_b_id", "response_b", "model_b", "preference", "strength", "swapped", "occasion", "revision"),
-    *("withdrawn", "skip_reason", "rationale", "tags", "spans", "flag", "part", "slices", "source"),
+    *("withdrawn", "skip_reason", "rationale", "tags", "spans", "flag", "aspects", "part", "slices", "source"),
     *("judged_at", "seconds", "page_version", "client_key", "extra"),
 )
 TRL_COLUMNS = (
@@ -57,6 +58,7 @@ class _Stored(NamedTuple):
     tags: str
     spans: str
     flag: str
+    aspects: str
     about: str
     source: str
     judged_at: datetime
@@ -74,7 +76,13 @@ SELECT n.ref, n.simulated, n.in_training, n.dropped_at IS NOT NULL, p.ref, p.mes
                'start', s.start, 'end', s."end", 'quote', s.quote, 'good', s.good, 'tag', s.tag, 'comment', s.comment)
                ORDER BY s.id) FROM annotator_span s WHERE s.judgment_id = j.id)::text, '[]'),
        coalesce((SELECT json_build_object('kind', f.kind, 'about', f.about, 'note', f.note) FROM annotator_flag f
-           WHERE f.judgment_id = j.id)::text, '{{}}'), j.about::text, j.source, j.judged_at, j.seconds, j.page_version, j.client_key::text
+           WHERE f.judgment_id = j.id)::text, '{{}}'),
+       coalesce((SELECT json_object_agg(key, said) FROM (
+           SELECT e.key, json_object_agg(CASE g.response_id WHEN q.response_a_id THEN 'a' ELSE 'b' END, g.value) AS said
+             FROM annotator_aspectrating g JOIN annotator_aspect e ON e.id = g.aspect_id
+            WHERE g.judgment_id = j.id GROUP BY e.key
+           UNION ALL SELECT e.key, to_json(h.choice) FROM annotator_aspectcomparison h
+             JOIN annotator_aspect e ON e.id = h.aspect_id WHERE h.judgment_id = j.id) AS every)::text, '{{}}'), j.about::text, j.source, j.judged_at, j.seconds, j.page_version, j.client_key::text
   FROM annotator_judgment j
   JOIN annotator_annotator n ON n.id = j.annotator_id
   JOIN annotator_pair q ON q.id = j.pair_id
@@ -111,12 +119,14 @@ def _judgment(each: _Stored, *, shown: bool) -> Row:
     about: Row = orjson.loads(each.about)
     turned = shown and each.swapped
     tags, spans, flag = orjson.loads(each.tags), orjson.loads(each.spans), orjson.loads(each.flag)
+    aspects: Row = orjson.loads(each.aspects)
     a = (each.a_id, each.a, about.get("source_a", each.a_source))
     b = (each.b_id, each.b, about.get("source_b", each.b_source))
     if turned:
         a, b = b, a
         tags, spans = ([{**one, "side": _FLIPPED[one["side"]]} for one in said] for said in (tags, spans))
         flag = {**flag, "about": _FLIPPED.get(flag["about"], flag["about"])} if flag else flag
+        aspects = {key: other_way_round(said) for key, said in aspects.items()}
     return {
         "annotator": each.annotator,
         "simulated": each.simulated,
@@ -140,6 +150,7 @@ def _judgment(each: _Stored, *, shown: bool) -> Row:
         "tags": tags,
         "spans": spans,
         "flag": flag,
+        "aspects": aspects,
         "part": about.get("part", ""),
         "slices": about.get("slices", []),
         "source": about.get("source", each.source),

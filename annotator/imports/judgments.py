@@ -16,6 +16,7 @@ from annotator.imports.errors import BadRow
 from annotator.imports.rows import JudgmentRow
 from annotator.imports.staging import Stage, cell, escaped, fetch, packed, run
 from annotator.models import Project
+from annotator.services.aspects import other_way_round
 
 KEYS = uuid.UUID("6f0d3a52-7a1b-5c9e-9a42-3f1f0c7de1a5")
 """Namespace of the client keys of imported judgments."""
@@ -25,7 +26,7 @@ _STAGE = Stage(
     "import_judgment",
     "n int, annotator_id bigint, pair_id bigint, occasion int, revision int, current bool, withdrawn bool,"
     " client_key uuid, choice text, strength int, skip_reason text, swapped bool, seconds float8, page_version text,"
-    " source text, about jsonb, judged_at timestamptz, rationale text, tags jsonb, spans jsonb, flag jsonb",
+    " source text, about jsonb, judged_at timestamptz, rationale text, tags jsonb, spans jsonb, flag jsonb, aspects jsonb",
 )
 _STORED = """
 SELECT s.n, j.* FROM import_judgment s CROSS JOIN LATERAL (
@@ -38,6 +39,16 @@ SELECT s.n FROM import_judgment s CROSS JOIN LATERAL (
     SELECT * FROM annotator_judgment WHERE client_key = s.client_key OFFSET 0) j
  WHERE (j.annotator_id, j.pair_id, j.occasion, j.revision) IS DISTINCT FROM (s.annotator_id, s.pair_id, s.occasion, s.revision)
 """
+_ASPECTS = """
+INSERT INTO annotator_aspect (project_id, key, name, way, steps, position)
+SELECT %(project)s, key, initcap(replace(key, '-', ' ')), CASE WHEN bool_or(rated) THEN 'rate' ELSE 'compare' END,
+    LEAST(10, GREATEST(5, max(highest))), 100
+  FROM import_judgment s CROSS JOIN LATERAL jsonb_each(s.aspects) AS each (key, value) CROSS JOIN LATERAL (
+      SELECT jsonb_typeof(each.value) = 'object' AS rated, (SELECT max((side.value #>> '{}')::int) FROM jsonb_each(
+          CASE jsonb_typeof(each.value) WHEN 'object' THEN each.value ELSE '{}' END) AS side) AS highest) AS kind
+ WHERE s.aspects <> '{}' GROUP BY key ON CONFLICT (project_id, key) DO NOTHING
+"""
+"""Aspects that the project does not have yet are made as the file uses them."""
 _ADD = """
 WITH added AS (
     INSERT INTO annotator_judgment (project_id, kind, annotator_id, pair_id, occasion, revision, current, withdrawn,
@@ -60,6 +71,18 @@ WITH added AS (
     INSERT INTO annotator_flag (judgment_id, kind, about, note)
     SELECT added.id, s.flag ->> 'kind', s.flag ->> 'about', s.flag ->> 'note'
       FROM added JOIN import_judgment s USING (client_key) WHERE s.flag <> '{}'
+), said AS (
+    SELECT added.id, s.pair_id, e.id AS aspect, e.way, e.steps, each.value FROM added JOIN import_judgment s USING (client_key)
+     CROSS JOIN LATERAL jsonb_each(s.aspects) AS each JOIN annotator_aspect e ON e.project_id = %(project)s AND e.key = each.key
+     WHERE s.aspects <> '{}'
+), compared AS (
+    INSERT INTO annotator_aspectcomparison (judgment_id, aspect_id, choice)
+    SELECT id, aspect, value #>> '{}' FROM said WHERE jsonb_typeof(value) = 'string'
+), rated AS (
+    INSERT INTO annotator_aspectrating (judgment_id, aspect_id, response_id, value)
+    SELECT said.id, aspect, CASE side.key WHEN 'a' THEN p.response_a_id ELSE p.response_b_id END, (side.value #>> '{}')::int
+      FROM said JOIN annotator_pair p ON p.id = said.pair_id CROSS JOIN LATERAL jsonb_each(said.value) AS side
+     WHERE jsonb_typeof(said.value) = 'object'
 )
 SELECT count(*) FROM added
 """
@@ -104,6 +127,12 @@ class Placed:
         flag = self.row.flag
         about = str(flag.get("about"))
         return {**flag, "about": _FLIPPED.get(about, about)} if flag and self.flipped else flag
+
+    @property
+    def aspects(self) -> dict[str, object]:
+        if not self.flipped:
+            return self.row.aspects
+        return {key: other_way_round(said) for key, said in self.row.aspects.items()}
 
     @property
     def said(self) -> tuple[object, ...]:
@@ -157,6 +186,7 @@ def write_judgments(project: Project, batch: Sequence[Placed]) -> Written:
 
 def _add(project: Project) -> int:
     """Add what is staged. Nothing stored stands against it, unless somebody wrote it since we looked."""
+    run(_ASPECTS, project=project.pk)
     try:
         return int(fetch(_ADD, project=project.pk)[0][0])
     except IntegrityError as error:
@@ -248,14 +278,15 @@ def _key_taken(each: Placed) -> BadRow:
 def _line(n: int, each: Placed, project: int) -> str:
     """The row in the order of the stage's columns."""
     row = each.row
-    about, tags, spans, flag = each.about(), each.tags, each.spans, each.flag
+    about, tags, spans, flag, aspects = each.about(), each.tags, each.spans, each.flag, each.aspects
     return (
         f"{n}\t{each.annotator}\t{each.pair}\t{row.occasion}\t{row.revision}\t{each.current}\t{row.withdrawn}"
         f"\t{each.client_key(project)}\t{each.choice}\t{cell(row.strength)}\t{escaped(row.skip_reason)}"
         f"\t{row.swapped != each.flipped}\t{cell(row.seconds)}\t{escaped(row.page_version)}"
         f"\t{'simulation' if each.simulated else 'import'}\t{escaped(packed(about)) if about else '{}'}"
         f"\t{cell(row.judged_at)}\t{escaped(row.rationale)}\t{escaped(packed(tags)) if tags else '[]'}"
-        f"\t{escaped(packed(spans)) if spans else '[]'}\t{escaped(packed(flag)) if flag else '{}'}\n"
+        f"\t{escaped(packed(spans)) if spans else '[]'}\t{escaped(packed(flag)) if flag else '{}'}"
+        f"\t{escaped(packed(aspects)) if aspects else '{}'}\n"
     )
 
 

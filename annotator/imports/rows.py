@@ -9,12 +9,14 @@ from datetime import datetime
 from typing import cast
 
 import orjson
+from django.utils.text import slugify
 
 from annotator.imports import fields
 from annotator.imports.errors import BadRow
 from annotator.models import Flag
 from annotator.models.content import GOLD_CHOICES, MAX_TEXT
 from annotator.services.answers import MAX_FLAG_NOTE
+from annotator.services.aspects import MAX_ASPECTS
 from annotator.services.content import ROLES, Message, as_messages, prompt_digest
 from annotator.services.marks import MAX_COMMENT, MAX_SPANS
 from attune.data import PARTS, content_digest, flatten_prompt
@@ -33,8 +35,8 @@ _PROMPT = frozenset({"prompt", "topic"})
 JUDGMENT_FIELDS = _PROMPT | {
     *("annotator", "simulated", "prompt_id", "response_a", "response_a_id", "model_a"),
     *("response_b", "response_b_id", "model_b", "preference", "strength", "swapped", "occasion", "revision"),
-    *("withdrawn", "skip_reason", "rationale", "tags", "spans", "flag", "part", "slices", "source", "judged_at"),
-    *("seconds", "page_version", "client_key", "extra"),
+    *("withdrawn", "skip_reason", "rationale", "tags", "spans", "flag", "aspects", "part", "slices", "source"),
+    *("judged_at", "seconds", "page_version", "client_key", "extra"),
 }
 PROMPT_FIELDS = _PROMPT | {"id", "responses", "style", "extra", "gold", "qualifying"}
 RESPONSE_FIELDS = frozenset({"id", "text", "source", "style", "extra"})
@@ -101,6 +103,7 @@ class JudgmentRow:
     tags: list[dict[str, object]]
     spans: list[dict[str, object]]
     flag: dict[str, object]
+    aspects: dict[str, object]
     judged_at: datetime | None
     seconds: float | None
     page_version: str
@@ -151,6 +154,7 @@ class Checker:
             tags=_tags(row, preference),
             spans=_spans(row, responses),
             flag=_flag(row),
+            aspects=_aspects(row),
             judged_at=fields.moment(row, "judged_at"),
             seconds=fields.seconds(row, "seconds"),
             page_version=fields.text(row, "page_version", limit=20, blank=True),
@@ -384,6 +388,24 @@ def _flag(row: Mapping[str, object]) -> dict[str, object]:
         "about": fields.one_of(flag, "about", tuple(Flag.About.values), absent="both"),
         "note": fields.text(flag, "note", limit=MAX_FLAG_NOTE, blank=True, shown="flag.note"),
     }
+
+
+def _aspects(row: Mapping[str, object]) -> dict[str, object]:
+    """By key: ``a``, ``b``, ``tie`` or ``na`` where they are compared, ``{"a": 4, "b": null}`` where they are rated."""
+    said = fields.mapping(row, "aspects")
+    if len(said) > MAX_ASPECTS:
+        raise BadRow("too_long", "aspects", f"{len(said)} aspects", f"at most {MAX_ASPECTS}")
+    for key, value in said.items():
+        if len(key) > MAX_TAG or slugify(key) != key:
+            raise BadRow("wrong_value", "aspects", key, "small letters, digits and hyphens")
+        if isinstance(value, dict):
+            if not value or not value.keys() <= {"a", "b"}:
+                raise BadRow("wrong_value", f"aspects.{key}", value, '{"a": 1 … 10 or null, "b": …}')
+            for side in value:
+                fields.whole(value, side, least=1, most=10)
+        elif value not in ("a", "b", "tie", "na"):
+            raise BadRow("wrong_value", f"aspects.{key}", value, "a, b, tie, na, or a place on a scale for a and b")
+    return said
 
 
 def _client_key(row: Mapping[str, object]) -> uuid.UUID | None:

@@ -2,7 +2,17 @@
 
 from annotator.models.content import Pair, Prompt, Response
 from annotator.models.jobs import Job, JobState
-from annotator.models.judging import Aspect, AspectRating, Assignment, Flag, Judgment, Rationale, Span
+from annotator.models.judging import (
+    Aspect,
+    AspectComparison,
+    AspectImportance,
+    AspectRating,
+    Assignment,
+    Flag,
+    Judgment,
+    Rationale,
+    Span,
+)
 from annotator.models.people import Annotator, ApiToken, Invite, Membership, Role, User
 from annotator.models.projects import Project
 from annotator.models.quality import Adjudication, AnnotatorQuality, ModelFit, QualityReport, QualityStep
@@ -14,6 +24,8 @@ __all__ = [
     "AnnotatorQuality",
     "ApiToken",
     "Aspect",
+    "AspectComparison",
+    "AspectImportance",
     "AspectRating",
     "Assignment",
     "AuditEntry",

@@ -5,6 +5,7 @@ import uuid
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from annotator.models.content import Pair, Response
 from annotator.models.people import Annotator, User
@@ -182,16 +183,16 @@ class Flag(models.Model):
     """Something that the owner must see: said with a judgment or a skip, and gone with it if that is taken back."""
 
     class Kind(models.TextChoices):
-        UNSAFE = "unsafe", "Unsafe"
-        BROKEN = "broken", "Broken"
-        PERSONAL = "personal", "Personal data"
-        OTHER = "other", "Something else"
+        UNSAFE = "unsafe", _("Unsafe")
+        BROKEN = "broken", _("Broken")
+        PERSONAL = "personal", _("Personal data")
+        OTHER = "other", _("Something else")
 
     class About(models.TextChoices):
-        PROMPT = "prompt", "The prompt"
-        A = "a", "Response A"
-        B = "b", "Response B"
-        BOTH = "both", "Both responses"
+        PROMPT = "prompt", _("The prompt")
+        A = "a", _("Response A")
+        B = "b", _("Response B")
+        BOTH = "both", _("Both responses")
 
     judgment = models.OneToOneField(Judgment, on_delete=models.CASCADE, related_name="flag")
     kind = models.CharField(max_length=10, choices=Kind)
@@ -213,19 +214,26 @@ class Flag(models.Model):
 
 
 class Aspect(models.Model):
-    """Something the owner asks to be rated: helpful, honest, tone …"""
+    """Something the owner asks about beside the choice: helpful, honest, tone … Retired ones keep what was said."""
+
+    class Way(models.TextChoices):
+        COMPARE = "compare", "Which is better"
+        RATE = "rate", "Each on a scale"
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="aspects")
     key = models.SlugField(max_length=40)
     name = models.CharField(max_length=80)
+    way = models.CharField(max_length=7, choices=Way, default=Way.RATE)
     steps = models.PositiveSmallIntegerField(default=5)
     position = models.PositiveSmallIntegerField(default=0)
+    retired_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["position", "id"]
         constraints = [
             models.UniqueConstraint(fields=["project", "key"], name="aspect_once_per_project"),
             models.CheckConstraint(condition=Q(steps__gte=2, steps__lte=10), name="aspect_has_2_to_10_steps"),
+            models.CheckConstraint(condition=Q(way__in=["compare", "rate"]), name="aspect_known_way"),
         ]
 
     def __str__(self) -> str:
@@ -248,3 +256,39 @@ class AspectRating(models.Model):
 
     def __str__(self) -> str:
         return f"{self.aspect}: {self.value}"
+
+
+class AspectComparison(models.Model):
+    """Which of a pair's responses is better on one aspect, in the pair's own terms; ``na`` is "does not apply"."""
+
+    judgment = models.ForeignKey(Judgment, on_delete=models.CASCADE, related_name="aspect_comparisons")
+    aspect = models.ForeignKey(Aspect, on_delete=models.CASCADE, related_name="comparisons")
+    choice = models.CharField(max_length=3)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["judgment", "aspect"], name="aspect_comparison_once"),
+            models.CheckConstraint(condition=Q(choice__in=["a", "b", "tie", "na"]), name="aspect_comparison_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.aspect}: {self.choice}"
+
+
+class AspectImportance(models.Model):
+    """An annotator's order of the aspects: place 1 matters most."""
+
+    annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="importance")
+    aspect = models.ForeignKey(Aspect, on_delete=models.CASCADE, related_name="+")
+    place = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["place"]
+        constraints = [
+            models.UniqueConstraint(fields=["annotator", "aspect"], name="importance_aspect_once"),
+            models.UniqueConstraint(fields=["annotator", "place"], name="importance_place_once"),
+            models.CheckConstraint(condition=Q(place__gte=1), name="importance_from_one"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.place}. {self.aspect}"

@@ -8,6 +8,7 @@ from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 
 from annotator.models.projects import Project
@@ -30,20 +31,20 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox is unt
     """A login."""
 
     class Theme(models.TextChoices):
-        SYSTEM = "system", "Like the system"
-        LIGHT = "light", "Light"
-        DARK = "dark", "Dark"
+        SYSTEM = "system", _("Like the system")
+        LIGHT = "light", _("Light")
+        DARK = "dark", _("Dark")
 
     class TextSize(models.TextChoices):
-        SMALL = "s", "Small"
-        NORMAL = "m", "Normal"
-        LARGE = "l", "Large"
-        LARGEST = "xl", "Very large"
+        SMALL = "s", _("Small")
+        NORMAL = "m", _("Normal")
+        LARGE = "l", _("Large")
+        LARGEST = "xl", _("Very large")
 
     class LineLength(models.TextChoices):
-        SHORT = "short", "Short"
-        NORMAL = "normal", "Normal"
-        FULL = "full", "As wide as it gets"
+        SHORT = "short", _("Short")
+        NORMAL = "normal", _("Normal")
+        FULL = "full", _("As wide as it gets")
 
     username = None  # type: ignore[assignment]
     email = models.EmailField(unique=True)
@@ -74,9 +75,9 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox is unt
 
 
 class Role(models.TextChoices):
-    OWNER = "owner", "Owner"
-    ANNOTATOR = "annotator", "Annotator"
-    VIEWER = "viewer", "Viewer"
+    OWNER = "owner", _("Owner")
+    ANNOTATOR = "annotator", _("Annotator")
+    VIEWER = "viewer", _("Viewer")
 
 
 class Membership(models.Model):

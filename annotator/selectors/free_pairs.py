@@ -52,7 +52,7 @@ def find_open_or_candidates(
     """One row (assignment, null …) for a lease that is still open or a pinned pair; without one, the
     candidates as rows (null, pair, response a, response b, taken), in the policy's order.
 
-    Of several open leases those that an undo reopened come first, then the oldest: pages ask for pairs ahead, and a
+    Of several open leases those that an undo reopened come first, the latest at the head, then the oldest: pages ask for pairs ahead, and a
     reload must show the one that was on the screen. Pinned pairs come after them.
 
     Parameters: project, annotator, exclude, limit, and offset, where in the fixed random order to begin. ``extra``: also
@@ -61,10 +61,11 @@ def find_open_or_candidates(
     wanted = _WANTED if pool == "ordinary" and not extra else ""
     return Statement(f"""
     WITH mine AS MATERIALIZED (
-        SELECT l.id FROM annotator_assignment l JOIN annotator_pair p ON p.id = l.pair_id
+        SELECT l.id FROM annotator_assignment l JOIN annotator_pair p ON p.id = l.pair_id CROSS JOIN LATERAL (
+            SELECT EXISTS (SELECT 1 FROM annotator_judgment j WHERE j.assignment_id = l.id) AS again) undone
         WHERE l.annotator_id = %(annotator)s AND l.state IN ('open', 'pinned') AND p.withdrawn_at IS NULL
-        AND p.id <> ALL (%(exclude)s::bigint[]) ORDER BY l.state = 'pinned',
-            EXISTS (SELECT 1 FROM annotator_judgment j WHERE j.assignment_id = l.id) DESC, l.dealt_at, l.id LIMIT 1)
+        AND p.id <> ALL (%(exclude)s::bigint[]) ORDER BY l.state = 'pinned', again DESC,
+            CASE WHEN again THEN l.dealt_at END DESC, l.dealt_at, l.id LIMIT 1)
     SELECT id, NULL::bigint, NULL::bigint, NULL::bigint, 0 FROM mine
     UNION ALL (
         SELECT NULL, p.id, p.response_a_id, p.response_b_id, p.taken FROM annotator_pair p

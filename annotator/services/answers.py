@@ -11,8 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from django.utils.translation import gettext as _
+
 from annotator.errors import Invalid
 from annotator.models import Flag, Judgment, Project
+from annotator.services.aspects import Compared, Rated, aspects_problem, said_of
 from annotator.services.marks import SIDES, Mark, Side, marks_problem, with_quotes
 from annotator.services.texts import text_problem
 
@@ -57,6 +60,7 @@ class Answer:
     text: str = ""
     marks: tuple[Mark, ...] = ()
     flag: FlagRaised | None = None
+    aspects: tuple[Rated | Compared, ...] = ()
     seconds: float | None = None
     page_version: str = ""
 
@@ -101,6 +105,7 @@ def check_answer(answer: Answer, project: Project, texts: Mapping[Side, str] | N
         "rationale": text_problem(answer.text, limit=MAX_RATIONALE) or _missing_reason(answer, project),
         "spans": marks_problem(answer.marks, project, texts or {}),
         "flag": _flag_problem(answer.flag),
+        "aspects": aspects_problem(answer.aspects, project),
         "seconds": _seconds_problem(answer.seconds),
         "page_version": text_problem(answer.page_version, limit=20),
     }
@@ -161,7 +166,7 @@ def _missing_reason(answer: Answer, project: Project) -> str:
         return ""
     if (least := project.rationale_min) and (written := len(answer.text.strip())) < least:
         return f"Please say why in at least {least} characters of your own words; there are {written}."
-    return "" if answer.gives_reason else "Please give a reason: a tag, a mark in the text or a few words."
+    return "" if answer.gives_reason else _("Please give a reason: a tag, a mark in the text or a few words.")
 
 
 def _flag_problem(flag: FlagRaised | None) -> str:
@@ -221,6 +226,7 @@ def answer_of(judgment: Judgment) -> Answer:
             for s in judgment.spans.all()
         ),
         flag=FlagRaised(flag.kind, _about(flag.about, swapped), flag.note) if flag else None,
+        aspects=said_of(judgment, left_id),
         seconds=judgment.seconds,
         page_version=judgment.page_version,
     )

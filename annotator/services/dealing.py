@@ -19,6 +19,7 @@ from uuid import UUID, uuid4
 
 from django.db import IntegrityError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Forbidden
 from annotator.models import Annotator, Assignment, Judgment, Project
@@ -87,7 +88,7 @@ def deal(*, annotator: Annotator, exclude: Collection[int] = (), least: int = 1)
     archived.
     """
     _check_may_judge(annotator)
-    for _ in range(_TRIES):
+    for _attempt in range(_TRIES):
         open_assignment, candidates, pool = _find(annotator, exclude)
         if open_assignment:
             dealt = show(assignment_id=open_assignment, annotator=annotator)
@@ -123,9 +124,9 @@ def show(*, assignment_id: int, annotator: Annotator) -> Dealt | None:
 
 def _check_may_judge(annotator: Annotator) -> None:
     if annotator.paused_at:
-        raise Forbidden("Your work in this project is paused. Its owner can tell you why.")
+        raise Forbidden(_("Your work in this project is paused. Its owner can tell you why."))
     if annotator.project.archived_at:
-        raise Forbidden("This project is archived: nothing more is asked in it.")
+        raise Forbidden(_("This project is archived: nothing more is asked in it."))
     if annotator.qualified is False and annotator.project.qualify_share:
         raise Forbidden(
             "Thank you for your answers. This project works with people whose first answers match its examples more"

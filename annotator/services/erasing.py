@@ -14,7 +14,9 @@ from annotator.services.audit import record
 BULK = (
     "DELETE FROM annotator_rationale USING annotator_judgment AS j WHERE judgment_id = j.id AND j.project_id = %s",
     "DELETE FROM annotator_span USING annotator_judgment AS j WHERE judgment_id = j.id AND j.project_id = %s",
+    "DELETE FROM annotator_flag USING annotator_judgment AS j WHERE judgment_id = j.id AND j.project_id = %s",
     "DELETE FROM annotator_aspectrating USING annotator_judgment AS j WHERE judgment_id = j.id AND j.project_id = %s",
+    "DELETE FROM annotator_aspectcomparison USING annotator_judgment AS j WHERE judgment_id = j.id AND j.project_id = %s",
     "DELETE FROM annotator_draft USING annotator_assignment AS a WHERE assignment_id = a.id AND a.project_id = %s",
     "DELETE FROM annotator_judgment WHERE project_id = %s",
     "DELETE FROM annotator_adjudication WHERE project_id = %s",

@@ -15,6 +15,8 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from annotator.errors import AnnotatorError, Conflict, LeaseLost, NotFound
 from annotator.models import Annotator, Assignment, Judgment
@@ -24,8 +26,10 @@ from annotator.services.dealing import Dealt, show
 from annotator.services.storing import Held, lock_assignment, shown_texts, store
 
 _State = Assignment.State
-_WITHDRAWN = "The owner withdrew this pair while it was open, so it can’t be judged any more. Nothing else changed."
-_TAKEN = "The time for this pair ran out, and others have taken it since."
+_WITHDRAWN = gettext_noop(
+    "The owner withdrew this pair while it was open, so it can’t be judged any more. Nothing else changed."
+)
+_TAKEN = gettext_noop("The time for this pair ran out, and others have taken it since.")
 _KEPT = (
     *("project_id", "annotator_id", "kind", "pair_id", "assignment_id", "occasion", "choice", "strength"),
     *("skip_reason", "swapped", "seconds", "page_version", "source", "guess"),
@@ -65,7 +69,7 @@ def record(
         said = checked(answer, annotator.project, marked)
         _make_usable(held, annotator)
         judgment = Judgment(
-            project_id=annotator.project_id,
+            project=annotator.project,
             annotator=annotator,
             pair_id=held.pair_id,
             assignment_id=held.assignment_id,
@@ -177,9 +181,9 @@ def _translated(error: AnnotatorError | IntegrityError) -> Exception:
         return error
     constraint = error.__cause__.diag.constraint_name if error.__cause__ else ""  # type: ignore[attr-defined]
     if constraint == "pair_taken_within_cap":
-        return LeaseLost(_TAKEN)
+        return LeaseLost(_(_TAKEN))
     if constraint in ("judgment_one_current", "judgment_revision_once", "assignment_once_per_annotator_and_pair"):
-        return Conflict("This pair was judged a moment ago in another window.")
+        return Conflict(_("This pair was judged a moment ago in another window."))
     return error
 
 
@@ -189,9 +193,9 @@ def _translated(error: AnnotatorError | IntegrityError) -> Exception:
 def _make_usable(held: Held, annotator: Annotator) -> None:
     """Raise unless the lease may be judged; clear away what stands in the way of one that had ended or was undone."""
     if held.state in (_State.JUDGED, _State.SKIPPED):
-        raise Conflict("You have judged this pair already. To change it, undo it or edit it in your history.")
+        raise Conflict(_("You have judged this pair already. To change it, undo it or edit it in your history."))
     if held.withdrawn:
-        raise LeaseLost(_WITHDRAWN)
+        raise LeaseLost(_(_WITHDRAWN))
     if held.state != _State.OPEN:  # the same pair may have been lent to the same annotator again since
         again = Assignment.objects.filter(annotator=annotator, pair=held.pair_id, occasion=held.occasion)
         again.filter(state=_State.OPEN).update(state=_State.RELEASED)

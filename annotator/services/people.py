@@ -6,8 +6,9 @@ import secrets
 
 from annotator.access import Access, project_for
 from annotator.errors import Invalid
-from annotator.models import Annotator, Project, Role, User
+from annotator.models import Annotator, Aspect, Project, Role, User
 from annotator.selectors.rows import columns, instance, width
+from annotator.services.aspects import know_aspects
 from annotator.services.texts import text_problem
 from annotator.statements import Statement
 
@@ -22,7 +23,10 @@ def annotator_of(*, project: Project, user: User) -> Annotator:
 
 
 _JUDGE = Statement(f"""
-SELECT m.role, {columns(Annotator, "a")}, {columns(Project, "p")} FROM annotator_project p
+SELECT m.role, (
+        SELECT COALESCE(json_agg(json_build_array({columns(Aspect, "s")}) ORDER BY s.position, s.id), '[]')
+        FROM annotator_aspect s WHERE s.project_id = p.id AND s.retired_at IS NULL),
+    {columns(Annotator, "a")}, {columns(Project, "p")} FROM annotator_project p
 JOIN annotator_membership m ON m.project_id = p.id AND m.user_id = %(user)s AND m.role IN ('owner', 'annotator')
 JOIN annotator_annotator a ON a.project_id = p.id AND a.user_id = %(user)s
 WHERE p.slug = %(slug)s
@@ -35,9 +39,10 @@ def judge_of(*, user: User, slug: str) -> tuple[Access, Annotator]:
     if not found or user.reaches_only is not None:
         access = project_for(user, slug, Role.OWNER, Role.ANNOTATOR)
         return access, annotator_of(project=access.project, user=user)
-    role, *values = found[0]
+    role, aspects, *values = found[0]
     annotator = instance(Annotator, values[: width(Annotator)])
     annotator.project = instance(Project, values[width(Annotator) :])
+    know_aspects(annotator.project, [instance(Aspect, each) for each in aspects])
     return Access(annotator.project, Role(role)), annotator
 
 

@@ -14,6 +14,7 @@ from psycopg2.extras import Json
 
 from annotator.models import Annotator, Assignment, Flag, Judgment, Response, Span
 from annotator.services.answers import Answer, flag_about, tags_in_pair_terms
+from annotator.services.aspects import store_aspects
 from annotator.services.marks import Side
 from annotator.statements import Statement
 
@@ -79,6 +80,8 @@ def store(judgment: Judgment, answer: Answer | None, state: Assignment.State) ->
     judgment.pk = _STORE.run(values | _reason(judgment, answer) | {"state": state.value})[0][0]
     if answer and answer.marks:
         _store_marks(judgment, answer)
+    if answer and answer.aspects:
+        store_aspects(judgment, answer.aspects, _sides(judgment))
     if answer and answer.flag:
         about = flag_about(answer.flag, swapped=judgment.swapped)
         Flag.objects.create(judgment=judgment, kind=answer.flag.kind, about=about, note=answer.flag.note)
@@ -97,14 +100,20 @@ def _reason(judgment: Judgment, answer: Answer | None) -> dict[str, Any]:
     return {"text": answer.text if answer else "", "tags": Json(tags), "reason": bool(answer and answer.gives_reason)}
 
 
-def _store_marks(judgment: Judgment, answer: Answer) -> None:
+def _sides(judgment: Judgment) -> dict[Side, int]:
+    """The responses' ids on the sides they were shown on."""
     pair = judgment.pair
     assert pair is not None
-    a_is_on = "right" if judgment.swapped else "left"
+    a, b = pair.response_a_id, pair.response_b_id
+    return {"left": b, "right": a} if judgment.swapped else {"left": a, "right": b}
+
+
+def _store_marks(judgment: Judgment, answer: Answer) -> None:
+    sides = _sides(judgment)
     Span.objects.bulk_create(
         Span(
             judgment=judgment,
-            response_id=pair.response_a_id if mark.side == a_is_on else pair.response_b_id,
+            response_id=sides[mark.side],
             start=mark.start,
             end=mark.end,
             quote=mark.quote,

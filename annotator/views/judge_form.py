@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.http import QueryDict
@@ -23,6 +23,7 @@ from annotator.services.answers import (
     on_scale,
     plausible_seconds,
 )
+from annotator.services.aspects import Better, Compared, Rated
 from annotator.services.marks import MAX_SPANS, SIDES, Mark, Side
 from annotator.services.texts import text_problem
 
@@ -40,6 +41,9 @@ _LISTS = tuple(f"{side}_{sign}" for side in "ab" for sign in ("good", "bad"))
 _TEXTS = ("position", "rationale", "skip_reason", "skip_note", "flag_kind", "flag_about", "flag_note")
 _MARK = {"side": str, "start": int, "end": int, "good": bool, "tag": str, "comment": str, "seen": str}
 
+_ASPECT = "aspect:"
+_ON_SCREEN: dict[str, Better] = {"a": "left", "b": "right", "tie": "tie", "na": "na"}
+
 Values = dict[str, Any]
 """Names of fields to their values; lists where a field comes more than once."""
 
@@ -55,6 +59,7 @@ def answer_from(form: QueryDict) -> Answer:
         text=form.get("rationale", "").strip(),
         marks=tuple(_mark(text) for text in form.getlist("mark")),
         flag=_flag(form),
+        aspects=tuple(_aspects(form)),
         seconds=_seconds(form.get("seconds", "")),
         page_version=form.get("page_version", ""),
     )
@@ -69,6 +74,7 @@ def values_of(answer: Answer, texts: Mapping[Side, str]) -> Values:
         "skip_reason": answer.skip_reason if named else "",
         "skip_note": "" if named else answer.skip_reason,
         "mark": [_mark_field(mark, texts[mark.side]) for mark in answer.marks],
+        **dict(map(_aspect_field, answer.aspects)),
     }
     for side in SIDES:
         for good, name in ((True, "good"), (False, "bad")):
@@ -84,6 +90,7 @@ def values_from(form: QueryDict) -> Values:
     """The form as it was sent, to show or keep it as it is. Raises ``Invalid`` where it can't be kept."""
     values: Values = {name: form.get(name, "") for name in _TEXTS}
     values |= {name: form.getlist(name) for name in (*_LISTS, "mark")}
+    values |= {name: form[name] for name in form if name.startswith(_ASPECT)}
     for name, value in values.items():
         for text in [value] if isinstance(value, str) else value[: MAX_SPANS + 1]:
             if problem := text_problem(text, limit=MAX_RATIONALE):
@@ -151,6 +158,29 @@ def _mark_field(mark: Mark, text: str) -> str:
     fields = {"side": SIDE_NAMES[mark.side], "start": mark.start, "end": mark.end, "good": mark.good}
     fields |= {"tag": mark.tag, "comment": mark.comment, "seen": render(text).seen(mark.start, mark.end)}
     return json.dumps(fields, ensure_ascii=False)
+
+
+def _aspects(form: QueryDict) -> Iterator[Rated | Compared]:
+    """``aspect:tone`` compares, ``aspect:tone:a`` rates one side; unanswered ones are not there or empty."""
+    for name in form:
+        value = form.get(name, "")
+        if not name.startswith(_ASPECT) or not value:
+            continue
+        key, _colon, side = name.removeprefix(_ASPECT).partition(":")
+        if side in SIDES_BY_NAME and (value == "na" or (value.isdecimal() and len(value) < 4)):
+            yield Rated(key, SIDES_BY_NAME[side], None if value == "na" else int(value))
+        elif not side and value in _ON_SCREEN:
+            yield Compared(key, _ON_SCREEN[value])
+        else:
+            problem = _("“%(value)s” is no answer to the aspect “%(name)s”.") % {"value": value, "name": key}
+            raise Invalid(problem, fields={"aspects": problem})
+
+
+def _aspect_field(said: Rated | Compared) -> tuple[str, str]:
+    if isinstance(said, Rated):
+        value = "na" if said.value is None else str(said.value)
+        return f"{_ASPECT}{said.aspect}:{SIDE_NAMES[said.side]}", value
+    return f"{_ASPECT}{said.aspect}", next(name for name, better in _ON_SCREEN.items() if better == said.better)
 
 
 def _flag(form: QueryDict) -> FlagRaised | None:

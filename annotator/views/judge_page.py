@@ -13,8 +13,9 @@ from django.utils.translation import ngettext
 
 from annotator.keys import REASONS, keys_of
 from annotator.markdown import Rendered, render
-from annotator.models import Flag, Judgment, Project, User
+from annotator.models import Aspect, Flag, Judgment, Project, User
 from annotator.selectors.progress import GuessRecord, Progress
+from annotator.services.aspects import aspects_of
 from annotator.services.dealing import Dealt
 from annotator.views.judge_form import SIDE_NAMES, SKIP_REASONS, Values, marks_on, values_of
 from annotator.views.judge_words import judge_words
@@ -96,6 +97,25 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class AspectShown:
+    """An aspect with its choices: compared once, or rated for each side."""
+
+    key: str
+    name: str
+    scales: list[AspectScale]
+
+
+@dataclass(frozen=True, slots=True)
+class AspectScale:
+    """One row of choices; ``side`` is empty where the sides are compared."""
+
+    field: str
+    side: str
+    options: list[Option]
+    chosen: str
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """What the model had guessed, said after the judgment."""
 
@@ -140,7 +160,9 @@ class JudgePage:
     def controls_key(self) -> str:
         """Equal for pages whose controls, with nothing entered, are the same."""
         project = self.project
-        return json.dumps([project.rationales, project.rationale_min, project.reason_tags, self.user.keys])
+        aspects = [(aspect.key, aspect.name, aspect.way, aspect.steps) for aspect in aspects_of(project)]
+        shown = [project.rationales, project.rationale_min, project.reason_tags, aspects, self.user.keys]
+        return json.dumps([project.slug, *shown])
 
     @property
     def acts_key(self) -> str:
@@ -188,6 +210,21 @@ class JudgePage:
             cap = self.keys[action] if action else ""
             reasons.append(Reason(key, label, action, cap, signs[key], key in good, key in bad))
         return reasons
+
+    @property
+    def aspects(self) -> list[AspectShown]:
+        return [AspectShown(each.key, each.name, self._scales_of(each)) for each in aspects_of(self.project)]
+
+    def _scales_of(self, aspect: Aspect) -> list[AspectScale]:
+        name, none = f"aspect:{aspect.key}", Option("na", _("n/a"))
+        if aspect.way == Aspect.Way.COMPARE:
+            options = [Option("a", "A"), Option("tie", "="), Option("b", "B"), none]
+            return [AspectScale(name, "", options, self.values.get(name, ""))]
+        steps = [Option(str(n), str(n)) for n in range(1, aspect.steps + 1)]
+        return [
+            AspectScale(f"{name}:{side}", side, [*steps, none], self.values.get(f"{name}:{side}", ""))
+            for side in SIDE_NAMES.values()
+        ]
 
     @property
     def skip_reasons(self) -> list[Option]:

@@ -58,6 +58,7 @@ function begin() {
     say(words.draft);
   }
   summarise();
+  showAspects();
   pace.show();
 }
 
@@ -332,6 +333,21 @@ function openText() {
   document.querySelector("#why-text")?.focus();
 }
 
+function openAspects() {
+  const aspects = document.querySelector("#aspects");
+  if (!aspects) return;
+  const others = document.querySelector("#others");
+  if (others?.offsetParent) others.checked = true;
+  aspects.open = !aspects.open;
+  if (aspects.open) (aspects.querySelector("input:checked") ?? aspects.querySelector("input")).focus();
+}
+
+// Aspects that were answered are never hidden: what is sent is seen.
+function showAspects() {
+  const aspects = document.querySelector("#aspects");
+  if (aspects?.querySelector("input:checked")) aspects.open = true;
+}
+
 function mark(good) {
   if (!dock() || marks.give(good)) return;
   say(words.mark_none.replace("{key}", keys.select));
@@ -347,6 +363,7 @@ function act(name, shift) {
     mark_good: () => mark(true),
     mark_bad: () => mark(false),
     select: () => dock() && marks.select(),
+    aspects: openAspects,
     differences: () => differences.toggle(marks.texts),
     undo: () => revising || undo(),
     skip: () => dock() && openPopover("#skip"),

@@ -372,7 +372,7 @@ def statements(act: Any) -> int:
 def test_query_counts(people: ThreePeople, owner: Api, annotator: Api) -> None:
     annotator.get(annotator.where)  # the token's use is noted
     owner.get(owner.where)
-    assert statements(lambda: annotator.next()) == 5  # token, access, annotator, find, claim
+    assert statements(lambda: annotator.next()) == 6  # token, access, annotator, find, claim, aspects
     body = {"assignment": str(Assignment.objects.get().key), "choice": "a", "rationale": "Why."}
     assert statements(lambda: annotator.judge(body)) <= 10
     for _ in range(3):

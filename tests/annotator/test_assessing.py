@@ -91,7 +91,7 @@ def test_aggregates_of_each_pair(project: Project) -> None:
     aggregates = QualityReport.objects.get().aggregates
     pairs = list(Pair.objects.order_by("pk"))
     said = list(pairs[0].judgments.values_list("choice", flat=True))
-    assert aggregates[str(pairs[0].pk)]["votes"] == [said.count("a"), said.count("b"), 0, 0]
+    assert aggregates[str(pairs[0].pk)]["votes"] == [said.count("a"), said.count("b"), 0, 0, 0]
     for method in ("majority", "dawid_skene", "mace"):
         found = "".join(aggregates[str(pair.pk)][method][0] for pair in pairs)
         assert sum(one == other for one, other in zip(found, "aabb" * 20, strict=True)) >= 70

@@ -55,6 +55,7 @@ FULL = row(
     tags=[{"tag": "clear", "side": "a", "good": True}],
     spans=[{"side": "b", "start": 0, "end": 3, "quote": "Who", "good": False, "tag": "clear", "comment": "ç"}],
     flag={"kind": "broken", "about": "a", "note": "Cut off."},
+    aspects={"tone": "b", "honest": {"a": 4, "b": None}},
     part="context",
     slices=["random"],
     source="crowd",
@@ -82,6 +83,7 @@ def test_pair_terms_and_as_shown(project: Project) -> None:
             {"side": "a", "start": 0, "end": 2, "quote": "Be", "good": False, "tag": "", "comment": ""},
         ],
         "flag": {"kind": "unsafe", "about": "b", "note": ""},
+        "aspects": {"tone": "a", "honest": {"a": 2, "b": 7}, "style": "tie"},
     }
     take(project, row(swapped=True, preference="b", strength=1, model_a="m1", model_b="m2", tags=tags, **others))
     (pair,), (shown,) = rows(project), rows(project, sides="shown")
@@ -95,6 +97,8 @@ def test_pair_terms_and_as_shown(project: Project) -> None:
     assert (pair["tags"], shown["tags"]) == (tags, [{**tags[0], "side": "a"}])
     assert (pair["spans"], pair["flag"]) == (others["spans"], others["flag"])
     assert [span["side"] for span in shown["spans"]] == ["a", "b"]
+    assert pair["aspects"] == others["aspects"]
+    assert shown["aspects"] == {"tone": "b", "honest": {"a": 7, "b": 2}, "style": "tie"}
     assert shown["flag"] == {"kind": "unsafe", "about": "a", "note": ""}
 
 

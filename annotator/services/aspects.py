@@ -1,0 +1,227 @@
+"""Aspects: what the owner asks about beside the choice, what is said of them, and how much each matters to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from annotator.errors import Invalid
+from annotator.models import (
+    Annotator,
+    Aspect,
+    AspectComparison,
+    AspectImportance,
+    AspectRating,
+    Judgment,
+    Project,
+    User,
+)
+from annotator.services.audit import record
+from annotator.services.marks import SIDES, Side
+from annotator.services.texts import text_problem
+
+MAX_ASPECTS = 12
+MAX_NAME = 80
+_WAYS = Aspect.Way.values
+_FLIPPED = {"a": "b", "b": "a"}
+
+Better = Literal["left", "right", "tie", "na"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """One side's place on an aspect's scale, 1 … steps; None: it does not apply."""
+
+    aspect: str
+    side: Side
+    value: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Which side is better on an aspect; ``na``: it does not apply."""
+
+    aspect: str
+    better: Better
+
+
+@dataclass(frozen=True, slots=True)
+class AspectAsked:
+    """An aspect as the owner sets it up; ``key`` is empty for a new one."""
+
+    name: str
+    way: str
+    steps: int = 5
+    key: str = ""
+
+
+def aspects_of(project: Project) -> list[Aspect]:
+    """What is asked now, in the owner's order. Read once for each project object."""
+    if "asked" not in project.__dict__:
+        project.__dict__["asked"] = list(Aspect.objects.filter(project=project, retired_at=None))
+    asked: list[Aspect] = project.__dict__["asked"]
+    return asked
+
+
+def know_aspects(project: Project, asked: list[Aspect]) -> None:
+    """Spare ``aspects_of`` the query, where they were read with the project."""
+    project.__dict__["asked"] = asked
+
+
+def aspects_problem(said: Iterable[Rated | Compared], project: Project) -> str:
+    """What is wrong with the first that can't be stored, in words; empty if all can."""
+    said = list(said)
+    if not said:
+        return ""
+    known = {aspect.key: aspect for aspect in aspects_of(project)}
+    seen: set[tuple[str, str]] = set()
+    for each in said:
+        side = each.side if isinstance(each, Rated) else ""
+        if problem := _problem(each, known) or (
+            f"“{each.aspect}” is answered twice." if (each.aspect, side) in seen else ""
+        ):
+            return problem
+        seen.add((each.aspect, side))
+    return ""
+
+
+def _problem(said: Rated | Compared, known: Mapping[str, Aspect]) -> str:
+    aspect = known.get(said.aspect)
+    if aspect is None:
+        return f"“{said.aspect}” is not an aspect of this project ({', '.join(known) or 'it has none'})."
+    if isinstance(said, Compared):
+        if aspect.way != Aspect.Way.COMPARE:
+            return f"“{aspect.name}” is rated on a scale for each response, not compared."
+        return "" if said.better in (*SIDES, "tie", "na") else f"“{said.better}” is none of left, right, tie, na."
+    if aspect.way != Aspect.Way.RATE:
+        return f"“{aspect.name}” is compared, not rated."
+    if said.side not in SIDES:
+        return f"“{said.side}” is not a side."
+    fits = said.value is None or 1 <= said.value <= aspect.steps
+    return "" if fits else f"“{aspect.name}” goes from 1 to {aspect.steps}; {said.value} is not on it."
+
+
+def store_aspects(judgment: Judgment, said: Sequence[Rated | Compared], sides: Mapping[Side, int]) -> None:
+    """Insert what was said with a judgment; ``sides`` are the responses' ids as shown."""
+    pair = judgment.pair
+    assert pair is not None
+    ids = {aspect.key: aspect.pk for aspect in aspects_of(judgment.project)}
+    own = {pair.response_a_id: "a", pair.response_b_id: "b"}
+    AspectRating.objects.bulk_create(
+        AspectRating(judgment=judgment, aspect_id=ids[each.aspect], response_id=sides[each.side], value=each.value)
+        for each in said
+        if isinstance(each, Rated)
+    )
+    AspectComparison.objects.bulk_create(
+        AspectComparison(
+            judgment=judgment,
+            aspect_id=ids[each.aspect],
+            choice=next((own[sides[side]] for side in SIDES if side == each.better), each.better),
+        )
+        for each in said
+        if isinstance(each, Compared)
+    )
+
+
+def said_of(judgment: Judgment, left_id: int) -> tuple[Rated | Compared, ...]:
+    """What was said with a stored judgment, on the sides as shown."""
+    rated = judgment.aspect_ratings.select_related("aspect").order_by("aspect__position", "pk")
+    compared = judgment.aspect_comparisons.select_related("aspect").order_by("aspect__position")
+    pair = judgment.pair
+    left = "a" if pair and pair.response_a_id == left_id else "b"
+    better: dict[str, Better] = {"tie": "tie", "na": "na", left: "left"}
+    return (
+        *(Rated(r.aspect.key, "left" if r.response_id == left_id else "right", r.value) for r in rated),
+        *(Compared(c.aspect.key, better.get(c.choice, "right")) for c in compared),
+    )
+
+
+def set_aspects(*, project: Project, by: User, asked: Sequence[AspectAsked]) -> None:
+    """Ask for these aspects from now on, in this order; ones left out are retired and keep what was said of them.
+
+    Raises ``Invalid`` with ``fields`` by the rows' numbers. A retired aspect comes back with its key. The way of asking
+    and the steps of an aspect that was answered stay as they are: a changed one is a new aspect.
+    """
+    rows = [row for row in asked if row.name.strip()]
+    if wrong := {str(n): problem for n, row in enumerate(rows) if (problem := _asked_problem(row))}:
+        raise Invalid("The aspects can’t be saved so.", fields=wrong)
+    if len(rows) > MAX_ASPECTS:
+        raise Invalid(f"At most {MAX_ASPECTS} aspects, not {len(rows)}.")
+    with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        stored = {aspect.key: aspect for aspect in Aspect.objects.filter(project=project)}
+        kept = [_keep(project, row, place, stored) for place, row in enumerate(rows)]
+        gone = Aspect.objects.filter(project=project, retired_at=None).exclude(pk__in=kept)
+        gone.update(retired_at=timezone.now())
+        record(project=project, by=by, what="aspects changed", aspects=[row.name.strip() for row in rows])
+    project.__dict__.pop("asked", None)
+
+
+def _asked_problem(row: AspectAsked) -> str:
+    if problem := text_problem(row.name, limit=MAX_NAME):
+        return problem
+    if row.way not in _WAYS:
+        return f"“{row.way}” is none of {', '.join(_WAYS)}."
+    return "" if 2 <= row.steps <= 10 else f"A scale has 2 to 10 steps, not {row.steps}."
+
+
+def _keep(project: Project, row: AspectAsked, place: int, stored: dict[str, Aspect]) -> int:
+    name = row.name.strip()
+    aspect = stored.get(row.key or slugify(name)[:40])
+    if aspect and (aspect.way, aspect.steps) != (row.way, row.steps) and _answered(aspect):
+        if row.key:
+            raise Invalid(f"“{aspect.name}” has answers: its way of asking stays. Retire it and add another.")
+        aspect = None
+    if aspect is None:
+        key = _free_key(slugify(name)[:36] or f"aspect-{place + 1}", stored)
+        aspect = stored[key] = Aspect(project=project, key=key)
+    aspect.name, aspect.way, aspect.steps, aspect.position, aspect.retired_at = name, row.way, row.steps, place, None
+    aspect.save()
+    return aspect.pk
+
+
+def _answered(aspect: Aspect) -> bool:
+    return aspect.ratings.exists() or aspect.comparisons.exists()
+
+
+def _free_key(key: str, stored: Mapping[str, Aspect]) -> str:
+    names = [key, *(f"{key}-{n}" for n in range(2, 2 + len(stored)))]
+    return next(name for name in names if name not in stored)
+
+
+def set_importance(*, annotator: Annotator, keys: Sequence[str]) -> None:
+    """Store the annotator's order of the aspects, the most important first; all of them, each once. Raises ``Invalid``."""
+    ids = {aspect.key: aspect.pk for aspect in aspects_of(annotator.project)}
+    if sorted(keys) != sorted(ids):
+        expected = ", ".join(ids) or "none"
+        raise Invalid(f"Every aspect ({expected}) must be there once.", fields={"order": "not every aspect once"})
+    with transaction.atomic():
+        Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
+        AspectImportance.objects.filter(annotator=annotator).delete()
+        AspectImportance.objects.bulk_create(
+            AspectImportance(annotator=annotator, aspect_id=ids[key], place=place)
+            for place, key in enumerate(keys, start=1)
+        )
+
+
+def importance_of(annotator: Annotator) -> list[Aspect]:
+    """The aspects in the annotator's order; those that they have not ordered come after, in the owner's."""
+    places = dict(AspectImportance.objects.filter(annotator=annotator).values_list("aspect", "place"))
+    return sorted(aspects_of(annotator.project), key=lambda aspect: (places.get(aspect.pk, 1_000), aspect.position))
+
+
+def has_order(annotator: Annotator) -> bool:
+    """Whether they have said what matters to them."""
+    return AspectImportance.objects.filter(annotator=annotator).exists()
+
+
+def other_way_round(said: object) -> object:
+    """What a file says of an aspect (a choice, or a place on the scale for each response) with a and b exchanged."""
+    if isinstance(said, dict):
+        return {_FLIPPED[side]: value for side, value in said.items()}
+    return _FLIPPED.get(str(said), said)

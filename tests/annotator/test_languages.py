@@ -1,0 +1,87 @@
+"""Italian: chosen on the account or asked for by the browser, compiled as it is written, complete where people judge."""
+
+from __future__ import annotations
+
+import gettext
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+
+from tests.annotator.test_page_judge import HTMX, address, get_form
+from tests.factories import ThreePeople
+
+CATALOGUE = Path(settings.LOCALE_PATHS[0]) / "it" / "LC_MESSAGES"
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+def written() -> dict[str, tuple[str, list[str]]]:
+    """The catalogue's source: each message with its plural and its translations."""
+    found = {}
+    for block in (CATALOGUE / "django.po").read_text().split("\n\n")[1:]:
+        parts = re.findall(r'^(msg\w+(?:\[\d\])?) ((?:"(?:[^"\\]|\\.)*"\n?)+)', block, re.MULTILINE)
+        texts = {name: "".join(_QUOTED.findall(text)).replace('\\"', '"').replace("\\n", "\n") for name, text in parts}
+        translations = [text for name, text in texts.items() if name.startswith("msgstr")]
+        found[texts["msgid"]] = (texts.get("msgid_plural", ""), translations)
+    return found
+
+
+def test_what_is_compiled_is_what_is_written() -> None:
+    with (CATALOGUE / "django.mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    for message, (plural, translations) in written().items():
+        if not all(translations):
+            continue
+        if plural:
+            assert [compiled.ngettext(message, plural, n) for n in (1, 2)] == translations
+        else:
+            assert compiled.gettext(message) == translations[0]
+
+
+def test_translations_keep_what_is_filled_in() -> None:
+    for message, (plural, translations) in written().items():
+        for original, translation in zip([message, plural or message], translations, strict=False):
+            if translation:
+                marks = re.compile(r"%\(\w+\)[sd]|%%|\{\w+\}|%d")
+                assert sorted(marks.findall(original)) == sorted(marks.findall(translation)), message
+
+
+@pytest.mark.django_db
+def test_an_account_has_its_language(people: ThreePeople, annotator_client: Client) -> None:
+    fields = {"language": "it", "text_size": "m", "line_length": "normal", "break_minutes": "45", "shortcuts": "on"}
+    assert annotator_client.post(reverse("account"), fields).status_code == 302
+    reply = annotator_client.get(address(people))
+    html = reply.content.decode()
+    assert '<html lang="it"' in html
+    assert reply["Content-Language"] == "it"
+    assert "A molto meglio" in html
+    form = get_form(annotator_client, people)
+    wrong = annotator_client.post(address(people), form, headers=HTMX).content.decode()
+    assert "Scegli uno dei sette gradi" in wrong
+    english = annotator_client.post(reverse("account"), fields | {"language": "en"}, headers={"Accept-Language": "it"})
+    assert english.status_code == 302
+    assert "A much better" in annotator_client.get(address(people), headers={"Accept-Language": "it"}).content.decode()
+    assert annotator_client.post(reverse("account"), fields | {"language": "xx"}).status_code == 422
+
+
+@pytest.mark.django_db
+def test_a_browser_is_answered_in_its_language() -> None:
+    html = Client().get("/accounts/login/", headers={"Accept-Language": "it-IT,it;q=0.9"}).content.decode()
+    assert '<html lang="it"' in html
+    assert "Password dimenticata?" in html
+    assert '<html lang="en"' in Client().get("/accounts/login/", headers={"Accept-Language": "de"}).content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("page", ["judge", "history"])
+def test_nothing_is_left_in_english_where_people_judge(
+    people: ThreePeople, annotator_client: Client, page: str
+) -> None:
+    people.annotator.language = "it"
+    people.annotator.save()
+    html = annotator_client.get(reverse(page, args=[people.project.slug])).content.decode()
+    left = [message for message, (_, translations) in written().items() if len(message) > 12 and not all(translations)]
+    assert [message for message in left if f">{message}<" in html or f'"{message}"' in html] == []
