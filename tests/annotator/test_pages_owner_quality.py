@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from annotator.models import Annotator, AuditEntry, Judgment, Pair, Project, QualityStep
 from annotator.services.assessing import assess
-from annotator.services.fits import keep_fit
+from annotator.services.fits import keep_fits
 from annotator.services.gold import set_gold
 from annotator.services.standing import check_standing
 from tests.factories import ThreePeople, make_annotator, make_pair, make_prompt
@@ -41,7 +41,7 @@ def judged(people: ThreePeople) -> ThreePeople:
             )
     for annotator in (people.judge, *others):
         own = 23 if annotator != people.judge else 22
-        keep_fit(annotator_id=annotator.pk, version="hybrid@1", signature="", right=own, pooled_right=12, of=25)
+        keep_fits(version="hybrid", signature="", fits={annotator.pk: (own, 12, 25)})
     assert assess(project=project)
     return people
 
