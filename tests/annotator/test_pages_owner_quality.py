@@ -79,6 +79,18 @@ def test_one_person_in_words(judged: ThreePeople, owner_client: Client) -> None:
     assert "Wilson interval" in said
 
 
+def test_a_pairs_aggregated_answers(judged: ThreePeople, owner_client: Client) -> None:
+    pair = Pair.objects.filter(project=judged.project).earliest("pk")
+    said = page(owner_client, "pair", judged.project, pair.pk)
+    assert "Taken together" in said and "Majority" in said and "75 %" in said and "MACE" in said
+    assert (
+        "Taken together"
+        not in owner_client.get(
+            reverse("pair", args=[judged.project.slug, pair.pk]), {"judgments": "hide"}
+        ).content.decode()
+    )
+
+
 def test_left_out_and_restored(judged: ThreePeople, owner_client: Client) -> None:
     where = reverse("annotator_stand", args=[judged.project.slug, judged.judge.pk])
     said = owner_client.post(where, {"act": "drop"}, follow=True).content.decode()
