@@ -13,10 +13,11 @@ RUN_HOURS = 6
     time_limit=RUN_HOURS * 3_600 + 300,
 )
 def fit(run_id: int) -> None:
-    """Carry one run out. Harmless where it is over or in another worker's hands."""
+    """Carry one run out, then see how well models fit people. Harmless where it is over or in another worker's hands."""
     from training.execution import execute_run
+    from training.fits import measure_fits
 
-    execute_run(run_id)
+    measure_fits(execute_run(run_id))
 
 
 @shared_task(name="training.tasks.clean", expires=3_600)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, Func, IntegerField, JSONField, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from annotator.models import Annotator, AnnotatorQuality, Project, QualityReport, QualityStep
@@ -98,10 +98,24 @@ def steps_lately(project: Project) -> int:
     return week.exclude(Exists(later)).values("annotator").distinct().count()
 
 
-def aggregate_of(project: Project, pair_id: int) -> dict[str, Any] | None:
-    """What each method says of one pair; None where it is not in the report."""
-    found = QualityReport.objects.filter(project=project).values_list(f"aggregates__{pair_id}", flat=True).first()
-    return found if isinstance(found, dict) else None
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """What a method makes of all answers to a pair, and how sure it is."""
+
+    method: str
+    choice: str
+    probability: float
+
+
+METHODS = {"majority": "Majority", "dawid_skene": "Dawid–Skene", "mace": "MACE"}
+
+
+def aggregates_of(project: Project, pair_id: int) -> list[Aggregate]:
+    """What each method says of one pair; none where it is not in the report."""
+    # Django would take a key of digits for a place in an array.
+    path = Func(F("aggregates"), Value(str(pair_id)), function="jsonb_extract_path", output_field=JSONField())
+    found = QualityReport.objects.filter(project=project).values_list(path, flat=True).first()
+    return [Aggregate(label, *found[name]) for name, label in METHODS.items()] if isinstance(found, dict) else []
 
 
 def _group(simulated: bool, body: dict[str, Any]) -> GroupReport:

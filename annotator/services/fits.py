@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from annotator.models import ModelFit
+from collections.abc import Mapping
+
+from annotator.models import Annotator, ModelFit
 
 
-def keep_fit(*, annotator_id: int, version: str, signature: str, right: int, pooled_right: int, of: int) -> None:
-    """Keep how often the annotator's own model, and the pooled one, guessed ``of`` choices; in place of what is kept.
+def keep_fits(*, version: str, signature: str, fits: Mapping[int, tuple[int, int, int]]) -> None:
+    """Keep, by annotator, how many choices their own model and the pooled one guessed of how many; in place of what is kept.
 
-    ``signature`` says of which judgments it is.
+    ``version`` says what guessed, ``signature`` on which judgments. Annotators who are gone by now are left out.
     """
-    values = {"version": version, "signature": signature, "right": right, "pooled_right": pooled_right, "of": of}
-    ModelFit.objects.update_or_create(annotator_id=annotator_id, defaults=values)
+    there = Annotator.objects.filter(pk__in=fits).values_list("pk", flat=True)
+    rows = [
+        ModelFit(annotator_id=pk, version=version, signature=signature, right=right, pooled_right=pooled, of=of)
+        for pk in there
+        for right, pooled, of in [fits[pk]]
+    ]
+    ModelFit.objects.bulk_create(
+        rows,
+        batch_size=1_000,
+        update_conflicts=True,
+        unique_fields=["annotator"],
+        update_fields=["version", "signature", "right", "pooled_right", "of", "computed_at"],
+    )

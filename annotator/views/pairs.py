@@ -17,6 +17,7 @@ from annotator.access import project_for
 from annotator.errors import Conflict, Invalid
 from annotator.models import Annotator, Project, Role
 from annotator.selectors.pairs import judged, judgments_of, open_flags, pairs_of, pins_of
+from annotator.selectors.trust import aggregates_of
 from annotator.services.erasing import restore_pair, withdraw_pair
 from annotator.services.flags import see_to_flags
 from annotator.services.gold import set_gold
@@ -58,6 +59,7 @@ def pair(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     if is_part(request, "judgments"):
         return part(request, access, "annotator/_pair_judgments.html", context, target="judgments")
     context["decisions"] = row.adjudications.select_related("by").order_by("-revision")
+    context["aggregates"] = aggregates_of(access.project, pk)
     context["blind"] = request.GET.get("judgments") == "hide"
     if access.owns:
         context |= {

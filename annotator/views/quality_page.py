@@ -104,8 +104,8 @@ def verdict_sentence(verdict: str) -> str:
             " That is what answering without reading looks like."
         ),
         "minority": _(
-            "Answers differ from the others’ and are true to themselves: this person’s own model guesses them. That is a"
-            " taste of its own and nothing to correct."
+            "Answers differ from the others’ and are true to themselves: this person’s own model guesses them, or they are the"
+            " opposite of the others’. That is a taste of its own and nothing to correct (unless the scale was misread)."
         ),
         "unclear": _(
             "Answers differ from the others’, and it can’t be told that this is a taste: there are too few, or no model has"
@@ -181,9 +181,9 @@ DEFINITIONS = {
     ),
     "gold": gettext_lazy("First looks at pairs with a known answer that gave it. Wilson interval."),
     "fit": gettext_lazy(
-        "Each fifth of the preferences is guessed by a model of this person adapted to the other four (five-fold"
-        " cross-validation; the shared weights have seen all). Where there is no such figure yet, the guesses made before each"
-        " judgment. Wilson interval."
+        "All judgments are dealt into three parts; each part is guessed by models fitted on the other two, in which nothing of"
+        " it is seen, adapted to the person’s judgments there. Measured after each training run; before the first, these are"
+        " the guesses made when the pairs were dealt. Wilson interval."
     ),
     "left": gettext_lazy(
         "Preferences for the response shown on the left. Sides are shuffled and counterbalanced, so half is expected. Wilson interval."

@@ -82,7 +82,8 @@ def verdict_of(person: Person, usual: Usual) -> Verdict:
 
     Inconsistent: other answers when asked again than is usual; or far from the others while their own model does no
     better than a coin, and worse than is usual. Minority: far from the others in which response they prefer (not only in how
-    often they see no difference), and their own model guesses them, at least as often as the pooled one.
+    often they see no difference), and their own model guesses them, at least as often as the pooled one; or surely choosing
+    the opposite of the others, which no coin does.
     """
     if _surely_below(person.same, usual.same):
         return "inconsistent"
@@ -91,6 +92,8 @@ def verdict_of(person: Person, usual: Usual) -> Verdict:
     other_side = _surely_below(person.sides, usual.sides)
     if not other_side and not _surely_below(person.others, usual.others):
         return "typical"
+    if other_side and person.sides is not None and person.sides.high < 0.5:
+        return "minority"
     if person.fit is None or person.fit.of < FEW:
         return "unclear"
     pooled = person.pooled_fit.estimate if person.pooled_fit else 0.0

@@ -51,6 +51,7 @@ def train(
     """Fit the project's model on its judgments. Ends with 1 where the run fails or is stopped."""
     with _project(slug) as project:
         from training.execution import execute_run
+        from training.fits import measure_fits
         from training.runs import start_run
 
         run = start_run(
@@ -63,7 +64,7 @@ def train(
         )
         click.echo(f"run {run.number} of {slug}: {run.model_name} on {run.encoder}", err=True)
         if here:
-            execute_run(run.pk, watch=_show)
+            measure_fits(execute_run(run.pk, watch=_show))
         elif wait:
             _wait_for(run)
         run.refresh_from_db()

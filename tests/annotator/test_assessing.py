@@ -12,7 +12,7 @@ from django.utils import timezone
 from annotator.models import Annotator, AnnotatorQuality, Aspect, AspectRating, Judgment, Pair, Project, QualityReport
 from annotator.selectors.judged import groups_of, signature_of
 from annotator.services.assessing import assess, assess_due
-from annotator.services.fits import keep_fit
+from annotator.services.fits import keep_fits
 from annotator.services.gold import set_gold
 from tests.factories import make_annotator, make_pair, make_project, make_prompt
 
@@ -44,14 +44,8 @@ def project() -> Project:
             steady = truth if rng.random() < 0.9 else other
             choice = {"contrary": other, "coin": "ab"[rng.integers(2)]}.get(name, steady)
             say(annotator, pair, choice, strength=1 + n % 3, seconds=10 + n, swapped=bool(n % 2))
-        keep_fit(
-            annotator_id=annotator.pk,
-            version="hybrid@1",
-            signature="x",
-            right={"contrary": 36, "coin": 19}.get(name, 35),
-            pooled_right={"contrary": 5, "coin": 20}.get(name, 34),
-            of=40,
-        )
+        right, pooled = {"contrary": (36, 5), "coin": (19, 20)}.get(name, (35, 34))
+        keep_fits(version="hybrid", signature="x", fits={annotator.pk: (right, pooled, 40)})
     return project
 
 
@@ -132,14 +126,7 @@ def test_reports_are_made_when_something_changed_and_not_before(project: Project
     for change in (
         lambda: say(Annotator.objects.earliest("pk"), make_pair(project), "a"),
         lambda: set_gold(pair=Pair.objects.earliest("pk"), choice="b", by=None),
-        lambda: keep_fit(
-            annotator_id=Annotator.objects.earliest("pk").pk,
-            version="hybrid@2",
-            signature="y",
-            right=1,
-            pooled_right=1,
-            of=9,
-        ),
+        lambda: keep_fits(version="hybrid", signature="y", fits={Annotator.objects.earliest("pk").pk: (1, 1, 9)}),
     ):
         before = signature_of(project)
         change()

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from annotator.models import Annotator, AuditEntry, Judgment, Pair, Project, QualityStep
 from annotator.services.assessing import assess
-from annotator.services.fits import keep_fit
+from annotator.services.fits import keep_fits
 from annotator.services.gold import set_gold
 from annotator.services.standing import check_standing
 from tests.factories import ThreePeople, make_annotator, make_pair, make_prompt
@@ -41,7 +41,7 @@ def judged(people: ThreePeople) -> ThreePeople:
             )
     for annotator in (people.judge, *others):
         own = 23 if annotator != people.judge else 22
-        keep_fit(annotator_id=annotator.pk, version="hybrid@1", signature="", right=own, pooled_right=12, of=25)
+        keep_fits(version="hybrid", signature="", fits={annotator.pk: (own, 12, 25)})
     assert assess(project=project)
     return people
 
@@ -77,6 +77,18 @@ def test_one_person_in_words(judged: ThreePeople, owner_client: Client) -> None:
     assert "Says the same as somebody else on the same pair in 0 % of cases; " in said
     assert "Their own model guesses 88 % of their choices; the model for everybody, 48 %." in said
     assert "Wilson interval" in said
+
+
+def test_a_pairs_aggregated_answers(judged: ThreePeople, owner_client: Client) -> None:
+    pair = Pair.objects.filter(project=judged.project).earliest("pk")
+    said = page(owner_client, "pair", judged.project, pair.pk)
+    assert "Taken together" in said and "Majority" in said and "75 %" in said and "MACE" in said
+    assert (
+        "Taken together"
+        not in owner_client.get(
+            reverse("pair", args=[judged.project.slug, pair.pk]), {"judgments": "hide"}
+        ).content.decode()
+    )
 
 
 def test_left_out_and_restored(judged: ThreePeople, owner_client: Client) -> None:

@@ -261,9 +261,23 @@ def test_a_minority_is_not_inconsistent() -> None:
     assert [person.verdict for person in people] == ["typical"] * 6 + ["minority", "inconsistent"]
     assert usual.others
     assert usual.others > 0.6
-    # Without a model that tells the two apart, nothing is claimed.
+    # Without a model: choosing the opposite is no coin's doing; of the other nothing is claimed.
     people, _ = people_figures(judged(who, pair, answer), 8, no_fits(8))
-    assert [person.verdict for person in people][6:] == ["unclear", "unclear"]
+    assert [person.verdict for person in people][6:] == ["minority", "unclear"]
+
+
+def test_a_taste_apart_is_told_by_its_own_model() -> None:
+    usual = Usual(seconds=10, others=0.7, sides=0.8, same=0.9, fit=0.75)
+    figures: dict[str, object] = dict.fromkeys(Person.__dataclass_fields__)
+    apart = figures | {"others": Figure(0.5, 0.45, 0.55, 400), "sides": Figure(0.55, 0.5, 0.6, 380)}
+
+    def verdict(fit: Figure, pooled: Figure) -> str:
+        return verdict_of(Person(**apart | {"fit": fit, "pooled_fit": pooled}), usual)  # type: ignore[arg-type]
+
+    assert verdict(Figure(0.7, 0.65, 0.74, 380), Figure(0.55, 0.5, 0.6, 380)) == "minority"
+    assert verdict(Figure(0.6, 0.55, 0.65, 380), Figure(0.7, 0.65, 0.74, 380)) == "unclear"
+    assert verdict(Figure(0.5, 0.45, 0.55, 380), Figure(0.5, 0.45, 0.55, 380)) == "inconsistent"
+    assert verdict(Figure(0.5, 0.3, 0.8, 20), Figure(0.5, 0.3, 0.8, 20)) == "unclear"  # too little to tell from usual
 
 
 def test_who_changes_their_answers_is_inconsistent_whatever_the_others_say() -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from annotator.models import Adjudication, Annotator, Judgment, Pair, Project, QualityStep
 from annotator.services.assessing import assess
-from annotator.services.fits import keep_fit
+from annotator.services.fits import keep_fits
 from annotator.services.gold import set_gold
 from annotator.services.standing import check_standing
 from tests.factories import ThreePeople, make_annotator, make_people, make_prompt, make_response
@@ -83,7 +83,7 @@ def judge_all(annotator: Annotator, pairs: list[Pair], rng: np.random.Generator)
             rows.append(Judgment(**common, choice=again, occasion=1, client_key=uuid4(), seconds=seconds))
     Judgment.objects.bulk_create(rows)
     own, pooled = (100, 20) if contrary else (55, 54) if careless else (96, 94)
-    keep_fit(annotator_id=annotator.pk, version="hybrid@1", signature="", right=own, pooled_right=pooled, of=112)
+    keep_fits(version="hybrid", signature="", fits={annotator.pk: (own, pooled, 112)})
 
 
 def test_an_owner_looks_at_the_data_and_acts(
