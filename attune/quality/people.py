@@ -156,7 +156,9 @@ class _Counter:
         self.annotators = annotators
 
     def __call__(self, annotator: Ints, hit: NDArray[np.generic], counts: Flags) -> tuple[Floats, Ints]:
-        hits = np.bincount(annotator[counts], weights=hit[counts].astype(float), minlength=self.annotators).astype(float)
+        hits = np.bincount(annotator[counts], weights=hit[counts].astype(float), minlength=self.annotators).astype(
+            float
+        )
         return hits, np.bincount(annotator[counts], minlength=self.annotators).astype(np.int64)
 
 
