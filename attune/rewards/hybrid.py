@@ -43,7 +43,7 @@ from attune.rewards.newcomers import (
 )
 from attune.rewards.pooled import Penalties, PooledFit, fit_pooled
 from attune.rewards.rehearsal import Rehearsal, Variances, choose_variances
-from attune.rewards.settings import checked
+from attune.rewards.settings import checked, setting
 from attune.rewards.tastes import FIRST, KNOWN, NUMBER, Community, Reader, read_evidence
 from attune.rewards.traits import Trait, Traits, fit_traits
 from attune.rewards.trust import KNOTS, Trust, default_trust, learn_trust
@@ -61,21 +61,22 @@ SPREAD_SHOTS = (0, 8, 64)
 
 @dataclass(frozen=True, slots=True)
 class HybridConfig:
-    """ranks: widths of item vectors. class_sizes: classes of each model of groups. rounds and class_rounds: of EM without the
-    held-out annotators; last_rounds: more of them with others; rehearsals: how often some are held out. width: coordinates of
-    an item at most. The precisions: of item vectors around their text, of
-    their map from text, and of a class's shift of a response."""
+    """How the shared part is fitted. What is personal (spreads of tastes, memory, trust) is not set but learnt."""
 
-    ranks: Sequence[int] = (8, 16)
-    class_sizes: Sequence[int] = (3, 4, 6, 8, 12) * 2
-    rounds: int = 24
-    class_rounds: int = 40
-    last_rounds: int = 8
-    rehearsals: int = 2
-    width: int = 96
-    vector_precision: float = 2.0
-    text_precision: float = 10.0
-    class_precision: float = 0.25
+    ranks: Sequence[int] = setting((8, 16), "Widths of the item vectors that are averaged.")
+    class_sizes: Sequence[int] = setting(
+        (3, 4, 6, 8, 12) * 2, "Groups of people in each of the models that are averaged."
+    )
+    rounds: int = setting(24, "Rounds of EM for item vectors.", least=1)
+    class_rounds: int = setting(40, "Rounds of EM for groups.", least=1)
+    last_rounds: int = setting(8, "Rounds of both once the held-out people are taken in.", least=1)
+    rehearsals: int = setting(
+        2, "How often some people are held out, to learn how far to trust what is personal.", least=1, most=5
+    )
+    width: int = setting(96, "Coordinates of an item at most.", least=1, most=512)
+    vector_precision: float = setting(2.0, "How closely item vectors follow the text: precision around it.", least=0.01)
+    text_precision: float = setting(10.0, "Ridge on the map from text to item vectors.", least=0.01)
+    class_precision: float = setting(0.25, "Ridge on what a group thinks otherwise of a response.", least=0.01)
 
 
 @dataclass(frozen=True, slots=True)

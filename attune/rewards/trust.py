@@ -28,8 +28,8 @@ KNOTS = (0, 4, 8, 16, 64, 256)
 LEAST_PEOPLE = 8
 SURE = 2.0
 FEW = 16
-PRIOR_PEOPLE = 30
-"""The guard's word against so many people who, as we expect, do differ: in a small project nothing can be sure."""
+PRIOR_PEOPLE = 60
+"""The guard's word counts 1 − e^(−people / 60): in a small project nothing can be sure, and people do differ as a rule."""
 TEMPERATURE_PRECISION = 25.0
 NEIGHBOUR_PRECISION = 10.0
 START = (0.0, 0.7, 0.4)
@@ -120,7 +120,7 @@ def _guarded(views: Sequence[View], fitted: Floats, *, few: bool) -> Floats:
     share = _sure(losses(views, pooled) - losses(views, fitted), 0, SURE)
     if few:
         share *= _sure(_hits(views, fitted) - _hits(views, pooled), SURE, 2 * SURE)
-    share = 1 - (1 - share) * len(views) / (len(views) + PRIOR_PEOPLE)
+    share = 1 - (1 - share) * (1 - np.exp(-len(views) / PRIOR_PEOPLE))
     return best_temperature(views, share * fitted[1], share * fitted[2])
 
 
