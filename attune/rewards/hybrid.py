@@ -353,6 +353,11 @@ class Hybrid(LinearReward):
             metrics |= {f"personal_{shots}_{key}": value for key, value in gain.items()}
         return metrics
 
+    @property
+    def trait_slopes(self) -> Array:
+        """See ``attune.rewards.corrections.HasTraitSlopes``."""
+        return self.style_traits.slopes if self.style_traits is not None else np.zeros((0, 0), np.float32)
+
     def traits(self, latent: Latent) -> list[Trait]:
         """How named properties of style move this person's reward: (trait, estimate, low, high), 80 % intervals.
 
