@@ -18,33 +18,36 @@ from attune.rewards.networks import sigmoid
 from attune.rewards.traits import SMALLEST_SPREAD, STRONG_TASTE
 from attune.style_features import TRAITS
 
+HAIR = 1e-3
 WORTH = 25
 """Judgments that one statement counts as."""
 
 
 @runtime_checkable
-class HasTraitSlopes(Protocol):
+class HasTraitItems(Protocol):
     """A model that knows how traits move its items."""
 
-    @property
-    def trait_slopes(self) -> Array:
-        """By how much one standard deviation of each trait moves each coordinate of an item, (T, K); (0, K) for none."""
+    def trait_items(self) -> tuple[Array, Array]:
+        """Items half a standard deviation up and down each trait and alike in all else, (T, K) each; (0, K) for none."""
 
 
 def as_comparisons(model: RewardModel, stated: Mapping[str, float]) -> Sequence[Comparison]:
     """Made-up judgments for statements by trait; none for a model that knows no traits."""
-    slopes = model.trait_slopes if isinstance(model, HasTraitSlopes) else np.zeros((0, 0), np.float32)
+    if not isinstance(model, HasTraitItems):
+        return []
     found: list[Comparison] = []
-    for slope, name in zip(slopes, TRAITS, strict=False):
+    for name, up, down in zip(TRAITS, *model.trait_items(), strict=False):
         if name in stated:
-            found += _made_up(model, slope, stated[name])
+            found += _made_up(model, up, down, stated[name])
     return found
 
 
-def _made_up(model: RewardModel, slope: Array, value: float) -> list[Comparison]:
-    up, down = slope / 2, -slope / 2
+def _made_up(model: RewardModel, up: Array, down: Array, value: float) -> list[Comparison]:
+    """``WORTH`` judgments, each a hair apart from the others, as models may count equal ones once."""
     mean, variance = model.margin(model.prior(), up[None], down[None])
     spread = max(float(np.sqrt(variance[0])), SMALLEST_SPREAD)
     goal = float(mean[0]) + value * STRONG_TASTE * spread
     wins = round(WORTH * float(sigmoid(np.float64(goal))))
-    return [Comparison(up, down, "a" if number < wins else "b") for number in range(WORTH)]
+    half = (up - down) / 2
+    nudges = [np.asarray(HAIR * number * half, np.float32) for number in range(WORTH)]
+    return [Comparison(up + nudge, down - nudge, "a" if number < wins else "b") for number, nudge in enumerate(nudges)]

@@ -186,12 +186,17 @@ class ItemModel(RewardModel):
 
     boldness = 1.0
 
+    def trait_items(self) -> tuple[Array, Array]:
+        """See ``attune.rewards.corrections.HasTraitItems``."""
+        middle = self.parts.table.mean(axis=0)
+        slopes = self.trait_slopes if len(self.trait_slopes) else np.zeros((0, len(middle)), np.float32)
+        return middle + slopes / 2, middle - slopes / 2
+
     def traits(self, latent: Latent) -> list[Trait]:
         """See ``Hybrid.traits``: by how much more this person's reward moves along each trait than everybody's."""
-        slopes, middle = self.trait_slopes, self.parts.table.mean(axis=0)
-        if not len(slopes):
+        up, down = self.trait_items()
+        if not len(up):
             return []
-        up, down = middle + slopes / 2, middle - slopes / 2
         (own, doubt), (common, spread) = self.margin(latent, up, down), self.margin(self.prior(), up, down)
         return trait_rows(own - common, np.sqrt(doubt), np.sqrt(spread))
 

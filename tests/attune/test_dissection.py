@@ -12,7 +12,6 @@ from attune.dissection import Dissection, dissect
 from attune.errors import ArtifactError
 from attune.evaluate import comparisons
 from attune.logistic import Choices, Gaussian, person, population
-from attune.rewards import create
 from attune.rewards.base import Comparison, RewardModel
 from attune.rewards.corrections import WORTH, as_comparisons
 from attune.simulate import Simulation
@@ -121,8 +120,7 @@ def test_a_statement_moves_any_model_the_way_it_says(model: RewardModel, world: 
     length = list(TRAITS).index("concise–detailed")
     assert len(as_comparisons(model, {"concise–detailed": 1.0})) == WORTH
     assert list(as_comparisons(model, {})) == []
-    slopes = model.trait_slopes  # type: ignore[attr-defined]
-    up, down = slopes[length : length + 1] / 2, -slopes[length : length + 1] / 2
+    up, down = (items[length : length + 1] for items in model.trait_items())  # type: ignore[attr-defined]
     margins = [
         float(model.margin(model.adapt(as_comparisons(model, {"concise–detailed": value})), up, down)[0][0])
         for value in (-1.2, 1.2)
@@ -131,7 +129,7 @@ def test_a_statement_moves_any_model_the_way_it_says(model: RewardModel, world: 
 
 
 def test_a_statement_is_outweighed_by_many_judgments(world: Simulation) -> None:
-    model = create("hybrid")
+    model = small("hybrid")
     model.fit(Snapshot(world.responses, world.judgments), styled_as_text(world), encoder="style")
     name = max(world.people, key=lambda name: world.people[name].taste[0])
     said = comparisons(model, [each for each in world.judgments if each.annotator == name])
