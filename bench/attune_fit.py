@@ -14,6 +14,7 @@ from attune.rewards import create
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "polis" / "train.jsonl.gz"
 ENCODER = "style"
+MODELS = ("bradley_terry", "hybrid", "mixture", "aspects", "pal_a", "pal_b", "gpm", "fewshot", "vpl")
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -24,9 +25,7 @@ def run(quick: bool) -> dict[str, Any]:
     if quick:
         snapshot = replace(snapshot, judgments=snapshot.judgments[:3000])
     figures = {"judgments": len(snapshot.judgments)}
-    figures |= {
-        f"{name}, {key}": value for name in ("bradley_terry", "hybrid") for key, value in _fit(name, snapshot).items()
-    }
+    figures |= {f"{name}, {key}": value for name in MODELS for key, value in _fit(name, snapshot).items()}
     if not quick:
         tenfold = replace(
             snapshot,

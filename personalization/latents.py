@@ -1,7 +1,7 @@
 """An annotator's latent under a model version: stored, and adapted anew whenever their judgments have changed.
 
 Weights are frozen, so adapting is a few Newton steps over the annotator's own judgments. The stored row carries the
-signature of the judgments that it was made of; a new judgment, an undo or a withdrawal changes the signature, whoever
+signature of the judgments and of the statements about oneself that it was made of; a new one, an undo or a withdrawal changes it, whoever
 writes it, and the next reader adapts again. Two readers at once write the same row; whichever is last, its signature says
 what went into it.
 """
@@ -22,6 +22,7 @@ from annotator.statements import Statement
 from attune.rewards.base import Comparison, Latent, RewardModel
 from personalization.contexts import context_of
 from personalization.items import load, usable
+from personalization.statements import stated_by, with_stated
 from training.serving import ServedVersion
 
 _FLOAT = np.dtype("<f4")
@@ -29,6 +30,7 @@ _FLOAT = np.dtype("<f4")
 # By hand, as it is part of every request that scores or chooses.
 _ROW = f"""
 SELECT a.id, a.ref, a.name, a.user_id, a.simulated, said.signature,
+       coalesce((SELECT '/' || max(s.id) FROM personalization_traitstatement s WHERE s.annotator_id = a.id), ''),
        l.signature, l.mean, l.cov, l.extra, l.n_judgments, l.updated_at
 FROM annotator_annotator a
 CROSS JOIN LATERAL ({SIGNATURE}) AS said (signature)
@@ -78,6 +80,8 @@ class _Row:
     user_id: int | None
     simulated: bool
     signature: str | None
+    stated: str
+    """What it grows by with each statement of theirs about their own taste."""
     stored_signature: str | None
     mean: memoryview | None
     cov: memoryview | None
@@ -126,8 +130,9 @@ def adapt_with(*, annotator_id: int | None, served: ServedVersion, inline: Seque
     """A latent from the annotator's own judgments together with ``inline`` ones. Stores nothing."""
     model = load(served)
     own = () if annotator_id is None else _said(annotator_id, model, served)
+    stated = {} if annotator_id is None else stated_by(annotator_id)
     with usable(served):
-        return model.adapt([*own, *inline])
+        return with_stated(model, [*own, *inline], stated)
 
 
 def _said(annotator_id: int, model: RewardModel, served: ServedVersion) -> Sequence[Comparison]:
@@ -149,7 +154,7 @@ def _person(row: _Row, served: ServedVersion) -> Person:
     model = load(served)
     if not row.signature:
         latent, updated_at = model.prior(), None
-    elif row.signature == row.stored_signature and (stored := _unpacked(row, model)):
+    elif row.signature + row.stated == row.stored_signature and (stored := _unpacked(row, model)):
         latent, updated_at = stored, row.updated_at
     else:
         latent, updated_at = _adapted(row, served, model)
@@ -169,7 +174,7 @@ def _adapted(row: _Row, served: ServedVersion, model: RewardModel) -> tuple[Late
     """A new posterior, stored under the signature read *before* the judgments: a later one makes it stale, never wrong."""
     said = context_of(annotator_id=row.id, model=model, served=served, signature=row.signature or "")
     with usable(served):
-        latent = model.adapt(said.comparisons)
+        latent = with_stated(model, said.comparisons, stated_by(row.id) if row.stated else {})
     return latent, _store(row, served, latent, said.unused)
 
 
@@ -182,7 +187,7 @@ def _store(row: _Row, served: ServedVersion, latent: Latent, unused: int) -> dat
     values: dict[str, Any] = {
         "annotator_id": row.id,
         "version_id": served.id,
-        "signature": row.signature or "",
+        "signature": (row.signature or "") + row.stated,
         "mean": np.asarray(latent.mean, _FLOAT).tobytes(),
         "cov": np.asarray(latent.cov, _FLOAT).tobytes(),
         "extra": json.dumps({name: float(value) for name, value in latent.extra.items()}),

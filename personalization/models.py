@@ -6,6 +6,31 @@ from annotator.models import Annotator
 from training.models import ModelVersion
 
 
+class TraitStatement(models.Model):
+    """What an annotator says of their own taste in one trait. Never changed: the latest of a trait holds.
+
+    ``value`` is on the profile page's scale, 0 what everybody likes and ±1 a strong taste; null takes the earlier one back.
+    """
+
+    annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="trait_statements")
+    trait = models.CharField(max_length=60)
+    value = models.FloatField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["annotator", "trait", "-id"], name="trait_statement_latest")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(value__isnull=True) | models.Q(value__gte=-1.5, value__lte=1.5),
+                name="trait_statement_on_the_rail",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotator} on {self.trait}: {self.value}"
+
+
 class Latent(models.Model):
     """One annotator's taste under one model version: a Gaussian, float32 little-endian, mean (Z,) and cov (Z, Z).
 

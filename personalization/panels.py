@@ -103,6 +103,7 @@ def rewards(texts: Texts, voice: Voice, items: Array, scale: Scale) -> Scores:
         normalize=scale.normalize,
         aggregate=scale.aggregate,
         penalty=scale.penalty,
+        model=texts.model,
     )
 
 

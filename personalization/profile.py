@@ -11,6 +11,7 @@ from django.core.paginator import Page, Paginator
 from annotator.models import Annotator, Judgment, Project
 from annotator.services.answers import as_shown
 from personalization.charts import SharePoint, wilson
+from personalization.dissecting import Dissected, dissected
 from personalization.items import items_of_responses, load, usable
 from personalization.latents import Person, find_person
 from personalization.traits import Trait, traits_of
@@ -64,6 +65,7 @@ class Profile:
     served: ServedVersion | None
     person: Person | None
     traits: list[Trait]
+    dissected: list[Dissected]
     record: Record | None
     judgments: int
 
@@ -71,6 +73,11 @@ class Profile:
     def known(self) -> list[Trait]:
         """The traits that are certain, strongest first."""
         return sorted((each for each in self.traits if each.known), key=lambda each: -abs(each.estimate))
+
+    @property
+    def machines(self) -> bool:
+        """Simulated annotators have been looked at beside people."""
+        return any(each.machines for each in self.dissected)
 
     @property
     def unknown(self) -> list[Trait]:
@@ -88,9 +95,11 @@ def profile_of(annotator: Annotator) -> Profile:
     served = live_version(annotator.project_id)
     person = find_person(served=served, pk=annotator.pk) if served else None
     if served is None or person is None:
-        return Profile(annotator, served, person, [], None, standing)
-    traits = traits_of(served, person.latent) if person.latent.n else []
-    return Profile(annotator, served, person, traits, guess_record(annotator.pk, served), standing)
+        return Profile(annotator, served, person, [], [], None, standing)
+    found = dissected(annotator_id=annotator.pk, served=served) if person.latent.n else []
+    of_model = traits_of(served, person.latent) if person.latent.n and not found else []
+    traits = [each.said or each.trait for each in found] or of_model
+    return Profile(annotator, served, person, traits, found, guess_record(annotator.pk, served), standing)
 
 
 def guess_record(annotator_id: int, served: ServedVersion) -> Record | None:
@@ -210,6 +219,10 @@ def personal_data(annotator: Annotator) -> dict[str, Any]:
             "since": annotator.created_at,
         },
         "judgments": [_said(each) for each in judgments.prefetch_related("spans").order_by("pk")],
+        "statements": [
+            {"trait": each.trait, "value": each.value, "at": each.created_at}
+            for each in annotator.trait_statements.all()
+        ],
         "latents": _latents(annotator),
     }
 

@@ -110,6 +110,7 @@ def scaled(
     normalize: Normalize = "none",
     aggregate: Aggregate = "mean",
     penalty: float = UWO_PENALTY,
+    model: RewardModel | None = None,
 ) -> Scores:
     """Rewards of items (N, K) on the asked scale, with their standard deviations on that scale.
 
@@ -117,7 +118,7 @@ def scaled(
     that the same latent rewards less (ties count half), its deviation half the way from one below to one above the mean.
     Raises ``ModelUnusable`` rather than answer with anything that is not a number.
     """
-    model = load(served)
+    model = model or load(served)
     with usable(served):
         scores = _summed_up(model, latent, items, aggregate, penalty)
     if not (np.isfinite(scores.mean).all() and np.isfinite(scores.std).all()):

@@ -9,6 +9,7 @@ from personalization.views import playground, profile
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/me/", profile.me, name="me"),
+    path("projects/<slug:slug>/me/traits/", profile.my_traits, name="my_traits"),
     path("projects/<slug:slug>/me/data.json", profile.my_data, name="my_data"),
     path(
         "projects/<slug:slug>/me/judgments/<int:pk>/withdraw/",

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from math import isfinite
+from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
@@ -19,10 +20,12 @@ from annotator.errors import AnnotatorError
 from annotator.models import Project
 from annotator.services import jobs
 from attune import artifact, data, rewards
+from attune.dissection import dissect
 from attune.encoders import encode_cached
 from attune.errors import AttuneError
 from attune.rewards.base import FitReport, RewardModel
 from training import store
+from training.doubts import doubting
 from training.errors import TrainingError
 from training.models import ModelVersion, Run, Snapshot
 from training.promotion import promote_if_due
@@ -82,13 +85,14 @@ def _carry_out(run: Run, report: Reporter) -> None:
     report.phase("encoding")
     texts = {each.id: (each.prompt, each.text) for each in snapshot.responses.values()}
     features = encode_cached(run.encoder, texts, PostgresVectorStore(), report)
+    snapshot = doubting(run, snapshot, features, report)
     report.phase("fitting")
     model = rewards.create(run.model_name, **run.options)
     fitted = model.fit(snapshot, features, encoder=run.encoder, seed=run.seed, progress=report)
     _check_finite(fitted.metrics)
     report.phase("storing")
     path, digest = _keep(run, row, snapshot, model, fitted)
-    _register(run, path, digest, fitted.metrics)
+    _register(run, path, digest, fitted.metrics, _dissected(run, snapshot))
 
 
 def _freeze(run: Run) -> Snapshot:
@@ -97,6 +101,13 @@ def _freeze(run: Run) -> Snapshot:
         run.snapshot = take_snapshot(project=run.project, by=run.by)
         run.save(update_fields=["snapshot"])
     return run.snapshot
+
+
+def _dissected(run: Run, snapshot: data.Snapshot) -> dict[str, Any]:
+    """What moves the project's people and its programs; empty where too little is known."""
+    machines = run.project.annotators.filter(simulated=True).values_list("pk", flat=True)
+    found = dissect(snapshot, machines={str(pk) for pk in machines}, seed=run.seed)
+    return found.as_json() if found else {}
 
 
 def _check_finite(metrics: Mapping[str, float]) -> None:
@@ -125,7 +136,7 @@ def _keep(run: Run, row: Snapshot, snapshot: data.Snapshot, model: RewardModel, 
     return path, digest
 
 
-def _register(run: Run, path: str, digest: str, metrics: Mapping[str, float]) -> None:
+def _register(run: Run, path: str, digest: str, metrics: Mapping[str, float], dissection: dict[str, Any]) -> None:
     """The version, the run's end and the promotion, all or none. Raises ``ClaimLost`` where the run is another's."""
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
@@ -138,6 +149,7 @@ def _register(run: Run, path: str, digest: str, metrics: Mapping[str, float]) ->
             path=path,
             digest=digest,
             metrics=dict(metrics),
+            dissection=dissection,
             run=run,
         )
         jobs.finish(job=run, metrics=dict(metrics), progress={"phase": "done"})

@@ -30,6 +30,7 @@ def start_run(
     trigger: Run.Trigger = Run.Trigger.PERSON,
     promote_when_done: bool = False,
     options: Mapping[str, object] | None = None,
+    doubtful: str = Run.Doubtful.KEEP,
     seed: int = 0,
     send: bool = True,
 ) -> Run:
@@ -44,6 +45,7 @@ def start_run(
         seed=seed,
         options=dict(options or {}),
         trigger=trigger,
+        doubtful=doubtful,
         promote_when_done=promote_when_done,
         by=by,
     )
@@ -51,7 +53,9 @@ def start_run(
     with transaction.atomic():
         _lock(project)
         earlier = project.runs.all()
-        if same := earlier.filter(state__in=ACTIVE, model_name=run.model_name, options=run.options).first():
+        if same := earlier.filter(
+            state__in=ACTIVE, model_name=run.model_name, options=run.options, doubtful=doubtful
+        ).first():
             raise Conflict(
                 f"Run {same.number} already fits “{run.model_name}” and is {same.get_state_display().lower()}."
             )
@@ -83,6 +87,11 @@ def note(run: Run, text: str) -> None:
 
 
 def _check(run: Run) -> None:
+    if run.doubtful not in Run.Doubtful.values:
+        raise Invalid(
+            f"“{run.doubtful}” is nothing that can be done with doubtful judgments; expected one of"
+            f" {', '.join(Run.Doubtful.values)}."
+        )
     try:
         rewards.create(run.model_name, **run.options)
         get_encoder(run.encoder)

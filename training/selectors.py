@@ -9,13 +9,14 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from annotator.errors import NotFound
-from annotator.models import Project
-from training.models import ModelVersion, Promotion, Run
+from annotator.models import JobState, Project
+from training.models import Doubt, ModelVersion, Promotion, Run
 from training.runs import DECIDED
 from training.snapshots import usable_judgments
 
-PHASES = ("freezing", "encoding", "fitting", "storing")
+PHASES = ("freezing", "encoding", "doubting", "fitting", "storing")
 MOST_RUNS = 50
+MOST_DOUBTS = 200
 
 
 def versions_of(project: Project) -> QuerySet[ModelVersion]:
@@ -65,6 +66,21 @@ def decided_judgments(project: Project) -> int:
     return usable_judgments(project).filter(choice__in=DECIDED).count()
 
 
+def doubts_of(project: Project) -> tuple[Run | None, list[Doubt]]:
+    """The last run that looked for mislabelled judgments, and those that it found; judgments taken back since are out."""
+    looked = project.runs.exclude(doubtful=Run.Doubtful.KEEP).filter(state=JobState.DONE).first()
+    if looked is None:
+        return None, []
+    rows = looked.doubts.filter(judgment__current=True, judgment__withdrawn=False)
+    related = (
+        "judgment__annotator",
+        "judgment__pair__prompt",
+        "judgment__pair__response_a",
+        "judgment__pair__response_b",
+    )
+    return looked, list(rows.select_related(*related)[:MOST_DOUBTS])
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One phase of a run: done, current or to come."""
@@ -87,10 +103,11 @@ class Progress:
 def progress_of(run: Run) -> Progress:
     """Read from the row."""
     phase = str(run.progress.get("phase", ""))
-    place = len(PHASES) if phase == "done" else PHASES.index(phase) if phase in PHASES else -1
-    states = ["done" if n < place else "current" if n == place else "" for n in range(len(PHASES))]
+    names = [name for name in PHASES if name != "doubting" or run.doubtful != Run.Doubtful.KEEP]
+    place = len(names) if phase == "done" else names.index(phase) if phase in names else -1
+    states = ["done" if n < place else "current" if n == place else "" for n in range(len(names))]
     step, steps = int(run.progress.get("step", 0)), int(run.progress.get("steps", 0))
-    phases = [Step(name, state) for name, state in zip(PHASES, states, strict=True)]
+    phases = [Step(name, state) for name, state in zip(names, states, strict=True)]
     return Progress(phase, step, steps, min(1.0, step / steps) if steps else None, phases)
 
 

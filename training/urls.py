@@ -9,6 +9,7 @@ PREFIX = "projects/<slug:slug>/models/"
 urlpatterns: list[URLPattern | URLResolver] = [
     path(PREFIX, listing.models, name="models"),
     path(PREFIX + "card/", listing.models_card, name="models_card"),
+    path(PREFIX + "doubtful/", listing.doubts, name="doubts"),
     path(PREFIX + "train/", listing.train, name="train"),
     path(PREFIX + "roll-back/", listing.roll_back, name="roll_back"),
     path(PREFIX + "runs/<int:number>/", run.run, name="run"),

@@ -90,7 +90,7 @@ class FactorTrainer:
         table = data.by_annotator(residual)
         per_judgment = 1 / np.sqrt(np.maximum(data.counts, 1))
         kept = max(1, min(rank, min(table.shape) - 1))
-        _, values, directions = svds(sparse.diags_array(per_judgment) @ table, k=kept, v0=np.ones(min(table.shape)))
+        _, values, directions = svds(sparse.diags_array(per_judgment) @ table, k=kept, v0=_begin(min(table.shape)))
         order = np.argsort(-values)
         vectors = np.zeros((count, rank), np.float32)
         scale = 0.5 * np.sqrt(count) * values[order] / max(float(values.max()), 1e-12)
@@ -183,6 +183,11 @@ class FactorTrainer:
             size, before = float((residual * step).sum()), size
             direction = step + size / max(before, 1e-12) * direction
         return x.astype(np.float32)
+
+
+def _begin(size: int) -> Array:
+    """A starting vector for the decomposition. Constant it must not be: the table takes every constant to nought."""
+    return np.cos(np.arange(size, dtype=np.float32))
 
 
 @dataclass(frozen=True, slots=True)

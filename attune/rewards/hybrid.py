@@ -354,6 +354,15 @@ class Hybrid(LinearReward):
             metrics |= {f"personal_{shots}_{key}": value for key, value in gain.items()}
         return metrics
 
+    def trait_items(self) -> tuple[Array, Array]:
+        """See ``attune.rewards.corrections.HasTraitItems``: nobody's own responses, and known for what they are."""
+        slopes = self.style_traits.slopes if self.style_traits is not None else np.zeros((0, 2), np.float32)
+        up, down = slopes / 2, -slopes / 2
+        for items in (up, down):
+            items[:, NUMBER] = 0
+            items[:, KNOWN] = self._reader.community.doubt if self._reader is not None else 0
+        return up, down
+
     def traits(self, latent: Latent) -> list[Trait]:
         """How named properties of style move this person's reward: (trait, estimate, low, high), 80 % intervals.
 

@@ -78,7 +78,7 @@ class ItemModel(RewardModel):
         self.settings: Any = checked(self.Settings, options)
         self.encoder = ""
         self._fitted: Fitted | None = None
-        self._trait_slopes: Array = np.zeros((0, 0), np.float32)
+        self.trait_slopes: Array = np.zeros((0, 0), np.float32)
 
     # What a subclass brings
 
@@ -154,7 +154,7 @@ class ItemModel(RewardModel):
         if not newcomers:
             task = Task(data, everybody, fit_pooled(everybody, data.mapped), rng, steps, later(0, {}))
             own = self.learn(task)
-            self._trait_slopes = fit_traits(data, self.parts.table).slopes
+            self.trait_slopes = fit_traits(data, self.parts.table).slopes
             return own
         rest = everybody.take(~held)
         pooled = fit_pooled(rest, data.mapped)
@@ -164,7 +164,7 @@ class ItemModel(RewardModel):
         task = Task(data, everybody, fit_pooled(everybody, data.mapped), rng, steps, later(steps, metrics), again=True)
         own = self.learn(task) | {"boldness": self.boldness}
         self.bolder(self.boldness)
-        self._trait_slopes = fit_traits(data, self.parts.table).slopes
+        self.trait_slopes = fit_traits(data, self.parts.table).slopes
         self._fitted = replace(self.fitted, calibration_scale=scale)
         return metrics | own
 
@@ -186,12 +186,17 @@ class ItemModel(RewardModel):
 
     boldness = 1.0
 
+    def trait_items(self) -> tuple[Array, Array]:
+        """See ``attune.rewards.corrections.HasTraitItems``."""
+        middle = self.parts.table.mean(axis=0)
+        slopes = self.trait_slopes if len(self.trait_slopes) else np.zeros((0, len(middle)), np.float32)
+        return middle + slopes / 2, middle - slopes / 2
+
     def traits(self, latent: Latent) -> list[Trait]:
         """See ``Hybrid.traits``: by how much more this person's reward moves along each trait than everybody's."""
-        slopes, middle = self._trait_slopes, self.parts.table.mean(axis=0)
-        if not len(slopes):
+        up, down = self.trait_items()
+        if not len(up):
             return []
-        up, down = middle + slopes / 2, middle - slopes / 2
         (own, doubt), (common, spread) = self.margin(latent, up, down), self.margin(self.prior(), up, down)
         return trait_rows(own - common, np.sqrt(doubt), np.sqrt(spread))
 
@@ -230,7 +235,7 @@ class ItemModel(RewardModel):
             "ids": list(fitted.items.ids),
             "settings": asdict(self.settings),
         }
-        return {**fitted.items.tensors(), **calibration, **own, "trait_slopes": self._trait_slopes}, config
+        return {**fitted.items.tensors(), **calibration, **own, "trait_slopes": self.trait_slopes}, config
 
     @classmethod
     def from_state(cls, tensors: Mapping[str, NDArray[np.generic]], config: Mapping[str, object]) -> Self:
@@ -243,7 +248,7 @@ class ItemModel(RewardModel):
                 for name, value in tensors.items()
                 if name.startswith("own.")
             }
-            model._trait_slopes = np.asarray(tensors["trait_slopes"], np.float32)
+            model.trait_slopes = np.asarray(tensors["trait_slopes"], np.float32)
             model.install(ItemTable.from_tensors(tensors, config["ids"]), own, str(config["encoder"]))
             model._fitted = replace(
                 model.fitted,

@@ -14,7 +14,7 @@ def as_linear(model: RewardModel, latent: Latent, items_a: Array, items_b: Array
     A linear model's own. For another, K is 2: each pair's items differ by (mean, deviation), and the latent is
     N((1, 0), diag(0, 1)). Margins of different pairs then move together, which only joint choices would notice.
     """
-    if isinstance(model, LinearReward):
+    if isinstance(model, LinearReward) and type(model).margin is LinearReward.margin:
         return latent, items_a, items_b
     mean, variance = model.margin(latent, items_a, items_b)
     differences = np.stack([mean, np.sqrt(variance)], axis=1).astype(np.float32)

@@ -41,12 +41,26 @@ def snapshot(slug: str) -> None:
 @click.option(
     "--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the model; can be repeated."
 )
+@click.option(
+    "--doubtful",
+    type=click.Choice(["keep", "list", "soften", "flip"]),
+    default="keep",
+    show_default=True,
+    help="What to do with judgments that look mislabelled.",
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--promote", "promote_when_done", is_flag=True, help="Make the version live when it is done.")
 @click.option("--wait", is_flag=True, help="Stay until a worker has carried it out.")
 @click.option("--here", is_flag=True, help="Carry it out in this process, without a worker or a broker.")
 def train(
-    slug: str, model: str | None, options: tuple[str, ...], seed: int, promote_when_done: bool, wait: bool, here: bool
+    slug: str,
+    model: str | None,
+    options: tuple[str, ...],
+    doubtful: str,
+    seed: int,
+    promote_when_done: bool,
+    wait: bool,
+    here: bool,
 ) -> None:
     """Fit the project's model on its judgments. Ends with 1 where the run fails or is stopped."""
     with _project(slug) as project:
@@ -58,6 +72,7 @@ def train(
             project=project,
             model_name=model,
             options=dict(_option(each) for each in options),
+            doubtful=doubtful,
             seed=seed,
             promote_when_done=promote_when_done,
             send=not here,

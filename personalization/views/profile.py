@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from math import isfinite, nan
 from uuid import uuid4
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from annotator.access import Access, project_for
-from annotator.errors import NotFound
+from annotator.errors import Invalid, NotFound
 from annotator.models import Annotator, Judgment, Role
 from annotator.services.answers import answer_of
 from annotator.services.judging import revise, withdraw
+from attune.style_features import TRAITS
 from personalization.charts import share_chart
+from personalization.correcting import preview
 from personalization.profile import annotator_called, judgments_page, personal_data, profile_of
+from personalization.statements import WORTH, state
+from training.serving import live_version
+
+SMALLEST_MOVE = 0.005
+"""Half a step of a ring."""
 
 
 @require_GET
@@ -38,8 +49,88 @@ def annotator_profile(request: HttpRequest, slug: str, ref: str) -> HttpResponse
     return _page(request, access, annotator, mine=False)
 
 
-def _page(request: HttpRequest, access: Access, annotator: Annotator | None, *, mine: bool) -> HttpResponse:
-    context = {"access": access, "project": access.project, "section": "me" if mine else "", "mine": mine}
+@require_POST
+@login_required
+def my_traits(request: HttpRequest, slug: str) -> HttpResponse:
+    """Correct what was learnt: ``act`` is ``save``, ``back`` (to the estimate, of the trait named), or a look before."""
+    access = project_for(request.user, slug, Role.OWNER, Role.ANNOTATOR)
+    annotator = Annotator.objects.filter(project=access.project, user=request.user.pk).first()
+    if annotator is None:
+        raise NotFound("You have not judged in this project, so there is nothing to correct.")
+    if back := request.POST.get("back"):
+        state(annotator=annotator, values={back: None})
+        messages.success(request, _("Back to what your judgments say."))
+        return redirect("me", slug)
+    proposed = _proposed(request)
+    if request.POST.get("act") != "save":
+        return _look(request, access, annotator, proposed)
+    if kept := state(annotator=annotator, values=proposed):
+        messages.success(
+            request,
+            ngettext(
+                "Your word is kept: %(n)d trait. Your model follows at once.",
+                "Your word is kept: %(n)d traits. Your model follows at once.",
+                kept,
+            )
+            % {"n": kept},
+        )
+    else:
+        messages.info(request, _("Nothing was moved."))
+    return redirect("me", slug)
+
+
+def _proposed(request: HttpRequest) -> dict[str, float]:
+    """Traits whose ring was moved from where it stood, with where to."""
+    moved: dict[str, float] = {}
+    for name in TRAITS:
+        if f"at:{name}" in request.POST:
+            at, was = (_number(name, request.POST.get(f"{part}:{name}", "")) for part in ("at", "was"))
+            if abs(at - was) >= SMALLEST_MOVE:
+                moved[name] = at
+    return moved
+
+
+def _number(name: str, given: str) -> float:
+    try:
+        value = float(given)
+    except ValueError:
+        value = nan
+    if not isfinite(value):
+        raise Invalid(f"“{name}” is “{given[:40]}”; expected a number.", fields={name: "is not a number"})
+    return value
+
+
+def _look(request: HttpRequest, access: Access, annotator: Annotator, proposed: dict[str, float]) -> HttpResponse:
+    served = live_version(access.project.pk)
+    shown = preview(annotator=annotator, served=served, proposed=proposed) if served else None
+    context = {"preview": shown, "looked": True}
+    if request.headers.get("HX-Request"):
+        return render(request, "personalization/_preview.html", context)
+    return _page(
+        request,
+        access,
+        annotator,
+        mine=True,
+        more=context | {"proposed": {name: f"{value:.2f}" for name, value in proposed.items()}},
+    )
+
+
+def _page(
+    request: HttpRequest,
+    access: Access,
+    annotator: Annotator | None,
+    *,
+    mine: bool,
+    more: dict[str, object] | None = None,
+) -> HttpResponse:
+    context = {
+        "access": access,
+        "project": access.project,
+        "section": "me" if mine else "",
+        "mine": mine,
+        "worth": WORTH,
+        "proposed": {},
+    }
     if annotator:
         annotator.project = access.project
         profile = profile_of(annotator)
@@ -49,7 +140,7 @@ def _page(request: HttpRequest, access: Access, annotator: Annotator | None, *, 
             "page": judgments_page(annotator, request.GET.get("page")),
         }
         context |= {"chart": profile.record and share_chart(profile.record.points)}
-    return render(request, "personalization/profile.html", context)
+    return render(request, "personalization/profile.html", context | (more or {}))
 
 
 @require_POST

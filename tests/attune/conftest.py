@@ -66,7 +66,8 @@ SMALL: dict[str, dict[str, object]] = {
     "pal_b": {"steps": 40, "rank": 4},
     "gpm": {"steps": 40, "rank": 4},
     "mixture": {"rounds": 3},
-    "ensemble": {"members": ["hybrid", "mixture"]},
+    "ensemble": {"members": ["mixture", "bradley_terry"]},
+    "hybrid": {"ranks": [3], "class_sizes": [3], "rounds": 6, "class_rounds": 6, "last_rounds": 3, "rehearsals": 1},
 }
 """Options under which a model is fitted in about a second, for tests that are not about how good it is."""
 

@@ -13,8 +13,11 @@ from annotator.api.pagination import PARAMETERS, Pages, page_of
 from annotator.api.permissions import caller
 from annotator.api.writes import written_once
 from annotator.models import Project, Role
+from attune import rewards
+from attune.rewards.settings import expected
 from training import registry, selectors
 from training.api.serializers import (
+    KindSerializer,
     PromoteSerializer,
     RunInSerializer,
     RunSerializer,
@@ -33,6 +36,28 @@ def _reading(request: Request, slug: str) -> Access:
 
 def _owned(request: Request, slug: str) -> Project:
     return project_for(caller(request), slug, Role.OWNER).project
+
+
+class KindsView(APIView):
+    """The models that there are."""
+
+    @extend_schema(
+        operation_id="model_kinds",
+        summary="List the models that can be trained",
+        responses={200: KindSerializer(many=True), **problems()},
+        tags=["models"],
+    )
+    def get(self, request: Request) -> Response:  # noqa: ARG002 (REST framework's signature)
+        """Each with the settings that `options` of a run may name."""
+        return Response([_kind(name) for name in rewards.names()])
+
+
+def _kind(name: str) -> dict[str, object]:
+    listed = [
+        {"name": each.name, "default": each.default, "takes": expected(each), "about": each.about}
+        for each in rewards.settings(name)
+    ]
+    return {"name": name, "settings": listed}
 
 
 class RunsView(APIView):
@@ -73,6 +98,7 @@ class RunsView(APIView):
                 by=caller(request),
                 model_name=asked["model"],
                 options=asked["options"],
+                doubtful=asked["doubtful"],
                 seed=asked["seed"],
                 promote_when_done=asked["promote"],
             )

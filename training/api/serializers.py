@@ -9,7 +9,25 @@ from rest_framework import serializers
 
 from annotator.api.fields import StrictSerializer, Text, Truth, Whole
 from annotator.models import JobState
+from training.findings import findings
 from training.models import ModelVersion, Run
+
+
+class SettingSerializer(serializers.Serializer[Any]):
+    """One setting of a model."""
+
+    name = serializers.CharField()
+    default = serializers.JSONField()  # type: ignore[assignment]
+    takes = serializers.CharField(help_text="Type and bounds, in words.")
+    about = serializers.CharField()
+
+
+@extend_schema_serializer(component_name="ModelKind")
+class KindSerializer(serializers.Serializer[Any]):
+    """A model that can be trained, with what `options` of a run may name."""
+
+    name = serializers.CharField()
+    settings = SettingSerializer(many=True)
 
 
 @extend_schema_serializer(component_name="RunIn")
@@ -17,9 +35,14 @@ class RunInSerializer(StrictSerializer):
     """Everything has a default: the project's own model, on its judgments as they are now."""
 
     model = Text(
-        max_length=40, allow_null=True, default=None, help_text="hybrid, bradley_terry …; null: the project's."
+        max_length=40, allow_null=True, default=None, help_text="A name of `/api/v1/models`; null: the project's."
     )
     options = serializers.DictField(default=dict, help_text="Options of the model.")
+    doubtful = serializers.ChoiceField(
+        choices=Run.Doubtful.choices,
+        default=Run.Doubtful.KEEP,
+        help_text="What to do with judgments that look mislabelled.",
+    )
     seed = Whole(min_value=0, max_value=2**31 - 1, default=0)
     promote = Truth(default=False, help_text="Make the version live when it is done.")
 
@@ -38,6 +61,7 @@ class RunSerializer(serializers.Serializer[Any]):
     version = serializers.SerializerMethodField(help_text="What came of it, such as hybrid@3.")
     snapshot = serializers.SerializerMethodField(help_text="Digest of what it was fitted on.")
     metrics = serializers.SerializerMethodField()
+    findings = serializers.SerializerMethodField(help_text="What the model found out, in sentences.")
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
@@ -55,6 +79,9 @@ class RunSerializer(serializers.Serializer[Any]):
     @extend_schema_field({"type": ["string", "null"]})
     def get_snapshot(self, run: Run) -> str | None:
         return run.snapshot.digest if run.snapshot else None
+
+    def get_findings(self, run: Run) -> list[str]:
+        return findings(run.metrics)
 
     @extend_schema_field({"type": "object", "additionalProperties": {"type": "number"}})
     def get_metrics(self, run: Run) -> dict[str, Any]:

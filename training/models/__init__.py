@@ -1,7 +1,7 @@
 """Frozen data, attempts to fit it, and what came of them."""
 
 from training.models.registry import ModelVersion, Promotion
-from training.models.runs import Run, RunEvent, Snapshot
+from training.models.runs import Doubt, Run, RunEvent, Snapshot
 from training.models.vectors import TextVector
 
-__all__ = ["ModelVersion", "Promotion", "Run", "RunEvent", "Snapshot", "TextVector"]
+__all__ = ["Doubt", "ModelVersion", "Promotion", "Run", "RunEvent", "Snapshot", "TextVector"]

@@ -26,6 +26,7 @@ class ModelVersion(models.Model):
     path = models.CharField(max_length=255, help_text="Folder in the artifacts storage.")
     digest = models.CharField(max_length=64)
     metrics = models.JSONField(default=dict)
+    dissection = models.JSONField(default=dict, help_text="What moves the community, as attune.dissection writes it.")
     run = models.OneToOneField(Run, on_delete=models.RESTRICT, related_name="version")
     state = models.CharField(max_length=10, choices=State, default=State.CANDIDATE)
     created_at = models.DateTimeField(auto_now_add=True)

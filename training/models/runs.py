@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from annotator.models import Job, Project, User
+from annotator.models import Job, Judgment, Project, User
 
 
 class Snapshot(models.Model):
@@ -32,6 +32,14 @@ class Run(Job):
         EVIDENCE = "evidence", "Enough new judgments"
         FIRST = "first", "First model"
 
+    class Doubtful(models.TextChoices):
+        """What a run does with judgments that look mislabelled (``attune.strength``)."""
+
+        KEEP = "keep", "Taken as they are"
+        LIST = "list", "Looked for and listed"
+        SOFTEN = "soften", "Listed, and counted as ties"
+        FLIP = "flip", "Listed, and turned round"
+
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="runs")
     number = models.PositiveIntegerField(help_text="1, 2, 3 … within the project.")
     snapshot = models.ForeignKey(Snapshot, on_delete=models.RESTRICT, null=True, related_name="runs")
@@ -40,6 +48,7 @@ class Run(Job):
     seed = models.PositiveIntegerField(default=0)
     options = models.JSONField(default=dict, blank=True)
     trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.PERSON)
+    doubtful = models.CharField(max_length=10, choices=Doubtful, default=Doubtful.KEEP)
     promote_when_done = models.BooleanField(default=False)
     queued_at = models.DateTimeField(null=True, blank=True, help_text="When its message was last sent.")
     metrics = models.JSONField(default=dict, blank=True)
@@ -51,6 +60,22 @@ class Run(Job):
 
     def __str__(self) -> str:
         return f"run {self.number}"
+
+
+class Doubt(models.Model):
+    """A judgment that looks mislabelled to models which had not seen it, though they had its author's others."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="doubts")
+    judgment = models.ForeignKey(Judgment, on_delete=models.CASCADE, related_name="+")
+    opposite = models.FloatField(help_text="The probability that they give to the opposite.")
+    spread = models.FloatField(help_text="Standard deviation of their votes, in log-odds.")
+
+    class Meta:
+        ordering = ["-opposite", "id"]
+        constraints = [models.UniqueConstraint(fields=["run", "judgment"], name="doubt_once_per_run")]
+
+    def __str__(self) -> str:
+        return f"judgment {self.judgment_id} in {self.run}"
 
 
 class RunEvent(models.Model):

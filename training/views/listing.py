@@ -15,7 +15,7 @@ from annotator.forms import REWARD_MODELS
 from annotator.models import Role
 from attune import rewards
 from training import registry, selectors
-from training.models import ModelVersion
+from training.models import ModelVersion, Run
 from training.options import options_from_text, settings_shown
 from training.reports import report_on
 from training.runs import ACTIVE, start_run
@@ -44,10 +44,22 @@ def models(request: HttpRequest, slug: str) -> HttpResponse:
         "earlier": registry.earlier_version(project) if live else None,
         "model_choices": {name: REWARD_MODELS.get(name, name) for name in rewards.names()},
         "model_settings": settings_shown(),
+        "doubtful_choices": Run.Doubtful.choices,
+        "doubts": selectors.doubts_of(project)[0],
         "decided": None if runs else selectors.decided_judgments(project),
         "first_model_at": FIRST_MODEL_AT,
     }
     return render(request, "training/models.html", context)
+
+
+@require_GET
+@login_required
+def doubts(request: HttpRequest, slug: str) -> HttpResponse:
+    """Judgments that look mislabelled, for owners and viewers: what was said, and what the models would have said."""
+    access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
+    run, found = selectors.doubts_of(access.project)
+    context = {"access": access, "project": access.project, "section": "models", "run": run, "doubts": found}
+    return render(request, "training/doubts.html", context)
 
 
 @require_GET
@@ -72,6 +84,7 @@ def train(request: HttpRequest, slug: str) -> HttpResponse:
             model_name=request.POST.get("model") or None,
             promote_when_done=request.POST.get("promote") == "on",
             options=options_from_text(request.POST.get("options", "")),
+            doubtful=request.POST.get("doubtful") or Run.Doubtful.KEEP,
         )
     except AnnotatorError as error:
         messages.error(request, str(error))

@@ -1,0 +1,77 @@
+"""Runs that look for mislabelled judgments: what they list, what they learn from, and who sees the list."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from annotator.errors import Invalid
+from annotator.models import Annotator, Judgment, Pair, Role
+from tests.factories import ThreePeople, login, make_member, make_people
+from tests.training.makers import judge, make_tasteful_project
+from training.execution import execute_run
+from training.models import Run
+from training.runs import start_run
+
+pytestmark = pytest.mark.django_db
+SLIPS = 3
+
+
+@pytest.fixture
+def people(db: None) -> ThreePeople:
+    """Everybody likes it short, steadily, but for four judgments of sim-0, who pressed the wrong key."""
+    project = make_tasteful_project(annotators=0, prompts=24)
+    pairs = list(Pair.objects.filter(project=project).select_related("response_a", "response_b").order_by("pk"))
+    for number in range(8):
+        annotator = Annotator.objects.create(project=project, ref=f"sim-{number}", simulated=True)
+        for place, pair in enumerate(pairs[number % 4 : 20 + number % 4]):
+            short = "a" if len(pair.response_a.text) < len(pair.response_b.text) else "b"
+            slipped = number == 0 and place < SLIPS
+            judge(annotator, pair, ("b" if short == "a" else "a") if slipped else short)
+    return make_people(project)
+
+
+def wrong(project_id: int) -> list[int]:
+    said = Judgment.objects.filter(project=project_id, annotator__ref="sim-0").order_by("pk")
+    return list(said.values_list("pk", flat=True)[:SLIPS])
+
+
+def run(people: ThreePeople, doubtful: str) -> Run:
+    started = start_run(project=people.project, model_name="bradley_terry", doubtful=doubtful, send=False)
+    done = execute_run(started.pk)
+    assert done is not None and done.state == "done", done and done.error
+    return done
+
+
+def test_what_goes_against_its_author_is_listed(people: ThreePeople) -> None:
+    done = run(people, "list")
+    found = list(done.doubts.values_list("judgment_id", flat=True))
+    assert set(found) & set(wrong(people.project.pk))
+    assert len(set(found) - set(wrong(people.project.pk))) <= 2
+    assert all(0.8 <= each.opposite <= 1 for each in done.doubts.all())
+    assert any("look mislabelled" in event.data.get("note", "") for event in done.events.all())
+
+
+def test_flipping_and_softening_change_what_is_learnt_and_nothing_that_was_said(people: ThreePeople) -> None:
+    before = list(Judgment.objects.order_by("pk").values_list("pk", "choice"))
+    digests = {doubtful: run(people, doubtful).version.digest for doubtful in ("list", "soften", "flip")}
+    assert len(set(digests.values())) == 3
+    assert list(Judgment.objects.order_by("pk").values_list("pk", "choice")) == before
+
+
+def test_off_by_default(people: ThreePeople) -> None:
+    done = execute_run(start_run(project=people.project, model_name="bradley_terry", send=False).pk)
+    assert done is not None and done.doubtful == "keep" and not done.doubts.exists()
+    with pytest.raises(Invalid, match="“burn” is nothing that can be done"):
+        start_run(project=people.project, doubtful="burn", send=False)
+
+
+def test_the_list_is_for_owners_and_viewers(people: ThreePeople) -> None:
+    address = reverse("doubts", args=[people.project.slug])
+    assert "Nobody has looked yet" in login(people.owner).get(address).content.decode()
+    run(people, "list")
+    page = login(people.owner).get(address).content.decode()
+    assert "Chance of the opposite" in page and "sim-0" in page
+    assert login(make_member(people.project, role=Role.VIEWER)).get(address).status_code == 200
+    assert login(people.annotator).get(address).status_code == 403
+    assert login(people.stranger).get(address).status_code == 404
