@@ -126,7 +126,7 @@ def _posterior(found: Dissection, annotator_id: int) -> Gaussian | None:
     return found.of(
         np.stack([styles[each.response_a_id] for each in judged]),
         np.stack([styles[each.response_b_id] for each in judged]),
-        np.array([OUTCOMES[each.choice] for each in judged]),  # type: ignore[index]
+        np.array([OUTCOMES[each.choice] for each in judged]),
         np.array([STRENGTH_WEIGHTS[each.strength] for each in judged]),
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annotator.models import Judgment
 from attune import data, strength
@@ -45,7 +46,7 @@ def _as_ties(snapshot: data.Snapshot, rows: set[int]) -> data.Snapshot:
     return replace(snapshot, judgments=judgments, digest="")
 
 
-def _doubts(run: Run, snapshot: data.Snapshot, votes: strength.Strengths, rows: np.ndarray) -> list[Doubt]:  # type: ignore[type-arg]
+def _doubts(run: Run, snapshot: data.Snapshot, votes: strength.Strengths, rows: NDArray[np.int64]) -> list[Doubt]:
     mean, spread = votes.mean, votes.spread
     found = []
     for row in rows:

@@ -41,6 +41,7 @@ class TopicSerializer(serializers.Serializer[Any]):
     ordinal = AgreementSerializer()
 
 
+@extend_schema_serializer(component_name="AspectAgreement")
 class AspectSerializer(serializers.Serializer[Any]):
     aspect = serializers.CharField()
     ordinal = AgreementSerializer()

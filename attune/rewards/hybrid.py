@@ -357,7 +357,8 @@ class Hybrid(LinearReward):
     def trait_items(self) -> tuple[Array, Array]:
         """See ``attune.rewards.corrections.HasTraitItems``: nobody's own responses, and known for what they are."""
         slopes = self.style_traits.slopes if self.style_traits is not None else np.zeros((0, 2), np.float32)
-        up, down = slopes / 2, -slopes / 2
+        up = np.asarray(slopes / 2, np.float32)
+        down = -up
         for items in (up, down):
             items[:, NUMBER] = 0
             items[:, KNOWN] = self._reader.community.doubt if self._reader is not None else 0

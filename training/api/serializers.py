@@ -17,7 +17,7 @@ class SettingSerializer(serializers.Serializer[Any]):
     """One setting of a model."""
 
     name = serializers.CharField()
-    default = serializers.JSONField()  # type: ignore[assignment]
+    default = serializers.JSONField()
     takes = serializers.CharField(help_text="Type and bounds, in words.")
     about = serializers.CharField()
 
