@@ -41,7 +41,7 @@ COUNTS = "j.project_id = %s AND j.current AND NOT j.withdrawn AND j.choice <> 's
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the project is. ``done`` of ``target`` judgments: each pair counts up to its cap."""
+    """How far the project is. ``done`` of ``target`` judgments: each pair counts up to its target; gold pairs are apart."""
 
     pairs: int
     finished: int
@@ -193,16 +193,17 @@ LEFT JOIN annotator_judgment AS first ON j.occasion = 1 AND first.annotator_id =
 
 
 def pairs(project: Project, most: int = 5) -> tuple[Progress, list[Split]]:
-    """How far the pairs are, withdrawn ones left out, and the ``most`` with the largest smaller side."""
+    """How far the pairs are, withdrawn and gold ones left out, and the ``most`` with the largest smaller side."""
     rows = _all(
         f"""WITH given AS MATERIALIZED (
                 SELECT pair_id, count(*) AS n, count(*) FILTER (WHERE choice = 'a') AS a,
                        count(*) FILTER (WHERE choice = 'b') AS b, count(*) FILTER (WHERE choice IN ('tie', 'both_good', 'both_bad')) AS ties
                 FROM annotator_judgment AS j WHERE {COUNTS} AND occasion = 0 GROUP BY pair_id),
             done AS (
-                SELECT count(*) AS pairs, count(*) FILTER (WHERE n >= cap) AS finished, count(*) FILTER (WHERE n IS NULL) AS untouched,
-                       COALESCE(sum(cap), 0) AS target, COALESCE(sum(LEAST(COALESCE(n, 0), cap)), 0) AS given
-                FROM annotator_pair LEFT JOIN given ON pair_id = id WHERE project_id = %s AND withdrawn_at IS NULL),
+                SELECT count(*) AS pairs, count(*) FILTER (WHERE n >= wanted) AS finished, count(*) FILTER (WHERE n IS NULL) AS untouched,
+                       COALESCE(sum(wanted), 0) AS target, COALESCE(sum(LEAST(COALESCE(n, 0), wanted)), 0) AS given
+                FROM annotator_pair LEFT JOIN given ON pair_id = id CROSS JOIN LATERAL (SELECT COALESCE(target, cap) AS wanted) AS enough
+                WHERE project_id = %s AND withdrawn_at IS NULL AND gold_choice = ''),
             widest AS (SELECT * FROM given WHERE a > 0 AND b > 0 ORDER BY LEAST(a, b) DESC, abs(a - b), pair_id LIMIT %s)
             SELECT done.*, widest.pair_id, left(prompt.text, 300), left(one.text, 160), left(two.text, 160), a, b, ties
             FROM done LEFT JOIN widest ON true

@@ -16,6 +16,7 @@ from annotator.charts import bar_chart, nice_ceiling, on_strip
 from annotator.models import Annotator, Judgment, Membership, Pair, Project, Role
 from annotator.selectors import dashboard
 from annotator.selectors.quality import agreement
+from annotator.services.gold import set_gold
 from annotator.services.projects import TEMPLATES, create_project
 from tests.factories import ThreePeople, login, make_annotator, make_pair, make_user
 
@@ -258,3 +259,14 @@ def test_a_quiet_week_says_so(people: ThreePeople, owner_client: Client) -> None
     page = owner_client.get(reverse("project", args=[people.project.slug])).content.decode()
     done = timezone.localdate() + timedelta(days=46)  # 13 left at 2 in 7 days
     assert f"{done.day} {done:%B}" in page
+
+
+def test_progress_counts_up_to_targets_and_leaves_gold_out(people: ThreePeople) -> None:
+    first, second, gold, *_ = pairs_of(people)
+    Pair.objects.filter(pk__in=[first.pk, second.pk]).update(target=1, cap=9)
+    set_gold(pair=gold, choice="a", by=None)
+    for annotator in (people.judge, make_annotator(people.project)):
+        say(first, annotator)
+        say(gold, annotator)
+    progress, _ = dashboard.pairs(people.project)
+    assert (progress.pairs, progress.finished, progress.target, progress.done) == (4, 1, 1 + 1 + 3 + 3, 1)
