@@ -60,7 +60,7 @@ class GroupSerializer(serializers.Serializer[Any]):
     judgments = serializers.IntegerField()
     usual = UsualSerializer(help_text="Medians over annotators.")
     verdicts = serializers.DictField(child=serializers.IntegerField(), help_text="How many are typical, minority …")
-    nominal = AgreementSerializer(help_text="On four answers: a, b, tie, both bad.")
+    nominal = AgreementSerializer(help_text="On five answers: a, b, tie, both good, both bad.")
     ordinal = AgreementSerializer(help_text="On seven steps, from a much better to b much better.")
     topics = TopicSerializer(many=True)
     aspects = AspectSerializer(many=True)

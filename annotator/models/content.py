@@ -7,7 +7,7 @@ from django.db.models import F, Q
 
 from annotator.models.projects import Project
 
-GOLD_CHOICES = ("a", "b", "tie", "both_bad")
+GOLD_CHOICES = ("a", "b", "tie", "both_good", "both_bad")
 """What can be right of a pair, in its own terms."""
 NO_CAP = 32_767
 """The cap of a gold pair: everybody may get it."""
@@ -84,7 +84,7 @@ class Pair(models.Model):
     )
     taken = models.PositiveSmallIntegerField(default=0, editable=False)
     shuffle = models.IntegerField(default=random_order, help_text="Place in a fixed random order.")
-    gold_choice = models.CharField(max_length=8, blank=True, help_text="The known answer, if it is a gold pair.")
+    gold_choice = models.CharField(max_length=10, blank=True, help_text="The known answer, if it is a gold pair.")
     qualifying = models.BooleanField(default=False, help_text="A gold pair that is asked before anything else.")
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

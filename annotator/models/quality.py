@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from annotator.models.content import Pair
+from annotator.models.content import GOLD_CHOICES, Pair
 from annotator.models.people import Annotator, User
 from annotator.models.projects import Project
 
@@ -49,7 +49,7 @@ class Adjudication(models.Model):
     pair = models.ForeignKey(Pair, on_delete=models.CASCADE, related_name="adjudications")
     revision = models.PositiveSmallIntegerField(default=1)
     current = models.BooleanField(default=True)
-    choice = models.CharField(max_length=8, blank=True)
+    choice = models.CharField(max_length=10, blank=True)
     note = models.TextField(blank=True)
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     at = models.DateTimeField(auto_now_add=True)
@@ -59,9 +59,7 @@ class Adjudication(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["pair", "revision"], name="adjudication_revision_once"),
             models.UniqueConstraint(fields=["pair"], condition=Q(current=True), name="adjudication_one_current"),
-            models.CheckConstraint(
-                condition=Q(choice__in=["", "a", "b", "tie", "both_bad"]), name="adjudication_known_choice"
-            ),
+            models.CheckConstraint(condition=Q(choice__in=["", *GOLD_CHOICES]), name="adjudication_known_choice"),
         ]
 
     def __str__(self) -> str:

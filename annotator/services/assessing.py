@@ -120,7 +120,7 @@ def _keep(group: Group, people: list[Person]) -> None:
 
 
 def _agreements(group: Group, kept: Any) -> dict[str, Any]:
-    """Nominal on the four answers, ordinal on the seven steps."""
+    """Nominal on the five answers, ordinal on the seven steps."""
     judged = group.judged
     on_scale = kept & (group.level >= 0)
     nominal = agreement(*patterns_of(judged.pair[kept], judged.answer[kept], len(ANSWERS)))

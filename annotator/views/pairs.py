@@ -117,7 +117,13 @@ def pair_unpin(request: HttpRequest, slug: str, pk: int, assignment: int) -> Htt
 
 def answer_choices() -> list[tuple[str, str]]:
     """What can be right of a pair, in its own terms."""
-    return [("a", _("A is better")), ("b", _("B is better")), ("tie", _("About equal")), ("both_bad", _("Both bad"))]
+    return [
+        ("a", _("A is better")),
+        ("b", _("B is better")),
+        ("tie", _("About equal")),
+        ("both_good", _("Both good")),
+        ("both_bad", _("Both bad")),
+    ]
 
 
 def _named(project: Project, request: HttpRequest) -> list[Annotator]:

@@ -169,7 +169,7 @@ LABELS = {
 }
 DEFINITIONS = {
     "others": gettext_lazy(
-        "For each pair that others judged, too: the share of them who said the same (A, B, equal, both bad), averaged over"
+        "For each pair that others judged, too: the share of them who said the same (A, B, equal, both good, both bad), averaged over"
         " pairs. The person is left out of the others. Wilson interval."
     ),
     "sides": gettext_lazy(

@@ -35,6 +35,8 @@ _OWN = [
     (r"user\d+@example\.org|>[A-Z]{1,2}<", "USER"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
     (r'"id": \d+', "ID"),
+    (r'data-owner="\d+"', "OWNER"),
+    (r'data-pair="\d+"', "PAIR"),  # see test_the_page_does_not_number_its_pairs
 ]
 
 
@@ -150,3 +152,12 @@ def test_annotators_can_not_list_what_would_tell(monkeypatch: pytest.MonkeyPatch
     pages = login(user)
     for name in ("pairs", "contested", "quality", "data", "project"):
         assert pages.get(reverse(name, args=[project.slug])).status_code == 403
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the page names held pairs by their ids, so a repeat has the id of the first look"
+)
+def test_the_page_does_not_number_its_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    project, _, user = prepared("repeat", monkeypatch)
+    shown = login(user).get(reverse("judge", args=[project.slug])).content.decode()
+    assert "data-pair" not in shown

@@ -169,7 +169,7 @@ def test_aggregates_of_little() -> None:
     empty = np.zeros(0, int)
     assert len(aggregate(empty, empty, empty).pairs) == 0
     alike = aggregate(np.array([0, 1]), np.array([4, 4]), np.array([TIE, TIE]))
-    assert alike.mace.tolist() == [[0, 0, 1, 0]]
+    assert alike.mace.tolist() == [[0, 0, 1, 0, 0]]
 
 
 # --- people ---------------------------------------------------------------------------------------------------------
