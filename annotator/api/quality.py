@@ -35,14 +35,14 @@ class AgreementSerializer(serializers.Serializer[Any]):
     alpha = IntervalSerializer(allow_null=True, help_text="Krippendorff's α.")
 
 
-class TopicSerializer(serializers.Serializer[Any]):
+class TopicAgreementSerializer(serializers.Serializer[Any]):
     topic = serializers.CharField()
     nominal = AgreementSerializer()
     ordinal = AgreementSerializer()
 
 
 @extend_schema_serializer(component_name="AspectAgreement")
-class AspectSerializer(serializers.Serializer[Any]):
+class AspectAgreementSerializer(serializers.Serializer[Any]):
     aspect = serializers.CharField()
     ordinal = AgreementSerializer()
 
@@ -62,8 +62,8 @@ class GroupSerializer(serializers.Serializer[Any]):
     verdicts = serializers.DictField(child=serializers.IntegerField(), help_text="How many are typical, minority …")
     nominal = AgreementSerializer(help_text="On five answers: a, b, tie, both good, both bad.")
     ordinal = AgreementSerializer(help_text="On seven steps, from a much better to b much better.")
-    topics = TopicSerializer(many=True)
-    aspects = AspectSerializer(many=True)
+    topics = TopicAgreementSerializer(many=True)
+    aspects = AspectAgreementSerializer(many=True)
     left = FigureSerializer(allow_null=True, help_text="Preferences for the left side.")
     longer = FigureSerializer(allow_null=True, help_text="Preferences for the longer response.")
     ties = FigureSerializer(allow_null=True)

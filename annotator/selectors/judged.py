@@ -37,12 +37,17 @@ SELECT fit.annotator_id, fit."right", fit.pooled_right, fit.of FROM annotator_mo
 JOIN annotator_annotator AS who ON who.id = fit.annotator_id WHERE who.project_id = %s
 """
 _ASPECTS = """
-SELECT aspect.name, rating.response_id, rating.value - 1, aspect.steps
-FROM annotator_aspectrating AS rating
-JOIN annotator_judgment AS j ON j.id = rating.judgment_id AND j.occasion = 0
+SELECT aspect.name, said.unit, said.value, aspect.steps FROM (
+    SELECT 'rate' AS way, judgment_id, aspect_id, response_id AS unit, value - 1 AS value
+    FROM annotator_aspectrating WHERE value IS NOT NULL
+    UNION ALL
+    SELECT 'compare', c.judgment_id, c.aspect_id, j.pair_id, CASE c.choice WHEN 'a' THEN 0 WHEN 'tie' THEN 1 ELSE 2 END
+    FROM annotator_aspectcomparison AS c JOIN annotator_judgment AS j ON j.id = c.judgment_id WHERE c.choice <> 'na'
+) AS said
+JOIN annotator_judgment AS j ON j.id = said.judgment_id AND j.occasion = 0
 JOIN annotator_annotator AS who ON who.id = j.annotator_id AND who.simulated = %s
-JOIN annotator_aspect AS aspect ON aspect.id = rating.aspect_id
-WHERE j.project_id = %s AND j.current AND NOT j.withdrawn AND rating.value IS NOT NULL
+JOIN annotator_aspect AS aspect ON aspect.id = said.aspect_id AND aspect.way = said.way
+WHERE j.project_id = %s AND j.current AND NOT j.withdrawn
 ORDER BY aspect.position, aspect.id
 """
 _SIGNATURE = """
@@ -91,21 +96,18 @@ def groups_of(project: Project) -> dict[bool, Group]:
 
 
 def aspect_ratings(project: Project, *, simulated: bool) -> dict[str, tuple[Ints, Ints, int]]:
-    """By aspect: responses rated (N,), the values (N,) from 0 on, and how many steps there are."""
+    """By aspect: what was rated (responses) or compared (pairs) (N,), the values (N,) from 0 on, and how many there can be."""
     with connection.cursor() as cursor:
         cursor.execute(_ASPECTS, [simulated, project.pk])
         rows = cursor.fetchall()
-    found: dict[str, list[tuple[Any, ...]]] = {}
-    for name, *rating in rows:
-        found.setdefault(name, []).append(tuple(rating))
+    found: dict[str, list[tuple[int, int, int]]] = {}
+    for name, *said in rows:
+        found.setdefault(name, []).append((said[0], said[1], said[2]))
+    columns = {name: np.array(some, np.int64) for name, some in found.items()}
+    # The scale may have been shortened since.
     return {
-        name: (_ints(zip(*some, strict=True), 0), _ints(zip(*some, strict=True), 1), some[0][2])
-        for name, some in found.items()
+        name: (each[:, 0], each[:, 1], int(max(each[0, 2], each[:, 1].max() + 1))) for name, each in columns.items()
     }
-
-
-def _ints(columns: Any, which: int) -> Ints:
-    return np.array(list(columns)[which], np.int64)
 
 
 def _group(rows: list[tuple[Any, ...]], fits: dict[int, list[int]]) -> Group:

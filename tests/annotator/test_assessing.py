@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from annotator.models import Annotator, AnnotatorQuality, Aspect, AspectRating, Judgment, Pair, Project, QualityReport
+from annotator.models import (
+    Annotator,
+    AnnotatorQuality,
+    Aspect,
+    AspectComparison,
+    AspectRating,
+    Judgment,
+    Pair,
+    Project,
+    QualityReport,
+)
 from annotator.selectors.judged import groups_of, signature_of
 from annotator.services.assessing import assess, assess_due
 from annotator.services.fits import keep_fits
@@ -116,6 +126,17 @@ def test_gold_repeats_reasons_and_ratings(project: Project) -> None:
     assert people["aspects"][0]["aspect"] == "Tone"
     assert people["aspects"][0]["ordinal"]["alpha"]["estimate"] == 1.0
     assert AnnotatorQuality.objects.get(annotator=annotator).figures["gold"]["estimate"] == 0.0
+
+
+def test_aspects_that_are_compared(project: Project) -> None:
+    tone = Aspect.objects.create(project=project, key="tone", name="Tone", way="compare")
+    for n, judgment in enumerate(
+        Judgment.objects.filter(annotator__ref__in=STEADY[:2], pair__in=Pair.objects.all()[:6])
+    ):
+        AspectComparison.objects.create(judgment=judgment, aspect=tone, choice=("a", "tie", "na")[n % 3])
+    assess(project=project)
+    (found,) = QualityReport.objects.get().body["people"]["aspects"]
+    assert (found["aspect"], found["ordinal"]["answers"] >= 2) == ("Tone", True)
 
 
 def test_reports_are_made_when_something_changed_and_not_before(project: Project) -> None:
