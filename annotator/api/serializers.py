@@ -51,7 +51,7 @@ class ReasonTagSerializer(serializers.Serializer[Any]):
         return tag.get("only", "")
 
 
-@extend_schema_serializer(component_name="Aspect")
+@extend_schema_serializer(component_name="AspectAsked")
 class AspectOutSerializer(serializers.Serializer[Any]):
     key = serializers.CharField()
     name = serializers.CharField()
