@@ -13,7 +13,7 @@ from attune.data import Snapshot
 from attune.rewards import create
 from attune.rewards.base import Comparison
 from attune.rewards.hybrid import Hybrid
-from attune.select import POLICIES, choose
+from attune.select import POLICIES, choose, gain, margins_of_pairs
 from attune.simulate import load_starter, simulate
 
 REPEATS = 21
@@ -28,6 +28,7 @@ def run(quick: bool) -> dict[str, Any]:
             **_adapt(model),
             **_score(model, 20_000 if quick else 1_000_000),
             **_choose(model, 10_000 if quick else 100_000),
+            **_choose_among_few(model, 10_000 if quick else 100_000),
         }
 
 
@@ -60,7 +61,8 @@ def _adapt(model: Hybrid) -> dict[str, Any]:
 
 
 def _score(model: Hybrid, count: int) -> dict[str, Any]:
-    items = np.random.default_rng(0).standard_normal((count, model.parts.table.shape[1])).astype(np.float32)
+    table = model.parts.table
+    items = table[np.random.default_rng(0).integers(0, len(table), count)]
     latent = model.prior()
     known = list(model.parts.ids)[:64]
     return {
@@ -79,6 +81,17 @@ def _choose(model: Hybrid, count: int) -> dict[str, Any]:
             lambda policy=policy: choose(latent, a, b, policy=policy, rng=rng)  # type: ignore[misc]
         )
         for policy in POLICIES
+    }
+
+
+def _choose_among_few(model: Hybrid, count: int) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    table, latent = model.parts.table, model.prior()
+    first, second = rng.integers(0, len(table), (2, count))
+    return {
+        f"information of {count:,} pairs of {len(table):,} responses, ms": _median(
+            lambda: gain(*margins_of_pairs(latent, table, first, second))
+        )
     }
 
 

@@ -325,6 +325,10 @@ class Hybrid(LinearReward):
         mean = mean + (self._remembered(latent, items_a) - self._remembered(latent, items_b))
         return mean, variance + self._doubts(latent, items_a) + self._doubts(latent, items_b)
 
+    def doubts(self, items: Array) -> Array:
+        """The variance of each item's reward for want of judgments about the response, (N,), for somebody typical."""
+        return self._doubts(self.prior(), items)
+
     def _doubts(self, latent: Latent, items: Array) -> Array:
         if self._reader is None:
             return np.zeros(len(items), np.float32)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attune.metrics import calibration_error, correct, log_losses, standard_error, summarise
+from attune.metrics import (
+    calibration_error,
+    correct,
+    hits_distribution,
+    interval_coverage,
+    log_losses,
+    person_spread,
+    standard_error,
+    summarise,
+)
 
 
 def test_a_model_without_opinion_is_half_right() -> None:
@@ -39,3 +48,33 @@ def test_nobody_with_enough_judgments_is_no_summary() -> None:
 
 def test_one_value_has_no_spread() -> None:
     assert standard_error(np.array([3.0])) == 0.0
+
+
+def test_how_many_come_true_by_hand() -> None:
+    assert hits_distribution(np.array([0.5, 0.5])) == pytest.approx([0.25, 0.5, 0.25])
+    assert hits_distribution(np.array([0.9, 0.2])) == pytest.approx(
+        [0.1 * 0.2, 0.9 * 0.2 + 0.1 * 0.8, 0.9 * 0.8], abs=1e-5
+    )
+    spread = hits_distribution(np.array([0.8, 0.8]), 1.0)
+    assert spread.sum() == pytest.approx(1)
+    assert spread[0] > 0.04 + 0.01  # people who are all wrong are commoner where people differ
+
+
+def test_intervals_of_honest_predictions_hold_nine_in_ten() -> None:
+    rng = np.random.default_rng(0)
+    p = [rng.uniform(0.05, 0.95, 30) for _ in range(400)]
+    y = [np.where(rng.random(30) < each, 1, -1) for each in p]
+    assert interval_coverage(p, y) == pytest.approx(0.9, abs=0.03)
+    assert interval_coverage(p, [-each for each in y]) < 0.3  # type: ignore[operator]
+    assert interval_coverage(p[:1], [y[0][:0]]) is None
+    assert person_spread(p, y) <= 0.2
+
+
+def test_people_who_differ_in_predictability_need_wider_intervals() -> None:
+    rng = np.random.default_rng(1)
+    p = [np.full(30, 0.8) for _ in range(400)]
+    shifted = [1 / (1 + np.exp(-(np.log(4) + rng.normal()))) for _ in p]
+    y = [np.where(rng.random(30) < each, 1, -1) for each in shifted]
+    spread = person_spread(p, y)
+    assert spread == pytest.approx(1.0, abs=0.2)
+    assert interval_coverage(p, y) < 0.75 < 0.86 < interval_coverage(p, y, spread=spread)  # type: ignore[operator]

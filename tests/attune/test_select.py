@@ -9,7 +9,21 @@ import pytest
 
 from attune.errors import BadData
 from attune.rewards.base import Latent
-from attune.select import POLICIES, choose, information, mutual_information, scores, thompson, uncertainty
+from attune.select import (
+    POLICIES,
+    Mix,
+    choose,
+    gain,
+    information,
+    margins_of_pairs,
+    mixed,
+    mutual_information,
+    novelty,
+    pool_information,
+    scores,
+    thompson,
+    uncertainty,
+)
 
 RNG = np.random.default_rng(0)
 LATENT = Latent(np.array([1.0, 0.0, 0.3], np.float32), np.diag([0.0, 4.0, 9.0]).astype(np.float32))
@@ -88,3 +102,38 @@ def test_a_hundred_thousand_candidates_are_quick(policy: str) -> None:
     started = time.process_time()
     choose(latent, a, b, policy=policy, rng=RNG)  # type: ignore[arg-type]
     assert time.process_time() - started < 0.2  # bench/attune_select.py measures; this only notices a slip
+
+
+def test_many_pairs_of_few_responses_are_as_one_by_one() -> None:
+    rng = np.random.default_rng(5)
+    items = rng.standard_normal((50, 90)).astype(np.float32)
+    spread = rng.standard_normal((90, 90)) * np.geomspace(1, 1e-4, 90)
+    latent = Latent(rng.standard_normal(92).astype(np.float32), np.zeros((92, 92), np.float32))
+    latent.cov[:90, :90] = spread @ spread.T / 90
+    first, second = rng.integers(0, 50, (2, 400))
+    mean, variance = margins_of_pairs(latent, items, first, second)
+    exact = information(latent, items[first], items[second])
+    assert mean == pytest.approx((items[first] - items[second]) @ latent.mean[:90], abs=1e-3)
+    assert np.corrcoef(gain(mean, variance), exact)[0, 1] > 0.999
+
+
+def test_the_pool_learns_from_responses_that_nobody_judged() -> None:
+    worth = pool_information(*(np.array(row, np.float32) for row in ([0, 0, 3], [0, 2, 2], [0, 2, 2])))
+    assert worth[0] == 0
+    assert worth[1] > worth[2] > 0
+
+
+def test_a_pair_and_its_mirror_image_are_nothing_new() -> None:
+    seen = np.array([[2.0, 0.0]], np.float32)
+    new = novelty(np.array([[1, 0], [-3, 0], [0, 1], [1, 1]], np.float32), np.zeros((4, 2), np.float32), seen)
+    assert new == pytest.approx([0, 0, 1, 1 - np.sqrt(0.5)], abs=1e-6)
+    assert novelty(PAIRS, NOTHING, seen[:0]) == pytest.approx(np.ones(3))
+
+
+def test_a_mix_by_hand() -> None:
+    told, taken, words = (np.array(row, np.float32) for row in ([0.2, 0.1], [1, 0], [400, 100]))
+    assert mixed(Mix(), information=told, taken=taken) == pytest.approx([1.1, 0.7])
+    assert mixed(Mix(coverage=0, tired=1), information=told, words=words) == pytest.approx([0.25, 0.5])
+    fresh = mixed(Mix(coverage=0), information=told, words=words)
+    assert fresh == pytest.approx([1, 0.5])
+    assert mixed(Mix(pool=1, novelty=0.5), information=told, pool=told[::-1], novel=taken) == pytest.approx([2, 1.5])

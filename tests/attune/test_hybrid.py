@@ -1,0 +1,198 @@
+"""The parts of the hybrid, by hand: verdicts, groups, memory, trust; and what a person may expect of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from attune.data import Judgment, Snapshot
+from attune.evaluate import comparisons
+from attune.rewards.base import Comparison
+from attune.rewards.classes import ClassTrainer
+from attune.rewards.evidence import are_verdicts, as_verdicts
+from attune.rewards.hybrid import OWN, Hybrid
+from attune.rewards.indexing import Comparisons, index_snapshot
+from attune.rewards.tastes import Evidence, remember
+from attune.rewards.trust import KNOTS, View, learn_trust
+from attune.simulate import AXES, Simulation, StyledPrompt, simulate
+
+
+def said(rows: Sequence[tuple[int, int, int, int]], annotators: int) -> Comparisons:
+    """From (annotator, a, b, outcome)."""
+    annotator, a, b, outcome = (np.array(column, np.int64) for column in zip(*rows, strict=True))
+    one = np.ones(len(rows), np.float32)
+    return Comparisons(annotator, a, b, outcome, one, one, np.zeros(len(rows), bool), annotators)
+
+
+def test_pairs_of_verdicts_give_themselves_away() -> None:
+    # Everybody accepts even responses and rejects odd ones, or the other way round: nobody has one on both sides.
+    votes = said([(u, 2 * x, 2 * y + 1, 1 if u % 2 else -1) for u in range(30) for x in range(2) for y in range(2)], 30)
+    assert are_verdicts(votes, 4)
+    ranked = said([(u, x, y, 1) for u in range(30) for x in range(4) for y in range(x + 1, 4)], 30)
+    assert not are_verdicts(ranked, 4)  # the second of four loses to the first and beats the third
+    assert not are_verdicts(said([(u, 0, 1, 1) for u in range(500)], 500), 2)  # nothing is repeated: nothing is known
+
+
+def test_a_verdict_is_taken_once_and_ties_say_nothing() -> None:
+    votes = said([(0, 0, 1, 1), (0, 0, 2, 1), (0, 3, 1, 0), (1, 2, 0, -1)], 2)
+    found = as_verdicts(votes, np.array([0, 0, 1, 1]))
+    rows = set(zip(*(column.tolist() for column in (found.annotator, found.a, found.b, found.outcome)), strict=True))
+    assert rows == {(0, 0, 4, 1), (0, 1, 4, -1), (0, 2, 5, -1), (1, 0, 4, 1), (1, 2, 5, -1)}
+
+
+def test_two_groups_are_told_apart() -> None:
+    judged = said([(u, 0, 1, 1 if u < 10 else -1) for u in range(20) for _ in range(5)], 20)
+    fit = ClassTrainer(judged, np.zeros(2, np.float32), 0.25).fit(2, 40, np.random.default_rng(0))
+    margins = fit.shifts[0] - fit.shifts[1]
+    assert np.sort(margins)[0] < -2 < 2 < np.sort(margins)[1]
+    assert np.exp(fit.log_prior) == pytest.approx([0.5, 0.5], abs=0.05)
+
+
+def test_what_was_said_of_a_response_is_remembered_by_hand() -> None:
+    one = np.ones(1)
+    evidence = Evidence(np.zeros((1, 1)), np.array([1]), one, one, np.array([7]), np.array([9]), np.zeros(1))
+    own = remember(evidence, np.zeros(1), -20.0, 1.0)
+    # ε = ε₇ = −ε₉ with ε = 1 − σ(2ε)
+    assert own.keys() == {7, 9}
+    assert own[7] == pytest.approx(-own[9], abs=1e-6)
+    assert own[7] == pytest.approx(1 - 1 / (1 + np.exp(-2 * own[7])), abs=1e-4)
+
+
+def views(people: int, signal: float, rng: np.random.Generator) -> list[View]:
+    """People whose judgments follow the pooled margin and ``signal`` times the personal one."""
+    found = []
+    for _ in range(people):
+        pooled, personal = rng.normal(0, 1, 40), rng.normal(0, 1, 40)
+        p = 1 / (1 + np.exp(-(pooled + signal * personal)))
+        outcome = np.where(rng.random(40) < p, 1, -1)
+        nothing = np.zeros(40)
+        found.append(View(pooled, personal, nothing, nothing, nothing, outcome))
+    return found
+
+
+def test_what_helps_is_trusted_and_what_does_not_is_left_alone() -> None:
+    rng = np.random.default_rng(0)
+    helpful, useless = ([views(200, signal, rng) for _ in KNOTS] for signal in (1.0, 0.0))
+    assert learn_trust(helpful).gaussian[1:] == pytest.approx(np.ones(5), abs=0.15)
+    assert learn_trust(helpful).temperature == pytest.approx(np.ones(6), abs=0.1)
+    assert learn_trust(useless).gaussian.max() < 0.03
+
+
+def test_with_few_people_the_guard_has_little_to_say() -> None:
+    rng = np.random.default_rng(1)
+    assert learn_trust([views(10, 0.5, rng) for _ in KNOTS]).gaussian[1] > 0.3
+
+
+@pytest.fixture(scope="module")
+def context(hybrid: Hybrid, world: Simulation) -> list[Comparison]:
+    name = next(iter(world.people))
+    return comparisons(hybrid, [each for each in world.judgments if each.annotator == name])
+
+
+def test_the_order_of_judgments_does_not_matter(hybrid: Hybrid, context: list[Comparison]) -> None:
+    one, other = hybrid.adapt(context), hybrid.adapt(context[::-1])
+    assert one.mean == pytest.approx(other.mean, abs=1e-5)
+    assert one.cov == pytest.approx(other.cov, abs=1e-5)
+
+
+def test_swapped_sides_mirror_exactly(hybrid: Hybrid, context: list[Comparison], world: Simulation) -> None:
+    items = hybrid.items(list(world.responses))
+    latent = hybrid.adapt(context)
+    there, back = (
+        hybrid.probability(latent, *pair) for pair in ((items[:30], items[30:60]), (items[30:60], items[:30]))
+    )
+    assert there + back == pytest.approx(np.ones(30), abs=1e-6)
+
+
+def test_one_at_a_time_is_as_all_at_once(hybrid: Hybrid, context: list[Comparison], world: Simulation) -> None:
+    items = hybrid.items(list(world.responses))
+    latent = hybrid.adapt(context)
+    at_once = hybrid.score(latent, items)
+    alone = [hybrid.score(latent, items[row : row + 1]) for row in range(len(items))]
+    assert np.concatenate([each.mean for each in alone]) == pytest.approx(at_once.mean, abs=1e-5)
+    assert np.concatenate([each.std for each in alone]) == pytest.approx(at_once.std, abs=1e-5)
+
+
+def test_nobody_has_judged_gives_the_pooled_order(hybrid: Hybrid, world: Simulation) -> None:
+    items = hybrid.items(list(world.responses))
+    assert hybrid.score(hybrid.prior(), items).mean == pytest.approx(items[:, 0], abs=1e-6)
+
+
+def test_eight_judgments_said_often_enough_are_learnt_by_heart(hybrid: Hybrid, world: Simulation) -> None:
+    ids = list(world.responses)
+    rng = np.random.default_rng(3)
+    taste = rng.standard_normal(len(AXES))  # unlike the community's, but a taste
+    likes = {key: float(taste @ np.array(style)) for key, style in world.styles.items()}
+    pairs = [[ids[row] for row in rng.choice(4, 2, replace=False) + 4 * prompt] for prompt in range(8)]
+    judged = [Judgment("new", a, b, "a" if likes[a] > likes[b] else "b") for a, b in pairs]
+    latent = hybrid.adapt(comparisons(hybrid, judged * 25))
+    a, b = (hybrid.items([getattr(each, side) for each in judged]) for side in ("a", "b"))
+    right = (hybrid.margin(latent, a, b)[0] > 0) == np.array([each.choice == "a" for each in judged])
+    assert right.all()
+
+
+def voting_world(prompts: Sequence[StyledPrompt]) -> Snapshot:
+    """Everybody accepts what they like of a prompt and rejects what they do not: pairs of verdicts."""
+    world = simulate(prompts, annotators=40, judgments=400, seed=4)
+    rng = np.random.default_rng(0)
+    ids = list(world.responses)
+    judgments = []
+    for name in world.people:
+        reward = {key: world.true_reward(name, key) for key in ids}
+        middle = float(np.median(list(reward.values())))
+        for start in range(0, len(ids), 4):
+            likes = [key for key in ids[start : start + 4] if reward[key] > middle]
+            others = [key for key in ids[start : start + 4] if reward[key] <= middle]
+            for liked in likes:
+                for other in others:
+                    first = rng.random() < 0.5
+                    pair = (liked, other, "a") if first else (other, liked, "b")
+                    judgments.append(Judgment(name, *pair))  # type: ignore[arg-type]
+    return Snapshot(world.responses, judgments)
+
+
+def test_verdicts_are_noticed_and_read_as_such(prompts: Sequence[StyledPrompt]) -> None:
+    snapshot = voting_world(prompts)
+    assert are_verdicts(index_snapshot(snapshot)[1], len(snapshot.responses))
+    model = Hybrid(class_sizes=[3], ranks=[4])
+    world = simulate(prompts, annotators=1, judgments=4, seed=4)
+    features = {key: np.array(style, np.float32) for key, style in world.styles.items()}
+    model.fit(snapshot, features, encoder="truth")
+    mine = [each for each in snapshot.judgments if each.annotator == snapshot.judgments[0].annotator]
+    once, often = (model.adapt(comparisons(model, mine[:4] * times)) for times in (1, 3))
+    assert once.mean[:-2] == pytest.approx(
+        often.mean[:-2], abs=0.2
+    )  # said again is nothing new; only the trust may move
+    a, b = (model.items([getattr(each, side) for each in mine[8:]]) for side in ("a", "b"))
+    said_a = np.array([each.choice == "a" for each in mine[8:]])
+    taught = ((model.margin(model.adapt(comparisons(model, mine[:8])), a, b)[0] > 0) == said_a).mean()
+    assert taught > 0.75
+
+
+def test_an_artifact_of_the_time_before_still_adapts(hybrid: Hybrid, context: list[Comparison]) -> None:
+    tensors, config = hybrid.state()
+    del config["community"]
+    old = Hybrid.from_state(tensors, config)
+    latent = old.adapt(context)
+    assert np.isfinite(latent.mean).all()
+    assert not any(name.startswith(OWN) for name in latent.extra)
+
+
+def test_memory_raises_what_the_person_chose(hybrid: Hybrid, world: Simulation) -> None:
+    tensors, config = hybrid.state()
+    community = dict(config["community"])  # type: ignore[call-overload]
+    made = Hybrid.from_state(tensors, config | {"community": community | {"memory": 1.0}})
+    ids = list(world.responses)[:2]
+    judged = [Judgment("new", ids[0], ids[1], "a")]
+    a, b = made.items(ids[:1]), made.items(ids[1:])
+    with_memory, without = (
+        model.margin(model.adapt(comparisons(model, judged)), a, b)[0][0] for model in (made, hybrid)
+    )
+    assert with_memory > without
+    latent = made.adapt(comparisons(made, judged))
+    assert latent.extra[f"{OWN}1"] > 0 > latent.extra[f"{OWN}2"]
+    flipped = made.adapt(comparisons(made, [replace(judged[0], choice="b")]))
+    assert flipped.extra[f"{OWN}1"] < 0
