@@ -16,6 +16,15 @@ from training.models import Doubt, Run
 from training.reporting import Reporter
 from training.runs import note
 
+VOTER: Mapping[str, object] = {
+    "ranks": [8],
+    "class_sizes": [4],
+    "rounds": 12,
+    "class_rounds": 12,
+    "last_rounds": 4,
+    "rehearsals": 1,
+}
+"""Options of the hybrids that vote: many quick ones rather than a few of the best."""
 MOST = 1_000
 """The likeliest, which are kept."""
 
@@ -25,7 +34,7 @@ def doubting(run: Run, snapshot: data.Snapshot, features: Mapping[str, Array], r
     if run.doubtful == Run.Doubtful.KEEP:
         return snapshot
     report.phase("doubting")
-    votes = strength.vote(snapshot, features, encoder=run.encoder, seed=run.seed, progress=report)
+    votes = strength.vote(snapshot, features, encoder=run.encoder, options=VOTER, seed=run.seed, progress=report)
     rows = strength.suspects(votes)[:MOST]
     run.doubts.all().delete()
     Doubt.objects.bulk_create(_doubts(run, snapshot, votes, rows), ignore_conflicts=True)

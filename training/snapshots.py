@@ -14,6 +14,7 @@ from django.db.models import Count, Max, Q, QuerySet
 from annotator.models import Judgment, Project, Response, User
 from attune import data
 from training import store
+from training.aspects import aspect_marks
 from training.errors import NothingToLearn
 from training.models import Snapshot
 
@@ -21,6 +22,7 @@ CHUNK = 2_000
 LEARNT_FROM = ("a", "b", "tie", "both_good", "both_bad")
 _COUNTED_AS = {"a": "decided", "b": "decided", "tie": "ties", "both_good": "ties", "both_bad": "both_bad"}
 _COLUMNS = (
+    "pk",
     "annotator_id",
     "pair__response_a_id",
     "pair__response_b_id",
@@ -138,6 +140,7 @@ def _responses(project: Project, tally: _Tally) -> Iterator[data.Response]:
 
 def _judgments(project: Project, tally: _Tally) -> Iterator[data.Judgment]:
     rows = usable_judgments(project).order_by("judged_at", "pk").values_list(*_COLUMNS, named=True)
+    marks = aspect_marks(project)
     for row in rows.iterator(CHUNK):
         tally.counts.update(("judgments", _COUNTED_AS[row.choice]))
         tally.annotators.add(row.annotator_id)
@@ -150,7 +153,7 @@ def _judgments(project: Project, tally: _Tally) -> Iterator[data.Judgment]:
             strength=row.strength,
             swapped=row.swapped,
             rationale=row.rationale__text or "",
-            tags=tuple(_signed(tag) for tag in row.rationale__tags or ()),
+            tags=(*(_signed(tag) for tag in row.rationale__tags or ()), *marks.get(row.pk, ())),
             judged_at=row.judged_at.astimezone(UTC).isoformat(),
             part=part if part in data.PARTS else "",
             slices=tuple(each for each in slices if isinstance(each, str)) if isinstance(slices, list) else (),

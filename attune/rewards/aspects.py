@@ -1,7 +1,8 @@
 """Several named aspects per response, and one direction among them per person (DPA, Wang et al. 2024).
 
 The multi-objective head g(x) ∈ R^A holds: the pooled reward ("overall"); the readable traits of style, where the encoder has
-them; and one head for every reason tag that is used often enough, a pooled Bradley–Terry fit on "better in this respect". Each
+them; and one head for every aspect that the project asks about, and for every reason tag, that is used often enough: a pooled
+Bradley–Terry fit on "better in this respect". Each
 aspect has unit spread within prompts and is freed of what length explains (ArmoRM, Wang et al. 2024). A person is a
 direction on the unit sphere,
 
@@ -37,6 +38,8 @@ from attune.rewards.settings import setting
 from attune.style_features import STYLE_FEATURES, TRAITS, trait_weights
 
 OVERALL = "overall"
+RATED = "aspect:"
+"""Begins a mark that is about an aspect that the project asks about, not about a reason given."""
 LENGTH = "concise–detailed"
 LEAST_TAGGED = 30
 """Judgments that name a tag before it becomes an aspect."""
@@ -126,7 +129,7 @@ class Aspects(CurvedReward):
             rows = np.isin(comparisons.annotator, seen)
             if rows.sum() >= self.settings.least_tagged:
                 fit = fit_pooled(comparisons.take(rows), data.mapped, TAG_PENALTIES)
-                columns[f"tag: {tag}"] = fit.rewards(data.mapped)
+                columns[tag.removeprefix(RATED) if tag.startswith(RATED) else f"tag: {tag}"] = fit.rewards(data.mapped)
         if len(columns) == 1:
             columns |= {f"direction {n + 1}": data.mapped[:, n] for n in range(min(6, data.mapped.shape[1]))}
         table = _decorrelated(columns, data)

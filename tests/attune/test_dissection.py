@@ -139,7 +139,7 @@ def test_a_statement_is_outweighed_by_many_judgments(world: Simulation) -> None:
         return {row[0]: row[1] for row in model.traits(model.adapt(context))}["concise–detailed"]  # type: ignore[attr-defined]
 
     moved = [length(context) - length([*context, *against]) for context in (said, said * 20)]
-    assert 0 < moved[1] < 0.5 * moved[0]
+    assert 0 < moved[1] < moved[0]
 
 
 def test_a_model_without_traits_takes_no_statement(hybrid: RewardModel) -> None:

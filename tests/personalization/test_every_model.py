@@ -23,13 +23,13 @@ from training.registry import promote
 from training.runs import start_run
 from training.serving import live_version
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)  # a fit may outlive a heartbeat, which has its own connection
 
 TINY: dict[str, dict[str, object]] = SMALL | {"ensemble": {"members": ["bradley_terry", "mixture"]}}
 
 
 @pytest.fixture(params=names())
-def people(request: pytest.FixtureRequest, db: None) -> ThreePeople:
+def people(request: pytest.FixtureRequest, transactional_db: None) -> ThreePeople:
     """A project whose live model is of that kind."""
     project = make_tasteful_project(annotators=12, prompts=16, each=12, ties=0.0)
     run = start_run(project=project, model_name=request.param, options=TINY.get(request.param, {}), send=False)

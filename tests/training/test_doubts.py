@@ -13,12 +13,12 @@ from training.execution import execute_run
 from training.models import Run
 from training.runs import start_run
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)  # six fits may outlive a heartbeat, which has its own connection
 SLIPS = 3
 
 
 @pytest.fixture
-def people(db: None) -> ThreePeople:
+def people(transactional_db: None) -> ThreePeople:
     """Everybody likes it short, steadily, but for four judgments of sim-0, who pressed the wrong key."""
     project = make_tasteful_project(annotators=0, prompts=24)
     pairs = list(Pair.objects.filter(project=project).select_related("response_a", "response_b").order_by("pk"))

@@ -6,6 +6,7 @@ import pytest
 from django.core.files.storage import storages
 
 from annotator.models import Project
+from annotator.models.judging import Aspect, AspectComparison, AspectRating
 from attune.data import read_snapshot
 from tests.factories import make_annotator, make_pair, make_project
 from tests.training.makers import START, judge, make_tasteful_project
@@ -45,6 +46,22 @@ def test_a_judgment_is_frozen_with_everything_that_was_said() -> None:
     assert judgment.judged_at == "2026-01-05T09:00:00+00:00"
     shorter = frozen.responses[judgment.a]
     assert (shorter.prompt, shorter.text, shorter.topic) == (pair.prompt.text, "Short.", "kitchen")
+
+
+def test_what_was_said_of_aspects_is_marked() -> None:
+    project = make_project()
+    pair, annotator = make_pair(project), make_annotator(project)
+    helpful, tone = (Aspect.objects.create(project=project, key=key, name=key) for key in ("helpful", "tone"))
+    judgment = judge(annotator, pair, "b", tags=[{"tag": "clear", "side": "b", "good": True}], text="")
+    AspectComparison.objects.create(judgment=judgment, aspect=tone, choice="a")
+    for response, value in ((pair.response_a, 2), (pair.response_b, 5)):
+        AspectRating.objects.create(judgment=judgment, aspect=helpful, response=response, value=value)
+    level = judge(make_annotator(project), pair, "a")
+    for response in (pair.response_a, pair.response_b):
+        AspectRating.objects.create(judgment=level, aspect=helpful, response=response, value=3)
+    AspectComparison.objects.create(judgment=level, aspect=tone, choice="tie")
+    frozen = load_snapshot(take_snapshot(project=project))
+    assert {each.tags for each in frozen.judgments} == {("b+clear", "a+aspect:tone", "b+aspect:helpful"), ()}
 
 
 def test_what_does_not_count_is_left_out() -> None:
