@@ -1,4 +1,4 @@
-"""The one translator of this app's errors into pages, and the language that pages are in."""
+"""The one translator of this app's errors into pages, the language that pages are in, and what is left of a token's rate."""
 
 from __future__ import annotations
 
@@ -50,3 +50,18 @@ class ErrorPages:
         context = {"title": TITLES.get(error.status, "That did not work"), "error": error}
         template = "error_note.html" if request.headers.get("HX-Request") else "error.html"
         return render(request, template, context, status=error.status)
+
+
+class RateHeaders:
+    """``RateLimit-Limit``, ``-Remaining`` and ``-Reset`` (seconds) where ``api.throttling`` counted the request."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if (rate := getattr(request, "rate", None)) is not None:
+            response["RateLimit-Limit"] = str(rate.limit)
+            response["RateLimit-Remaining"] = str(rate.remaining)
+            response["RateLimit-Reset"] = str(rate.reset)
+        return response

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from annotator.exports.keeping import forget_old
 from annotator.imports.batches import sweep_imports
 from annotator.imports.tasks import read_batch as read_batch  # registers it with the workers
 from annotator.models import Project
 from annotator.services.idempotency import forget_old_answers
 from annotator.services.leases import expire_leases
 from annotator.services.standing import check_all_standing
+from annotator.services.webhook_delivery import deliver_due, forget_old_messages
 
 
 @shared_task
@@ -19,6 +21,14 @@ def sweep() -> None:
     check_all_standing()
     forget_old_answers()
     sweep_imports()
+    forget_old_messages()
+    forget_old()
+
+
+@shared_task(expires=30)
+def deliver_webhooks() -> None:
+    """Send what is due of the outbox."""
+    deliver_due()
 
 
 @shared_task(expires=60)

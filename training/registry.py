@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.db import transaction
 
 from annotator.errors import Conflict
-from annotator.models import Project, User
+from annotator.models import Project, User, Webhook
 from annotator.services import audit
+from annotator.services.webhooks import tell
 from attune.errors import AttuneError
 from training.errors import StoreError
 from training.models import ModelVersion, Promotion
@@ -76,6 +77,8 @@ def _go_live(version: ModelVersion, by: User | None, reason: str, *, rolled_back
     what = "model rolled back" if rolled_back else "model promoted"
     replaced = previous.label if previous else None
     audit.record(project=project, by=by, what=what, version=version.label, replaced=replaced, reason=reason)
+    data = {"version": version.label, "replaced": replaced, "rolled_back": rolled_back, "reason": reason}
+    tell(project=project, event=Webhook.Event.MODEL_PROMOTED, data=data)
     return Promotion.objects.create(
         project=project, version=version, previous=previous, rolled_back=rolled_back, reason=reason, by=by
     )

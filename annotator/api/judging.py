@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -18,19 +19,24 @@ from annotator.api.pagination import PARAMETERS, Pages, page_of
 from annotator.api.permissions import caller
 from annotator.api.serializers import (
     AspectOutSerializer,
+    BulkJudgmentsSerializer,
+    BulkStoredSerializer,
+    JudgmentDetailSerializer,
     JudgmentInSerializer,
     JudgmentSerializer,
     JudgmentStoredSerializer,
     NextSerializer,
+    RevisionInSerializer,
+    answer_from,
     as_side,
 )
 from annotator.api.writes import client_key, idempotency_key, written_once
-from annotator.errors import NotFound
+from annotator.errors import AnnotatorError, NotFound
 from annotator.models import Annotator, ApiToken, Assignment, Judgment, Role, User
 from annotator.services.answers import as_shown
 from annotator.services.aspects import aspects_of
 from annotator.services.dealing import Dealt, deal
-from annotator.services.judging import record, withdraw
+from annotator.services.judging import record, revise, withdraw
 from annotator.services.people import annotator_by_ref, annotator_of
 
 _ANNOTATOR = OpenApiParameter("annotator", str, description="Reference of an annotator.")
@@ -69,6 +75,8 @@ class NextView(APIView):
 
 class JudgmentsView(APIView):
     """Judgments of a project."""
+
+    filters = ("annotator",)
 
     @extend_schema(
         operation_id="judgments",
@@ -112,6 +120,109 @@ class JudgmentsView(APIView):
             return 201, _stored(recorded.judgment, assignment_key)
 
         return written_once(request, write)
+
+
+class JudgmentView(APIView):
+    """One judgment."""
+
+    @extend_schema(
+        operation_id="judgment",
+        summary="Get one judgment",
+        responses={200: JudgmentDetailSerializer, **problems()},
+        tags=["judging"],
+    )
+    def get(self, request: Request, slug: str, pk: int) -> Response:
+        """With its reasons, marks, and all that was said before. For owners and viewers, and for who made it."""
+        access = project_for(caller(request), slug)
+        judgment = Judgment.objects.filter(pk=pk, project=access.project).select_related("annotator").first()
+        if judgment is None or not (access.reads or judgment.annotator.user_id == caller(request).pk):
+            raise NotFound(f"There is no judgment {pk}, or it is not yours.")
+        return Response(JudgmentDetailSerializer(_revisions(judgment)).data)
+
+
+class ReviseView(APIView):
+    """Changing one's mind."""
+
+    @extend_schema(
+        operation_id="revise_judgment",
+        summary="Change a judgment",
+        parameters=[IDEMPOTENCY_KEY],
+        request=RevisionInSerializer,
+        responses={201: JudgmentStoredSerializer, **problems(400, 409, 413, 422)},
+        tags=["judging"],
+    )
+    def post(self, request: Request, slug: str, pk: int) -> Response:
+        """A new revision; what was said before stays in the history. Sides as they were shown then."""
+        access = project_for(caller(request), slug, Role.OWNER, Role.ANNOTATOR)
+        key = idempotency_key(request)
+        body = RevisionInSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        answer = body.answer()
+
+        def write() -> tuple[int, object]:
+            judgment = _own_judgment(access, caller(request), pk)
+            revised = revise(
+                annotator=judgment.annotator,
+                judgment_id=pk,
+                client_key=client_key(request, key),
+                answer=answer,
+                source=Judgment.Source.API,
+            ).judgment
+            revised.annotator = judgment.annotator
+            return 201, _stored(revised, revised.assignment.key if revised.assignment else None)
+
+        return written_once(request, write)
+
+
+class BulkJudgmentsView(APIView):
+    """Many answers at once."""
+
+    @extend_schema(
+        operation_id="judge_many",
+        summary="Send many judgments",
+        parameters=[IDEMPOTENCY_KEY],
+        request=BulkJudgmentsSerializer,
+        responses={200: BulkStoredSerializer, **problems(400, 409, 413, 422)},
+        tags=["judging"],
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Up to 1,000, each by itself: one that is refused does not stop the others, and its place says why. For judgments
+        with texts of your own rather than pairs that were lent, see `bulk`."""
+        access = project_for(caller(request), slug, Role.OWNER, Role.ANNOTATOR)
+        key = idempotency_key(request)
+        body = BulkJudgmentsSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+
+        def write() -> tuple[int, object]:
+            rows = body.validated_data["judgments"]
+            return 200, {"results": [_one_of_many(request, access, key, n, row) for n, row in enumerate(rows)]}
+
+        return written_once(request, write)
+
+
+def _one_of_many(request: Request, access: Access, key: str, number: int, said: dict[str, Any]) -> dict[str, Any]:
+    try:
+        with transaction.atomic():
+            recorded = record(
+                annotator=_holder(access, caller(request), said["assignment"]),
+                assignment_key=said["assignment"],
+                client_key=client_key(request, key, f":{number}"),
+                answer=answer_from(said),
+                source=Judgment.Source.API,
+            )
+            return {"status": 201, "judgment": _stored(recorded.judgment, said["assignment"]), "problem": None}
+    except AnnotatorError as error:
+        problem = {"status": error.status, "code": error.code, "detail": str(error), "fields": error.fields}
+        return {"status": error.status, "judgment": None, "problem": problem}
+
+
+def _revisions(judgment: Judgment) -> dict[str, Any]:
+    """The current revision with what came before it."""
+    rows = Judgment.objects.filter(
+        annotator=judgment.annotator_id, pair=judgment.pair_id, occasion=judgment.occasion
+    ).select_related("annotator", "pair__prompt", "pair__response_a", "pair__response_b", "rationale", "flag")
+    every = list(rows.prefetch_related("spans__judgment__pair").order_by("revision"))
+    return {"current": every[-1], "revisions": every}
 
 
 class WithdrawView(APIView):

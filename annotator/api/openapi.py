@@ -25,13 +25,15 @@ class Problem(serializers.Serializer[Any]):
 PROBLEM = Problem
 
 _MEANING = {
-    400: "The body is not JSON, or a header is missing.",
+    400: "The body is not JSON, a header is missing, or a parameter is unknown.",
     401: "No token, or one that is unknown, revoked or expired.",
     403: "The role or the token's scope does not allow this.",
     404: "There is no such thing, or it is not the caller's.",
     409: "It contradicts what is stored, or the lease is lost.",
+    412: "It was changed by somebody else meanwhile.",
     413: "The body is too long.",
     422: "A field is wrong; `fields` names it.",
+    428: "The header If-Match is missing.",
 }
 
 

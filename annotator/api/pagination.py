@@ -6,6 +6,7 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
+from rest_framework.exceptions import ParseError
 from rest_framework.pagination import CursorPagination
 
 
@@ -16,6 +17,13 @@ class Pages(CursorPagination):
     page_size = 100
     page_size_query_param = "limit"
     max_page_size = 1000
+
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
+        """A page of the rows. Raises ``ParseError`` for a parameter that the view does not name in ``filters``."""
+        known = {*getattr(view, "filters", ()), "cursor", "limit"}
+        if unknown := sorted(set(request.query_params) - known):
+            raise ParseError(f"There is no parameter “{unknown[0]}”; known are {', '.join(sorted(known))}.")
+        return super().paginate_queryset(queryset, request, view)
 
 
 def page_of(name: str, rows: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:

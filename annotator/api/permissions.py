@@ -23,12 +23,14 @@ def caller(request: Request) -> User:
 
 
 class HasScope(BasePermission):
-    """The token has the view's ``required_scope``; where it names none, ``read`` to look and ``write`` for the rest."""
+    """The token has the view's ``required_scope``; where it names none, ``read`` to look and, for the rest, the view's
+    ``write_scope`` or ``write``."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not isinstance(request.auth, ApiToken):
             return False  # leads to 401
-        usual = ApiToken.Scope.READ if request.method in SAFE_METHODS else ApiToken.Scope.WRITE
+        writing = getattr(view, "write_scope", ApiToken.Scope.WRITE)
+        usual = ApiToken.Scope.READ if request.method in SAFE_METHODS else writing
         required = getattr(view, "required_scope", usual)
         if required not in request.auth.scopes:
             raise Forbidden(

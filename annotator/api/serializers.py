@@ -163,11 +163,10 @@ class FlagSerializer(StrictSerializer):
     note = Text(max_length=MAX_FLAG_NOTE, default="")
 
 
-@extend_schema_serializer(component_name="JudgmentIn", examples=examples.JUDGMENT_IN)
-class JudgmentInSerializer(StrictSerializer):
-    """What was said of a pair. Tags, spans and a rationale are optional unless the project requires a reason."""
+@extend_schema_serializer(component_name="RevisionIn")
+class RevisionInSerializer(StrictSerializer):
+    """What is said instead. Tags, spans and a rationale are optional unless the project requires a reason."""
 
-    assignment = serializers.UUIDField()
     choice = serializers.ChoiceField(CHOICES, help_text="Sides as shown: `a` was on the left.")
     strength = Whole(
         min_value=1, max_value=3, allow_null=True, default=None, help_text="1 slightly, 2 clearly, 3 much."
@@ -183,21 +182,32 @@ class JudgmentInSerializer(StrictSerializer):
 
     def answer(self) -> Answer:
         """The validated body in terms of the screen."""
-        said = self.validated_data
-        return Answer(
-            choice=_CHOICE_ON_SCREEN[said["choice"]],
-            strength=said["strength"],
-            skip_reason=said["skip_reason"],
-            tags=tuple(Tag(t["tag"], _ON_SCREEN[t["side"]], t["good"]) for t in said["tags"]),
-            text=said["rationale"],
-            marks=tuple(Mark(**{**span, "side": _ON_SCREEN[span["side"]]}) for span in said["spans"]),
-            flag=_flag(said["flag"]),
-            aspects=(
-                *(Rated(each["aspect"], _ON_SCREEN[each["side"]], each["value"]) for each in said["ratings"]),
-                *(Compared(each["aspect"], _BETTER_ON_SCREEN[each["better"]]) for each in said["comparisons"]),
-            ),
-            seconds=said["seconds"],
-        )
+        return answer_from(self.validated_data)
+
+
+@extend_schema_serializer(component_name="JudgmentIn", examples=examples.JUDGMENT_IN)
+class JudgmentInSerializer(RevisionInSerializer):
+    """What was said of a pair. Tags, spans and a rationale are optional unless the project requires a reason."""
+
+    assignment = serializers.UUIDField()
+
+
+def answer_from(said: dict[str, Any]) -> Answer:
+    """Validated fields of a judgment in terms of the screen."""
+    return Answer(
+        choice=_CHOICE_ON_SCREEN[said["choice"]],
+        strength=said["strength"],
+        skip_reason=said["skip_reason"],
+        tags=tuple(Tag(t["tag"], _ON_SCREEN[t["side"]], t["good"]) for t in said["tags"]),
+        text=said["rationale"],
+        marks=tuple(Mark(**{**span, "side": _ON_SCREEN[span["side"]]}) for span in said["spans"]),
+        flag=_flag(said["flag"]),
+        aspects=(
+            *(Rated(each["aspect"], _ON_SCREEN[each["side"]], each["value"]) for each in said["ratings"]),
+            *(Compared(each["aspect"], _BETTER_ON_SCREEN[each["better"]]) for each in said["comparisons"]),
+        ),
+        seconds=said["seconds"],
+    )
 
 
 def _flag(said: dict[str, Any] | None) -> FlagRaised | None:
@@ -274,3 +284,41 @@ class JudgmentSerializer(serializers.Serializer[Any]):
         """What its annotator wanted the owner to see: kind, about and note; null for nothing."""
         flag = getattr(judgment, "flag", None)
         return {"kind": flag.kind, "about": flag.about, "note": flag.note} if flag else None
+
+
+@extend_schema_serializer(component_name="JudgmentRevision")
+class RevisionSerializer(JudgmentSerializer):
+    withdrawn = serializers.BooleanField()
+
+
+@extend_schema_serializer(component_name="JudgmentDetail")
+class JudgmentDetailSerializer(serializers.Serializer[Any]):
+    """A judgment as it is now, and all that was said before, oldest first."""
+
+    current = RevisionSerializer()
+    revisions = RevisionSerializer(many=True)
+
+
+@extend_schema_serializer(component_name="JudgmentsIn")
+class BulkJudgmentsSerializer(StrictSerializer):
+    judgments = JudgmentInSerializer(many=True, allow_empty=False, max_length=1000)  # type: ignore[call-arg]
+
+
+class ProblemRowSerializer(serializers.Serializer[Any]):
+    status = serializers.IntegerField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    fields = serializers.DictField(child=serializers.CharField())  # type: ignore[assignment]
+
+
+class StoredRowSerializer(serializers.Serializer[Any]):
+    status = serializers.IntegerField(help_text="201, or why it was refused.")
+    judgment = JudgmentStoredSerializer(allow_null=True)
+    problem = ProblemRowSerializer(allow_null=True)
+
+
+@extend_schema_serializer(component_name="JudgmentsStored")
+class BulkStoredSerializer(serializers.Serializer[Any]):
+    """One result for each judgment, in their order."""
+
+    results = StoredRowSerializer(many=True)

@@ -27,9 +27,9 @@ def export_project(project: Project, options: ExportOptions, tally: Tally | None
     tally = tally if tally is not None else Tally()
     rows = _rows(project, options, tally)
     if options.type == "jsonl":
-        yield from _pieces(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+        yield from pieces(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
     else:
-        yield from _pieces(_csv(rows, COLUMNS[options.format]))
+        yield from pieces(csv_lines(rows, COLUMNS[options.format]))
     log.info("exported %s as %s %s: %s", project.slug, options.format, options.type, tally)
 
 
@@ -44,7 +44,8 @@ def file_name(project: Project, options: ExportOptions) -> str:
     return f"{project.slug}-{options.format}.{options.type}"
 
 
-def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+def pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines gathered to pieces of some size."""
     piece = bytearray()
     for line in lines:
         piece += line
@@ -55,7 +56,8 @@ def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(piece)
 
 
-def _csv(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[bytes]:
+def csv_lines(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[bytes]:
+    """A header, then a line for each row; cells are guarded against formulas."""
     yield _line(columns)
     for row in rows:
         yield _line([_cell(name, row[name]) for name in columns])

@@ -1,14 +1,16 @@
-"""What kind of file it is, by how it begins: JSON lines or CSV, judgments or prompts with responses."""
+"""What kind of file it is, by how it begins: its container, and whose rows it holds; judgments or prompts with responses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
-from annotator.imports.errors import BadFile
+from annotator.imports.containers import PARQUET_MAGIC, array_rows, parquet_rows
+from annotator.imports.errors import BadFile, BadRow
 from annotator.imports.fields import suggestion
-from annotator.imports.reading import Line, Opened, RawRow, json_rows
+from annotator.imports.foreign import converted, recognised
+from annotator.imports.reading import Opened, RawRow, json_rows
 from annotator.imports.reporting import Shape
 from annotator.imports.rows import JUDGMENT_FIELDS, PROMPT_FIELDS
 from annotator.imports.tables import csv_rows, is_column, read_header
@@ -18,6 +20,7 @@ _NEEDED: dict[Shape, tuple[str, ...]] = {
     "judgments": ("annotator", "prompt", "response_a", "response_b", "preference"),
     "prompts": ("prompt",),
 }
+_BOM = b"\xef\xbb\xbf"
 _LOOK_AT = 20
 """Rows looked at for one that shows the shape; the first may be broken."""
 
@@ -31,28 +34,49 @@ class Detected:
     rows: Iterator[RawRow]
 
 
-def detected(file: Opened, *, keep_extra: bool) -> Detected:
-    """Look at the beginning of a file. Raises ``BadFile`` where it is neither, or a CSV header is wrong."""
+def detected(
+    file: Opened, *, keep_extra: bool, who: str = "imported", columns: Mapping[str, str] | None = None
+) -> Detected:
+    """Look at the beginning of a file. ``columns`` are names of the file's that stand for ours; ``who`` judged where rows of
+    other tools don't say. Raises ``BadFile`` where it is none of what can be read, or a CSV header is wrong."""
+    renames = columns or {}
+    start = file.stream.peek(len(_BOM) + len(PARQUET_MAGIC)).removeprefix(_BOM)
+    if start.startswith(PARQUET_MAGIC):
+        return _shaped("parquet", _renamed(parquet_rows(file), renames), who)
+    if start.lstrip().startswith(b"["):
+        return _shaped("json", _renamed(array_rows(file), renames), who)
     lines = file.lines()
     first = next(((number, line) for number, line in lines if line is None or line.strip()), None)
     if first is None:
         raise BadFile(f"{file.name} is empty.")
     line = first[1]
-    if line is not None and line.lstrip().startswith(b"["):
-        raise BadFile(f"{file.name} is a JSON array; expected one JSON object a line (JSON lines).")
     if line is None or line.lstrip().startswith(b"{"):
-        return _json(chain([first], lines))
-    header = read_header(file, line)
+        return _shaped("jsonl", _renamed(json_rows(chain([first], lines)), renames), who)
+    header = [renames.get(name, name) for name in read_header(file, line)]
     shape: Shape = "prompts" if "preference" not in header and _has_responses(header) else "judgments"
     _check_header(file, header, shape, keep_extra=keep_extra)
     return Detected("csv", shape, csv_rows(file, header, line, lines))
 
 
-def _json(lines: Iterator[Line]) -> Detected:
-    rows = json_rows(lines)
+def _shaped(container: str, rows: Iterator[RawRow], who: str) -> Detected:
+    """Ours, or those of another tool, turned into ours."""
     beginning = list(islice(rows, _LOOK_AT))
     readable = next((row.data for row in beginning if isinstance(row.data, dict)), {})
-    return Detected("jsonl", "prompts" if "responses" in readable else "judgments", chain(beginning, rows))
+    every = chain(beginning, rows)
+    if foreign := recognised(readable):
+        return Detected(f"{container}: {foreign.name}", foreign.shape, converted(every, foreign, who))
+    return Detected(container, "prompts" if "responses" in readable else "judgments", every)
+
+
+def _renamed(rows: Iterator[RawRow], columns: Mapping[str, str]) -> Iterator[RawRow]:
+    if not columns:
+        return rows
+    return (
+        row
+        if isinstance(row.data, BadRow)
+        else replace(row, data={columns.get(name, name): value for name, value in row.data.items()})
+        for row in rows
+    )
 
 
 def _has_responses(header: Sequence[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -24,6 +24,7 @@ class ImportOptions:
 
     ``skip_bad`` writes the good rows and puts the others into ``rejected``; without it one bad row stops all.
     ``pairs_per_prompt`` is how many pairs a prompt's responses make (None: all). ``max_rows`` looks at the first rows only.
+    ``who`` judged where rows of other tools don't say; ``columns`` are the file's names that stand for ours.
     """
 
     dry_run: bool = False
@@ -32,6 +33,8 @@ class ImportOptions:
     pairs_per_prompt: int | None = None
     rejected: Path | None = None
     max_rows: int | None = None
+    who: str = "imported"
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,8 @@ class _Import:
                 raise Conflict("Another file is being read into this project; look again when that is done.")
 
     def _read(self, file: Opened) -> None:
-        found, report = detected(file, keep_extra=self._options.keep_extra), self._report
+        options, report = self._options, self._report
+        found = detected(file, keep_extra=options.keep_extra, who=options.who, columns=options.columns)
         report.format, report.shape = found.format, found.shape
         checker = Checker(keep_extra=self._options.keep_extra)
         batches = _batches(islice(found.rows, self._options.max_rows))

@@ -17,6 +17,7 @@ from annotator.models.people import Annotator, ApiToken, Invite, Membership, Rol
 from annotator.models.projects import Project
 from annotator.models.quality import Adjudication, AnnotatorQuality, ModelFit, QualityReport, QualityStep
 from annotator.models.records import AuditEntry, Draft, IdempotencyRecord, ImportBatch
+from annotator.models.webhooks import Webhook, WebhookMessage
 
 __all__ = [
     "Adjudication",
@@ -49,4 +50,6 @@ __all__ = [
     "Role",
     "Span",
     "User",
+    "Webhook",
+    "WebhookMessage",
 ]

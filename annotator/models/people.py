@@ -165,12 +165,16 @@ class ApiToken(AbstractAuthToken):
     class Scope(models.TextChoices):
         SCORE = "score", "Ask for rewards"
         READ = "read", "Read and export"
-        WRITE = "write", "Send judgments"
+        WRITE = "write", "Add prompts, send judgments"
+        MANAGE = "manage", "Set up projects, train, tokens and webhooks"
 
     name = models.CharField(max_length=120)
     scopes = models.JSONField(default=list)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, blank=True, related_name="tokens")
     last_used_at = models.DateTimeField(null=True, blank=True)
+    rate_limit = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Requests a minute; empty: the installation's."
+    )
 
     class Meta:
         ordering = ["-created"]

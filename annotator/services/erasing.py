@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from annotator.errors import Invalid
+from annotator.exports.keeping import forget_project
 from annotator.imports.batches import stored_files
 from annotator.models import Assignment, Pair, Project, User
 from annotator.services.audit import record
@@ -52,7 +53,7 @@ def delete_project(*, project: Project, by: User, typed: str) -> None:
     """
     if typed.strip() != project.name.strip():
         raise Invalid("Nothing was deleted.", fields={"typed": f"“{typed.strip()[:80]}” is not the project’s name."})
-    uploads = stored_files(project)
+    uploads, number = stored_files(project), project.pk
     about = {"slug": project.slug, "name": project.name, "judgments": project.judgments.count()}
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -62,6 +63,7 @@ def delete_project(*, project: Project, by: User, typed: str) -> None:
         project.delete()
         record(project=None, by=by, what="project deleted", **about)
         transaction.on_commit(lambda: _remove_uploads(uploads))
+        transaction.on_commit(lambda: forget_project(number))
 
 
 def _remove_uploads(paths: list[str]) -> None:

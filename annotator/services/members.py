@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -56,6 +58,35 @@ def set_quotas(*, annotator: Annotator, quota_total: int | None, quota_day: int 
             Annotator.objects.filter(pk=annotator.pk).update(quota_total=quota_total, quota_day=quota_day)
             values = {"in_all": [before[0], quota_total], "a_day": [before[1], quota_day]}
             record(project=annotator.project, by=by, what="quotas set", annotator=annotator.ref, values=values)
+
+
+def change_annotator(
+    *,
+    annotator: Annotator,
+    by: User,
+    about: Mapping[str, object] | None = None,
+    name: str | None = None,
+    in_training: bool | None = None,
+    paused: bool | None = None,
+) -> None:
+    """Change what is given. Names and what is kept about somebody stay out of the audit log."""
+    fields = {"about": about, "name": name, "in_training": in_training}
+    given = {field: value for field, value in fields.items() if value is not None}
+    with transaction.atomic():
+        if given:
+            for field, value in given.items():
+                setattr(annotator, field, value)
+            annotator.save(update_fields=list(given))
+            record(
+                project=annotator.project,
+                by=by,
+                what="annotator changed",
+                annotator=annotator.ref,
+                fields=list(given),
+                in_training=annotator.in_training,
+            )
+        if paused is not None:
+            (pause_annotator if paused else resume_annotator)(annotator=annotator, by=by)
 
 
 def _keep_an_owner(member: Membership, *, stays: bool) -> None:

@@ -12,11 +12,13 @@ from django.db import connection, transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
-from annotator.models import Annotator, Project, QualityStep, User
+from annotator.models import Annotator, Project, QualityStep, User, Webhook
 from annotator.services.audit import record
 from annotator.services.members import pause_annotator
+from annotator.services.webhooks import tell
 
 What = QualityStep.What
+_ALERTS = (What.WARNED, What.PAUSED, What.DROPPED)
 _SETTLING = [What.WARNED, What.PAUSED, What.DROPPED, What.RESTORED]
 
 # Only people: a simulated annotator is a program, and its owner knows how good it is.
@@ -125,6 +127,9 @@ def _step(
 ) -> None:
     if last is None:
         last = annotator.judgments.aggregate(last=Max("pk"))["last"]
+    if what in _ALERTS:
+        data = {"annotator": annotator.ref, "what": what.value, "figures": figures or {}}
+        tell(project=annotator.project, event=Webhook.Event.QUALITY_ALERT, data=data)
     QualityStep.objects.create(
         project=annotator.project, annotator=annotator, what=what, by=by, figures=figures or {}, last_judgment=last or 0
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -24,8 +24,11 @@ def issue_token(
     scopes: Collection[str],
     project: Project | None = None,
     expires: datetime | None = None,
+    rate_limit: int | None = None,
 ) -> tuple[ApiToken, str]:
     """A new token and its plain text. Without ``project`` it reaches all of the user's; ``expires`` None is never.
+
+    ``rate_limit`` is in requests a minute; None is the installation's.
 
     Raises ``Invalid`` for an empty name, no or unknown scopes, or an expiry that has passed.
     """
@@ -45,6 +48,7 @@ def issue_token(
             name=name.strip(),
             scopes=[scope.value for scope in ApiToken.Scope if scope.value in scopes],
             project=project,
+            rate_limit=rate_limit,
         )
         record(project=project, by=user, what="token issued", name=token.name, key=token.token_key, scopes=token.scopes)
     return token, plain
@@ -57,13 +61,24 @@ def revoke_token(*, token: ApiToken, by: User) -> None:
         token.delete()
 
 
-def rotate_token(*, token: ApiToken, by: User) -> tuple[ApiToken, str]:
-    """The same token with a new secret; the old one stops working at once."""
+def rotate_token(*, token: ApiToken, by: User, overlap: timedelta = timedelta(0)) -> tuple[ApiToken, str]:
+    """The same token with a new secret; the old one stops working at once, or after ``overlap``."""
     with transaction.atomic():
         fresh = issue_token(
-            user=token.user, name=token.name, scopes=token.scopes, project=token.project, expires=token.expiry
+            user=token.user,
+            name=token.name,
+            scopes=token.scopes,
+            project=token.project,
+            expires=token.expiry,
+            rate_limit=token.rate_limit,
         )
-        revoke_token(token=token, by=by)
+        if overlap:
+            end = timezone.now() + overlap
+            token.expiry = min(token.expiry, end) if token.expiry else end
+            token.save(update_fields=["expiry"])
+            record(project=token.project, by=by, what="token ends", key=token.token_key, at=token.expiry.isoformat())
+        else:
+            revoke_token(token=token, by=by)
     return fresh
 
 

@@ -114,6 +114,40 @@ class AsyncClient:
     async def withdraw(self, project: str, judgment: int, *, key: str | None = None) -> Judgment:
         return await self.run_operation(operations.withdraw(project, judgment, key=key))
 
+    async def revise(
+        self, project: str, judgment: int, choice: str, *, key: str | None = None, **said: Any
+    ) -> Judgment:
+        return await self.run_operation(operations.revise(project, judgment, choice, key=key, **said))
+
+    async def judge_many(
+        self, project: str, judgments: Sequence[Mapping[str, Any]], *, key: str | None = None
+    ) -> list[dict[str, Any]]:
+        return await self.run_operation(operations.judge_many(project, judgments, key=key))
+
+    async def create_project(self, name: str, **options: Any) -> dict[str, Any]:
+        return await self.run_operation(operations.create_project(name, **options))
+
+    async def change_project(self, project: str, *, etag: str | None = None, **changes: Any) -> dict[str, Any]:
+        if etag is None:
+            etag = await self.run_operation(operations.etag(project))
+        return await self.run_operation(operations.change_project(project, changes, etag=etag))
+
+    async def add_prompt(self, project: str, prompt: Prompt, **options: Any) -> dict[str, Any]:
+        return await self.run_operation(operations.add_prompt(project, prompt, **options))
+
+    async def add_responses(
+        self, project: str, ref: str, responses: Sequence[Mapping[str, Any]], **options: Any
+    ) -> dict[str, Any]:
+        return await self.run_operation(operations.add_responses(project, ref, responses, **options))
+
+    async def add_pair(
+        self, project: str, prompt: str, response_a: str, response_b: str, **options: Any
+    ) -> dict[str, Any]:
+        return await self.run_operation(operations.add_pair(project, prompt, response_a, response_b, **options))
+
+    async def bulk(self, project: str, rows: Sequence[Mapping[str, Any]], **options: Any) -> dict[str, Any]:
+        return await self.run_operation(operations.bulk(project, rows, **options))
+
     def judgments(self, project: str, *, annotator: str | None = None) -> AsyncIterator[dict[str, Any]]:
         return self._rows(operations.pages(operations.listing(project, "judgments"), annotator=annotator, limit=1000))
 

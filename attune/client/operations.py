@@ -167,6 +167,76 @@ def withdraw(slug: str, judgment: int, *, key: str | None = None) -> Operation[J
     )
 
 
+def revise(slug: str, judgment: int, choice: str, *, key: str | None = None, **said: Any) -> Operation[Judgment]:
+    return Operation(
+        write(_project(slug, f"/judgments/{judgment}/revise"), {"choice": choice, **_given(**said)}, key=key),
+        lambda response: pick(Judgment, response.json()),
+    )
+
+
+def judge_many(
+    slug: str, judgments: Sequence[Mapping[str, Any]], *, key: str | None = None
+) -> Operation[list[dict[str, Any]]]:
+    return Operation(
+        write(_project(slug, "/judgments/bulk"), {"judgments": list(judgments)}, key=key),
+        lambda response: list(response.json()["results"]),
+    )
+
+
+def create_project(name: str, *, key: str | None = None, **options: Any) -> Operation[dict[str, Any]]:
+    return Operation(write("projects", {"name": name, **_given(**options)}, key=key), _json)
+
+
+def change_project(slug: str, changes: Mapping[str, Any], *, etag: str) -> Operation[dict[str, Any]]:
+    call = Call("PATCH", _project(slug), dict(changes), headers={"If-Match": etag})
+    return Operation(call, _json)
+
+
+def etag(slug: str) -> Operation[str]:
+    return Operation(Call("GET", _project(slug)), lambda response: str(response.headers["ETag"]))
+
+
+def add_prompt(slug: str, prompt: Prompt, *, key: str | None = None, **options: Any) -> Operation[dict[str, Any]]:
+    return Operation(write(_project(slug, "/prompts"), {"prompt": prompt, **_given(**options)}, key=key), _json)
+
+
+def add_responses(
+    slug: str, ref: str, responses: Sequence[Mapping[str, Any]], *, pairs: int | None = None, key: str | None = None
+) -> Operation[dict[str, Any]]:
+    path = _project(slug, f"/prompts/{quote(ref, safe='')}/responses")
+    return Operation(write(path, {"responses": list(responses), **_given(pairs=pairs)}, key=key), _json)
+
+
+def add_pair(
+    slug: str, prompt: str, response_a: str, response_b: str, *, gold: str | None = None, key: str | None = None
+) -> Operation[dict[str, Any]]:
+    body = {"prompt": prompt, "response_a": response_a, "response_b": response_b, **_given(gold=gold)}
+    return Operation(write(_project(slug, "/pairs"), body, key=key), _json)
+
+
+def bulk(
+    slug: str, rows: Sequence[Mapping[str, Any]], *, pairs: int | None = None, dry_run: bool | None = None
+) -> Operation[dict[str, Any]]:
+    return Operation(
+        Call("POST", _project(slug, "/bulk"), {"rows": list(rows), **_given(pairs=pairs, dry_run=dry_run)}), _json
+    )
+
+
+def upload(slug: str, content: bytes, *, name: str, confirm: bool, skip_bad: bool) -> Operation[dict[str, Any]]:
+    params = {"name": name, "confirm": str(confirm).lower(), "skip_bad": str(skip_bad).lower()}
+    headers = {"Content-Type": "application/octet-stream"}
+    return Operation(Call("POST", _project(slug, "/imports"), params=params, headers=headers, content=content), _json)
+
+
+def import_state(slug: str, number: int) -> Operation[dict[str, Any]]:
+    return Operation(Call("GET", _project(slug, f"/imports/{number}")), _json)
+
+
+def confirm_import(slug: str, number: int, *, skip_bad: bool) -> Operation[dict[str, Any]]:
+    path = _project(slug, f"/imports/{number}/confirm")
+    return Operation(Call("POST", path, params={"skip_bad": str(skip_bad).lower()}), _json)
+
+
 # Runs
 
 
@@ -211,4 +281,9 @@ def listing(slug: str, what: str) -> str:
 
 
 def export(slug: str, **options: Any) -> Call:
-    return Call("GET", _project(slug, "/export"), params=_given(**options))
+    """An export, or (with a ``form``) a dataset."""
+    route = "/dataset" if "form" in options else "/export"
+    given = {
+        name: str(value).lower() if isinstance(value, bool) else value for name, value in _given(**options).items()
+    }
+    return Call("GET", _project(slug, route), params=given)

@@ -131,6 +131,65 @@ class Client:
         """Take a judgment back."""
         return self.run_operation(operations.withdraw(project, judgment, key=key))
 
+    def revise(self, project: str, judgment: int, choice: str, *, key: str | None = None, **said: Any) -> Judgment:
+        """Say something else of a pair that was judged."""
+        return self.run_operation(operations.revise(project, judgment, choice, key=key, **said))
+
+    def judge_many(
+        self, project: str, judgments: Sequence[Mapping[str, Any]], *, key: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Up to 1,000 at once, each ``{"assignment", "choice", …}``; each result has its own ``status``."""
+        return self.run_operation(operations.judge_many(project, judgments, key=key))
+
+    def create_project(self, name: str, **options: Any) -> dict[str, Any]:
+        """Start a project. Options: slug, description, template."""
+        return self.run_operation(operations.create_project(name, **options))
+
+    def change_project(self, project: str, *, etag: str | None = None, **changes: Any) -> dict[str, Any]:
+        """Change a project's set-up; nothing is written over that changed since ``etag`` (without: since a moment ago)."""
+        etag = etag or self.run_operation(operations.etag(project))
+        return self.run_operation(operations.change_project(project, changes, etag=etag))
+
+    def add_prompt(self, project: str, prompt: Prompt, **options: Any) -> dict[str, Any]:
+        """Add a prompt. Options: responses, ref, topic, about, pairs."""
+        return self.run_operation(operations.add_prompt(project, prompt, **options))
+
+    def add_responses(
+        self, project: str, ref: str, responses: Sequence[Mapping[str, Any]], **options: Any
+    ) -> dict[str, Any]:
+        """Add responses ``{"text", "ref", "source"}`` to a prompt. Options: pairs."""
+        return self.run_operation(operations.add_responses(project, ref, responses, **options))
+
+    def add_pair(self, project: str, prompt: str, response_a: str, response_b: str, **options: Any) -> dict[str, Any]:
+        """Pair two responses by their refs. Options: gold, the known answer."""
+        return self.run_operation(operations.add_pair(project, prompt, response_a, response_b, **options))
+
+    def bulk(self, project: str, rows: Sequence[Mapping[str, Any]], **options: Any) -> dict[str, Any]:
+        """Add prompts with responses, or judgments with their texts, as in import files. Options: pairs, dry_run."""
+        return self.run_operation(operations.bulk(project, rows, **options))
+
+    def import_file(
+        self,
+        project: str,
+        path: str | Path,
+        *,
+        dry_run: bool = False,
+        skip_bad: bool = False,
+        every: float = 1.0,
+        watch: Callable[[dict[str, Any]], None] | None = None,
+    ) -> dict[str, Any]:
+        """Upload a file and wait until it is read in. The import as the server describes it; ``state`` is done, failed, or
+        waiting where it was not confirmed: a dry run, or a wrong row without ``skip_bad``."""
+        content, name = Path(path).read_bytes(), Path(path).name
+        upload = operations.upload(project, content, name=name, confirm=not dry_run, skip_bad=skip_bad)
+        found = self.run_operation(upload)
+        while found["confirmed"] and found["state"] in ("waiting", "running"):
+            if watch:
+                watch(found)
+            time.sleep(every)
+            found = self.run_operation(operations.import_state(project, found["id"]))
+        return found
+
     def judgments(self, project: str, *, annotator: str | None = None) -> Iterator[dict[str, Any]]:
         """Judgments that stand, oldest first, a page at a time."""
         return self._rows(operations.pages(operations.listing(project, "judgments"), annotator=annotator, limit=1000))
@@ -177,13 +236,13 @@ class Client:
     # Files
 
     def export(self, project: str, **options: Any) -> Iterator[dict[str, Any]]:
-        """Rows of an export, one by one as they arrive. Options are those of the route: format, sides, revisions …"""
+        """Rows of an export (``format``) or a dataset (``form``), one by one as they arrive. Options are those of the route."""
         with self.stream(operations.export(project, **options | {"type": "jsonl"})) as response:
             for line in _lines(response.iter_bytes()):
                 yield orjson.loads(line)
 
     def download(self, project: str, path: str | Path, **options: Any) -> int:
-        """An export as a file, which appears under its name once it is whole. Returns its size in bytes."""
+        """An export or a dataset as a file, which appears under its name once it is whole. Returns its size in bytes."""
         target = Path(path)
         aside = target.with_name(f".{target.name}.part")
         try:
@@ -194,6 +253,10 @@ class Client:
         finally:
             aside.unlink(missing_ok=True)
         return target.stat().st_size
+
+    def export_call(self, project: str, **options: Any) -> Call:
+        """The request behind ``export``, for ``stream``."""
+        return operations.export(project, **options)
 
     # The ways of asking
 

@@ -5,15 +5,18 @@ They end with 0 when it is done, 1 when something is wrong with the data, 2 with
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 import click
 
+from attune.commands.remote import server_options
+from attune.commands.transfer import remote_export, remote_import
 from config.local.errors import LocalError
 from config.local.session import local_django
 
@@ -23,6 +26,11 @@ if TYPE_CHECKING:
 
 WRONG_DATA, WRONG_USE, WRONG_MACHINE = 1, 2, 3
 SHOWN_PROBLEMS = 10
+EXPORTS = ("judgments", "trl", "pairs", "people")
+"""Formats that are no datasets."""
+_remote = click.option(
+    "--remote", is_flag=True, help="On a server, see `attune login`; not in this machine's database."
+)
 _project = click.option("--project", "slug", required=True, metavar="SLUG", help="The project, by its short name.")
 
 
@@ -42,6 +50,12 @@ _project = click.option("--project", "slug", required=True, metavar="SLUG", help
     metavar="N",
     help="Pairs for each prompt with responses; all of them unless given.",
 )
+@click.option("--annotator", "who", default="imported", show_default=True, help="Who judged, where rows don't say.")
+@click.option(
+    "--column", "columns", multiple=True, metavar="OURS=THEIRS", help="The file's name of a field; can be repeated."
+)
+@_remote
+@server_options
 def import_command(
     file: str,
     slug: str,
@@ -53,17 +67,36 @@ def import_command(
     rejected: Path | None,
     keep_extra: bool,
     pairs: int | None,
+    who: str,
+    columns: tuple[str, ...],
+    remote: bool,
+    url: str | None,
+    token: str | None,
 ) -> None:
-    """Read FILE (- for standard input) into a project: judgments, or prompts with responses; JSON lines or CSV, plain or
-    gzip.
+    """Read FILE (- for standard input) into a project: judgments, or prompts with responses; JSON lines, a JSON array,
+    CSV or Parquet, plain or gzip; ours, or as TRL, hh-rlhf, UltraFeedback, Chatbot Arena, PRISM, Label Studio, Argilla or OpenAI
+    write them.
 
     One wrong row and nothing is written, unless --skip-bad. The same file again adds nothing.
     """
+    if remote:
+        if create or keep_extra or pairs is not None or rejected or columns or file == "-":
+            raise click.UsageError(
+                "--remote takes a file, and neither --create, --keep-extra, --pairs, --column nor --rejected."
+            )
+        remote_import(slug, file, dry_run=dry_run, skip_bad=skip_bad, url=url, token=token)
+        return
     with _attune():
         from annotator.imports.reporting import ImportOptions
 
         options = ImportOptions(
-            dry_run=dry_run, skip_bad=skip_bad, keep_extra=keep_extra, pairs_per_prompt=pairs, rejected=rejected
+            dry_run=dry_run,
+            skip_bad=skip_bad,
+            keep_extra=keep_extra,
+            pairs_per_prompt=pairs,
+            rejected=rejected,
+            who=who,
+            columns={theirs: ours for ours, theirs in map(_decision, columns)},
         )
         report = _take(file, slug, options, maker=_maker(slug, template, owner) if create else None)
         click.echo(json.dumps(report.as_dict(), indent=2))
@@ -93,20 +126,85 @@ def import_command(
     type=click.Path(dir_okay=False, allow_dash=True),
     help="The file; - is standard output.",
 )
-def export_command(slug: str, shape: str, kind: str | None, sides: str, revisions: bool, out: str) -> None:
-    """Write a project's judgments to a file, under the annotators' pseudonyms."""
+@_remote
+@server_options
+def export_command(
+    slug: str,
+    shape: str,
+    kind: str | None,
+    decisions: tuple[str, ...],
+    sides: str,
+    revisions: bool,
+    out: str,
+    remote: bool,
+    url: str | None,
+    token: str | None,
+) -> None:
+    """Write a project's judgments to a file, or to a folder that `datasets.load_dataset` opens, under the annotators'
+    pseudonyms."""
+    asked = dict(_decision(each) for each in decisions)
+    kind = kind or _kind_of(out)
+    dataset = shape not in EXPORTS
+    if asked and not dataset:
+        raise click.UsageError(f"--option is for datasets, and --format {shape} is none.")
+    if remote:
+        usual = {"format": shape, "type": kind, "sides": sides, "revisions": revisions or None}
+        remote_export(slug, out, {"form": shape, "type": kind, **asked} if dataset else usual, url=url, token=token)
+        return
     with _attune():
-        from annotator.exports.options import ExportOptions, Tally
-        from annotator.exports.writing import export_project
+        if dataset:
+            _write_dataset(slug, out, {"form": shape, "type": kind, **asked})
+        else:
+            _write_export(slug, out, format=shape, type=kind, sides=sides, revisions=revisions)
 
-        kind = kind or ("csv" if out.endswith(".csv") else "jsonl")
-        options = ExportOptions(format=shape, type=kind, sides=sides, revisions=revisions)  # type: ignore[arg-type] # it checks
-        project, tally = _existing(slug), Tally()
+
+def _write_export(slug: str, out: str, **options: Any) -> None:
+    from annotator.exports.options import ExportOptions, Tally
+    from annotator.exports.writing import export_project
+
+    project, tally = _existing(slug), Tally()
+    with _sink(out) as sink:
+        for piece in export_project(project, ExportOptions(**options), tally):
+            sink.write(piece)
+    _report(slug, out, tally.rows, dict(tally.left_out))
+
+
+def _write_dataset(slug: str, out: str, given: dict[str, str]) -> None:
+    from annotator.exports.dataset_options import DatasetOptions
+    from annotator.exports.datasets import write_dataset, write_folder
+
+    project, options = _existing(slug), DatasetOptions.read(given)
+    if options.type == "folder" and out != "-" and not out.endswith(".zip"):
+        target = Path(out)
+        if target.exists():
+            raise click.UsageError(f"{target} is there already; a folder is never written over.")
+        aside = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            tally = write_folder(project, options, aside).tally
+            aside.rename(target)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    else:
         with _sink(out) as sink:
-            for piece in export_project(project, options, tally):
-                sink.write(piece)
-        report = {"project": slug, "file": out, "rows": tally.rows, "left_out": dict(tally.left_out)}
-        click.echo(json.dumps(report, indent=2), err=out == "-")
+            tally = write_dataset(project, options, sink)
+    _report(slug, out, tally.rows, dict(tally.left_out))
+
+
+def _report(slug: str, out: str, rows: int, left_out: dict[str, int]) -> None:
+    report = {"project": slug, "file": out, "rows": rows, "left_out": left_out}
+    click.echo(json.dumps(report, indent=2), err=out == "-")
+
+
+def _decision(given: str) -> tuple[str, str]:
+    name, equals, value = given.partition("=")
+    if not equals:
+        raise click.UsageError(f"{given!r} has no value; expected NAME=VALUE.")
+    return name, value
+
+
+def _kind_of(out: str) -> str:
+    endings = {".csv": "csv", ".parquet": "parquet", ".json": "json", ".zip": "folder"}
+    return endings.get(Path(out).suffix, "jsonl")
 
 
 def _take(file: str, slug: str, options: "ImportOptions", *, maker: "Callable[[], Project] | None") -> "ImportReport":

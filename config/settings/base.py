@@ -46,6 +46,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "annotator.middleware.Language",
     "annotator.middleware.ErrorPages",
+    "annotator.middleware.RateHeaders",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -145,6 +146,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["annotator.api.parsers.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["annotator.api.throttling.TokenRate"],
     "EXCEPTION_HANDLER": "annotator.api.problems.problem_response",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,  # ?format= is the export's own parameter
@@ -160,6 +162,11 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "JobState": "annotator.models.JobState",
+        "VersionState": "training.models.ModelVersion.State",
+        "GoldAnswer": "annotator.models.content.GOLD_CHOICES",
+    },
 }
 
 # Celery: Postgres is the truth and messages only carry ids, so nothing is kept in a result backend.
@@ -187,12 +194,18 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-jobs": {"task": "training.tasks.sweep", "schedule": 10.0},
     "clean-artifacts": {"task": "training.tasks.clean", "schedule": 3_600.0},
     "sweep-leases": {"task": "annotator.tasks.sweep", "schedule": 60.0},
+    "deliver-webhooks": {"task": "annotator.tasks.deliver_webhooks", "schedule": 5.0},
     "assess-quality": {"task": "annotator.tasks.assess_quality", "schedule": 60.0},
     "sweep-latents": {"task": "personalization.tasks.sweep", "schedule": 60.0},
 }
 
 # The one backward arrow of the layers: who chooses the next pair. Called as ``annotator.services.choosing`` says.
 ATTUNE_CHOOSER = env.str("ATTUNE_CHOOSER", default="personalization.choosing.choose")
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=60_000)
+"""What one token may ask, unless it says otherwise; 0 is no limit. Counted in the cache "default": without ``CACHE_URL``
+each web process counts by itself."""
+WEBHOOKS_PRIVATE = env.bool("WEBHOOKS_PRIVATE", default=False)
+"""Whether webhooks may go to http:// and to addresses that are not public, as on one machine."""
 SCORER_URL = env.str("SCORER_URL", default="")
 """Where the process that loads the encoder listens: ``http://host:port`` or ``unix:/path``. Empty: known texts only."""
 

@@ -11,4 +11,5 @@ DATABASES = {
     "default": {**env.db_url("DATABASE_URL", default="postgres://attune@127.0.0.1:1/attune"), **DATABASE_OPTIONS}
 }
 CELERY_BROKER_URL = env.str("BROKER_URL", default="redis://127.0.0.1:1/0")
+WEBHOOKS_PRIVATE = env.bool("WEBHOOKS_PRIVATE", default=True)
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"

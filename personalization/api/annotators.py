@@ -11,10 +11,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotator.access import Access, project_for
+from annotator.api.content_serializers import ObjectField
+from annotator.api.fields import StrictSerializer, Text, Truth
 from annotator.api.pagination import PARAMETERS, Pages
 from annotator.api.permissions import caller
 from annotator.errors import NotFound
 from annotator.models import Annotator, Role
+from annotator.services.members import change_annotator
 from personalization.api import schemas
 from personalization.latents import find_person
 from personalization.profile import annotator_called
@@ -47,6 +50,13 @@ def _annotators(access: Access) -> QuerySet[Any]:
     return Annotator.objects.filter(project=access.project).annotate(standing=Count("judgments", filter=stands))
 
 
+class AnnotatorChangeSerializer(StrictSerializer):
+    about = ObjectField(required=False, help_text="Replaces what is there.")
+    name = Text(max_length=120, required=False)
+    in_training = Truth(required=False)
+    paused = Truth(required=False)
+
+
 class AnnotatorView(APIView):
     """One annotator, for owners and viewers, and for the annotator themselves."""
 
@@ -62,6 +72,25 @@ class AnnotatorView(APIView):
         annotator = annotator_called(project=access.project, ref=ref)
         if annotator is None or not (access.reads or annotator.user_id == caller(request).pk):
             raise NotFound(f"There is no annotator “{ref}” in this project.")
+        return Response(summary(annotator))
+
+    @extend_schema(
+        operation_id="change_annotator",
+        summary="Change an annotator",
+        request=AnnotatorChangeSerializer,
+        responses={200: schemas.ANNOTATOR, **schemas.problems(400, 413, 422, 503)},
+        tags=["annotators"],
+    )
+    def patch(self, request: Request, slug: str, ref: str) -> Response:
+        """What is kept about them (populations can be grouped by it), their name, whether they go into the shared model, and
+        whether they are asked anything. For owners."""
+        access = project_for(caller(request), slug, Role.OWNER)
+        annotator = annotator_called(project=access.project, ref=ref)
+        if annotator is None:
+            raise NotFound(f"There is no annotator “{ref}” in this project.")
+        body = AnnotatorChangeSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        change_annotator(annotator=annotator, by=caller(request), **body.validated_data)
         return Response(summary(annotator))
 
 

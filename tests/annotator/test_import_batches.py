@@ -131,7 +131,7 @@ def test_a_file_that_can_not_be_read_says_why(
     confirm(batch, django_capture_on_commit_callbacks)
     read_batch(batch.pk)
     batch.refresh_from_db()
-    assert (batch.state, "is a JSON array" in batch.error) == (JobState.FAILED, True)
+    assert (batch.state, "the array does not end" in batch.error) == (JobState.FAILED, True)
 
 
 def test_a_broker_that_is_away_delays_the_file_and_loses_nothing(

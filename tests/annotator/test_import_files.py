@@ -73,7 +73,7 @@ def test_blank_lines_a_byte_order_mark_and_a_missing_last_newline(project: Proje
     [
         (b"", "is empty"),
         (b"\n \n", "is empty"),
-        (b"[\n" + lines(row()) + b"]", "is a JSON array"),
+        (b"[\n" + lines(row()), "the array does not end"),
         (b"annotator\nx\n", "neither a JSON object nor a CSV header"),
         (b"\x89PNG\r\n\x1a\n\x00", "neither JSON nor a CSV header in UTF-8"),
         (json.dumps(row()).encode("utf-16"), "is UTF-16"),

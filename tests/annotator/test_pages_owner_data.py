@@ -128,7 +128,7 @@ def test_a_cancelled_file_is_forgotten(people: ThreePeople, owner_client: Client
     ("content", "name", "reason"),
     [
         (b"", "empty.jsonl", "The file is empty"),
-        (b'["a", "list"]', "list.json", "JSON array"),
+        (b'["a", "list"', "list.json", "the array does not end"),
         (b"\x00\xff\xfe", "noise.csv", "noise.csv"),
         (b"colour,taste\nred,sweet\n", "table.csv", "there is no column"),
         (b"\x1f\x8bnot really gzip", "broken.jsonl.gz", "broken.jsonl.gz"),

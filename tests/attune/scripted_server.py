@@ -62,6 +62,7 @@ def scripted_server() -> Iterator[Scripted]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+            self.close_connection = "Content-Length" in answer.headers  # it promised more
 
         do_GET = do_POST = do_DELETE = do_PATCH = answer  # noqa: N815 (the library's names)
 

@@ -12,7 +12,7 @@ from annotator.api.openapi import IDEMPOTENCY_KEY, problems
 from annotator.api.pagination import PARAMETERS, Pages, page_of
 from annotator.api.permissions import caller
 from annotator.api.writes import written_once
-from annotator.models import Project, Role
+from annotator.models import ApiToken, Project, Role
 from attune import rewards
 from attune.rewards.settings import expected
 from training import registry, selectors
@@ -34,7 +34,7 @@ def _reading(request: Request, slug: str) -> Access:
     return project_for(caller(request), slug, Role.OWNER, Role.VIEWER)
 
 
-def _owned(request: Request, slug: str) -> Project:
+def _managed(request: Request, slug: str) -> Project:
     return project_for(caller(request), slug, Role.OWNER).project
 
 
@@ -63,6 +63,8 @@ def _kind(name: str) -> dict[str, object]:
 class RunsView(APIView):
     """A project's runs."""
 
+    write_scope = ApiToken.Scope.MANAGE
+
     @extend_schema(
         operation_id="runs",
         summary="List runs",
@@ -87,7 +89,7 @@ class RunsView(APIView):
     )
     def post(self, request: Request, slug: str) -> Response:
         """A worker fits the model on the judgments of that moment. 409 while the same is in work."""
-        project = _owned(request, slug)
+        project = _managed(request, slug)
         body = RunInSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         asked = body.validated_data
@@ -125,6 +127,8 @@ class RunView(APIView):
 class RunCancelView(APIView):
     """Stopping a run."""
 
+    required_scope = ApiToken.Scope.MANAGE
+
     @extend_schema(
         operation_id="cancel_run",
         summary="Stop a run",
@@ -135,7 +139,7 @@ class RunCancelView(APIView):
     )
     def post(self, request: Request, slug: str, number: int) -> Response:
         """At once where it waits, at its next sign of life where it works. One that is over stays as it is."""
-        run = selectors.find_run(_owned(request, slug), number)
+        run = selectors.find_run(_managed(request, slug), number)
         cancel_run(run=run, by=caller(request))
         return Response(RunSerializer(run).data)
 
@@ -161,6 +165,8 @@ class VersionsView(APIView):
 class PromoteView(APIView):
     """Making a version live."""
 
+    required_scope = ApiToken.Scope.MANAGE
+
     @extend_schema(
         operation_id="promote",
         summary="Promote a version",
@@ -171,7 +177,7 @@ class PromoteView(APIView):
     )
     def post(self, request: Request, slug: str, version: str) -> Response:
         """It answers from now on, in place of the live one. Promoting the live one changes nothing."""
-        project = _owned(request, slug)
+        project = _managed(request, slug)
         body = PromoteSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         found = selectors.version_named(project, version.replace("\x00", "\ufffd"))

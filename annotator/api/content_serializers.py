@@ -1,0 +1,218 @@
+"""What the API of projects, prompts, responses and pairs takes and gives."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from annotator.api.fields import Number, StrictSerializer, Text, Truth, Whole
+from annotator.api.serializers import MessageSerializer
+from annotator.models import Pair, Project, Prompt
+from annotator.models.content import GOLD_CHOICES, MAX_TEXT
+from annotator.services.content import MAX_REF, NewResponse
+from annotator.services.projects import TEMPLATES
+
+MOST_RESPONSES = 64
+_TEXT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
+_MESSAGE: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "role": {"type": "string", "enum": ["system", "user", "assistant"]},
+        "content": {"type": "string", "minLength": 1},
+    },
+    "required": ["role", "content"],
+    "additionalProperties": False,
+}
+
+
+@extend_schema_field({"oneOf": [_TEXT, {"type": "array", "minItems": 1, "maxItems": 500, "items": _MESSAGE}]})
+class PromptField(serializers.Field[Any, Any, Any, Any]):
+    """A text, or the conversation so far, whose last turn is the user's."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str):
+            return data
+        if not isinstance(data, list) or not 1 <= len(data) <= 500:
+            raise serializers.ValidationError("Expected a text or 1 to 500 messages.")
+        for n, message in enumerate(data):
+            if not isinstance(message, dict) or set(message) != {"role", "content"}:
+                raise serializers.ValidationError(f"Message {n} must be an object with role and content.")
+            if message["role"] not in ("system", "user", "assistant") or not isinstance(message["content"], str):
+                raise serializers.ValidationError(f"Message {n} has a wrong role or no text as its content.")
+        if data[-1]["role"] != "user":
+            raise serializers.ValidationError("The last message must be the user's.")
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class ObjectField(serializers.Field[Any, Any, Any, Any]):
+    """Any JSON object, up to 200,000 bytes of it."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError("Expected an object.")
+        if "\\u0000" in json.dumps(data):
+            raise serializers.ValidationError("U+0000 can't be stored.")
+        if len(json.dumps(data)) > 200_000:
+            raise serializers.ValidationError("Expected at most 200,000 bytes of JSON.")
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+# Projects
+
+
+@extend_schema_serializer(component_name="ProjectIn")
+class ProjectInSerializer(StrictSerializer):
+    name = Text(max_length=200)
+    slug = Text(max_length=80, default="", help_text="Its address; made of the name unless given.")
+    description = Text(max_length=20_000, default="")
+    template = serializers.ChoiceField(list(TEMPLATES), default="blank", help_text="What it starts from.")
+
+
+@extend_schema_serializer(component_name="SettingsIn")
+class SettingsInSerializer(StrictSerializer):
+    """What of a project's set-up is to change; the rest stays."""
+
+    name = Text(max_length=200, required=False)
+    description = Text(required=False)
+    instructions = Text(required=False)
+    reason_tags = serializers.ListField(child=ObjectField(), required=False, help_text='[{"key", "label"}]')
+    rationales = serializers.ChoiceField(Project.Rationales.choices, required=False)
+    choosing = serializers.ChoiceField(Project.Choosing.choices, required=False)
+    overlap = Whole(min_value=1, max_value=32_767, required=False)
+    overlap_cap = Whole(min_value=1, max_value=32_767, required=False, allow_null=True)
+    shared_share = Number(min_value=0, max_value=1, required=False)
+    lease_minutes = Whole(min_value=1, max_value=1440, required=False)
+    daily_goal = Whole(min_value=0, max_value=32_767, required=False)
+    repeat_rate = Number(min_value=0, max_value=0.5, required=False)
+    gold_rate = Number(min_value=0, max_value=0.5, required=False)
+    refit_every = Whole(min_value=0, max_value=2**31 - 1, required=False)
+    show_guess = Truth(required=False)
+    source_note = Text(required=False)
+
+
+# Prompts and responses
+
+
+@extend_schema_serializer(component_name="ResponseIn")
+class ResponseInSerializer(StrictSerializer):
+    text = Text(max_length=MAX_TEXT, allow_blank=False)
+    ref = Text(max_length=MAX_REF, default="", help_text="Your id; made of what it says unless given.")
+    source = Text(  # type: ignore[assignment]
+        max_length=MAX_REF, default="", help_text="What wrote it; never shown to annotators."
+    )
+    about = ObjectField(default=dict)
+
+    @staticmethod
+    def new(said: dict[str, Any]) -> NewResponse:
+        return NewResponse(said["text"], said["ref"], said["source"], said["about"])
+
+
+@extend_schema_serializer(component_name="PromptIn")
+class PromptInSerializer(StrictSerializer):
+    prompt = PromptField()
+    ref = Text(max_length=MAX_REF, default="")
+    topic = Text(max_length=MAX_REF, default="")
+    about = ObjectField(default=dict)
+    responses = ResponseInSerializer(many=True, default=list, max_length=MOST_RESPONSES)  # type: ignore[call-arg]
+    pairs = Whole(min_value=0, max_value=2016, allow_null=True, default=None, help_text="Pairs to make; null: all.")
+
+
+@extend_schema_serializer(component_name="ResponsesIn")
+class ResponsesInSerializer(StrictSerializer):
+    responses = ResponseInSerializer(many=True, max_length=MOST_RESPONSES, allow_empty=False)  # type: ignore[call-arg]
+    pairs = Whole(
+        min_value=0, max_value=100_000, allow_null=True, default=None, help_text="Of all its responses; null: all."
+    )
+
+
+@extend_schema_serializer(component_name="Response")
+class ResponseSerializer(serializers.Serializer[Any]):
+    ref = serializers.CharField()
+    text = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
+    about = ObjectField()
+
+
+@extend_schema_serializer(component_name="Prompt")
+class PromptSerializer(serializers.Serializer[Any]):
+    ref = serializers.CharField()
+    messages = MessageSerializer(many=True)
+    topic = serializers.CharField()
+    about = ObjectField()
+    created_at = serializers.DateTimeField()
+
+
+@extend_schema_serializer(component_name="PromptDetail")
+class PromptDetailSerializer(PromptSerializer):
+    responses = serializers.SerializerMethodField()
+    pairs = serializers.SerializerMethodField()
+
+    @extend_schema_field(ResponseSerializer(many=True))
+    def get_responses(self, prompt: Prompt) -> Any:
+        return ResponseSerializer(prompt.responses.all(), many=True).data
+
+    def get_pairs(self, prompt: Prompt) -> int:
+        return prompt.pairs.filter(withdrawn_at=None).count()
+
+
+@extend_schema_serializer(component_name="PairIn")
+class PairInSerializer(StrictSerializer):
+    prompt = Text(max_length=MAX_REF, help_text="The prompt's ref.")
+    response_a = Text(max_length=MAX_REF)
+    response_b = Text(max_length=MAX_REF)
+    gold = serializers.ChoiceField(
+        ["", *GOLD_CHOICES], default="", help_text="The known answer, on the sides as they are given here."
+    )
+
+
+@extend_schema_serializer(component_name="Pair")
+class PairSerializer(serializers.Serializer[Any]):
+    """In the pair's own terms: `response_a` is the older of the two."""
+
+    id = serializers.IntegerField()
+    prompt = serializers.CharField(source="prompt.ref")
+    response_a = serializers.CharField(source="response_a.ref")
+    response_b = serializers.CharField(source="response_b.ref")
+    cap = serializers.IntegerField(help_text="At most so many people get it.")
+    taken = serializers.IntegerField(help_text="So many have judged it or have it open.")
+    gold = serializers.ChoiceField(["", *GOLD_CHOICES], source="gold_choice")
+    withdrawn = serializers.SerializerMethodField()
+
+    def get_withdrawn(self, pair: Pair) -> bool:
+        return pair.withdrawn_at is not None
+
+
+# Many at once
+
+
+@extend_schema_serializer(component_name="BulkIn")
+class BulkInSerializer(StrictSerializer):
+    """Rows as `attune import` reads them: judgments with their texts, or prompts with responses."""
+
+    rows = serializers.ListField(child=ObjectField(), allow_empty=False, max_length=10_000)
+    pairs = Whole(min_value=0, max_value=2016, allow_null=True, default=None, help_text="Pairs for each prompt.")
+    dry_run = Truth(default=False, help_text="Say what would happen, and change nothing.")
+
+
+@extend_schema_serializer(component_name="ImportReport")
+class ImportReportSerializer(serializers.Serializer[Any]):
+    shape = serializers.ChoiceField(["judgments", "prompts"])
+    format = serializers.CharField()
+    written = serializers.BooleanField()
+    dry_run = serializers.BooleanField()
+    rows = serializers.IntegerField()
+    new = serializers.DictField(child=serializers.IntegerField())
+    duplicates = serializers.IntegerField(help_text="Rows that were there already.")
+    rejected = serializers.IntegerField()
+    problems = serializers.ListField(child=ObjectField())
+    summary = serializers.CharField()

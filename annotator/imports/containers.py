@@ -1,0 +1,123 @@
+"""Files whose rows are not one a line: a JSON array, read element by element, and Parquet, read batch by batch."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import tempfile
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+
+from annotator.imports.errors import BadFile, BadRow
+from annotator.imports.reading import MAX_LINE_BYTES, MAX_RATIO, RATIO_FLOOR, Opened, RawRow
+
+PARQUET_MAGIC = b"PAR1"
+_PIECE = 1 << 20
+_BATCH = 1_000
+_SPACE = " \t\r\n"
+
+
+def array_rows(file: Opened) -> Iterator[RawRow]:
+    """The objects of a JSON array, numbered from 1; never more than one element and a piece of the file in memory."""
+    decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+    parse = json.JSONDecoder(parse_constant=_no_constant).raw_decode
+    text, at, number, ended = "", 0, 0, False
+    opened = False
+    while True:
+        at = _skip(text, at, opened)
+        if at < len(text):
+            if not opened:
+                opened, at = True, at + 1  # the bracket
+                continue
+            if text[at] == "]":
+                _check_rest(text[at + 1 :], file)
+                return
+            try:
+                value, end = parse(text, at)
+            except ValueError as error:
+                if ended:
+                    raise BadFile(f"{file.name} is not JSON after element {number}: {error}.") from None
+            except RecursionError:
+                raise BadFile(f"{file.name}: element {number + 1} is nested too deeply.") from None
+            else:
+                if end < len(text) or ended:  # a number or a word may go on in the next piece
+                    number += 1
+                    at = end
+                    yield _row(number, value)
+                    continue
+            if len(text) - at > MAX_LINE_BYTES:
+                raise BadFile(f"{file.name}: element {number + 1} is longer than {MAX_LINE_BYTES:,} characters.")
+        elif ended:
+            raise BadFile(f"{file.name} is cut off after element {number}: the array does not end.")
+        piece = file.stream.read(_PIECE)
+        ended = not piece
+        try:
+            text, at = text[at:] + decode(piece, final=ended), 0
+        except UnicodeDecodeError as error:
+            raise BadFile(f"{file.name} is not UTF-8 after element {number}: {error.reason}.") from None
+
+
+def parquet_rows(file: Opened) -> Iterator[RawRow]:
+    """The rows of a Parquet file, numbered from 1. It is copied to a temporary file, as it is read from its end."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with tempfile.TemporaryFile() as copy:
+        while piece := file.stream.read(_PIECE):
+            copy.write(piece)
+        size = copy.tell()
+        copy.seek(0)
+        try:
+            found = pq.ParquetFile(copy)
+            groups = (found.metadata.row_group(n) for n in range(found.metadata.num_row_groups))
+            unpacked = sum(group.total_byte_size for group in groups)
+            if unpacked > max(RATIO_FLOOR, MAX_RATIO * size):
+                raise BadFile(
+                    f"{file.name} unpacks to {unpacked:,} bytes from {size:,}: more than {MAX_RATIO} times as many."
+                )
+            number = 0
+            for batch in found.iter_batches(_BATCH):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield _row(number, {name: _plain(value) for name, value in row.items()})
+        except (pa.ArrowException, OSError) as error:
+            raise BadFile(f"{file.name} is not a Parquet file that can be read: {error}.") from None
+
+
+def _skip(text: str, at: int, opened: bool) -> int:
+    """Past spaces, and past the comma between two elements."""
+    skipped = _SPACE + "," if opened else _SPACE
+    while at < len(text) and text[at] in skipped:
+        at += 1
+    return at
+
+
+def _check_rest(rest: str, file: Opened) -> None:
+    if rest.strip() or file.stream.read(_PIECE).strip():
+        raise BadFile(f"{file.name} goes on after the array's end.")
+
+
+def _row(number: int, value: Any) -> RawRow:
+    if not isinstance(value, dict):
+        return RawRow(number, b"", BadRow("not_an_object", "", value, "an object"))
+    try:
+        raw = orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        return RawRow(number, b"", BadRow("not_json", "", str(error), "values that JSON has"))
+    return RawRow(number, raw, value)
+
+
+def _plain(value: Any) -> Any:
+    """A value of Arrow's as JSON has it; what is null is left out of objects."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items() if each is not None}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
