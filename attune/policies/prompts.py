@@ -1,23 +1,13 @@
-"""The prompts that carry preferences: why a response was preferred, and judgments of one reader shown as examples."""
+"""The prompt that asks why a response was preferred."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 Message = dict[str, str]
 """``role`` (system, user or assistant) and ``content``."""
 
 WHY = "The reader preferred the {side} answer. Why?"
-
-
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """One earlier judgment of a reader, to be shown: what was asked, what they preferred and what not."""
-
-    question: str
-    preferred: str
-    dispreferred: str
 
 
 def rationale_prompt(
@@ -33,18 +23,3 @@ def rationale_prompt(
     asked = conversation[-1]["content"]
     content = f"{asked}\n\nFirst answer:\n{first}\n\nSecond answer:\n{second}\n\n{why}"
     return [*map(dict, conversation[:-1]), {"role": "user", "content": content}]
-
-
-def few_shot_prompt(question: str, shots: Sequence[Shot]) -> list[Message]:
-    """A reader's judgments, then the new question (FSPO, Singh et al. 2025, figure 2): one user message."""
-    told = "\n\n".join(
-        f"Question: {shot.question}\nPreferred answer: {shot.preferred}\nOther answer: {shot.dispreferred}"
-        for shot in shots
-    )
-    content = f"{told}\n\nAnswer for the same reader.\nQuestion: {question}" if shots else question
-    return [{"role": "user", "content": content}]
-
-
-def described_prompt(conversation: Sequence[Message], description: str) -> list[Message]:
-    """The conversation for a reader who is described in words (the user-description variant of FSPO)."""
-    return [{"role": "system", "content": description}, *conversation] if description else list(conversation)

@@ -178,7 +178,10 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_DEFAULT_EXCHANGE = "default"
 CELERY_TASK_DEFAULT_ROUTING_KEY = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
-CELERY_TASK_ROUTES = {"training.tasks.fit": {"queue": "train", "routing_key": "train"}}
+CELERY_TASK_ROUTES = {
+    "training.tasks.fit": {"queue": "train", "routing_key": "train"},
+    "training.tasks.fit_policy": {"queue": "train", "routing_key": "train"},
+}
 CELERY_BEAT_SCHEDULE = {
     "sweep-jobs": {"task": "training.tasks.sweep", "schedule": 10.0},
     "clean-artifacts": {"task": "training.tasks.clean", "schedule": 3_600.0},
@@ -189,6 +192,10 @@ CELERY_BEAT_SCHEDULE = {
 
 # The one backward arrow of the layers: who chooses the next pair. Called as ``annotator.services.choosing`` says.
 ATTUNE_CHOOSER = env.str("ATTUNE_CHOOSER", default="personalization.choosing.choose")
+ATTUNE_POLICY_PROCESSES = env.int("ATTUNE_POLICY_PROCESSES", default=0)
+"""Processes that train one policy; 0: one per GPU of the worker, or one."""
+ATTUNE_POLICY_BASES = env.list("ATTUNE_POLICY_BASES", default=[])
+"""Base models that owners may choose beside the tiny one: ``name@commit``, or a folder."""
 SCORER_URL = env.str("SCORER_URL", default="")
 """Where the process that loads the encoder listens: ``http://host:port`` or ``unix:/path``. Empty: known texts only."""
 

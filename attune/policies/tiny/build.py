@@ -48,7 +48,7 @@ on a laptop's CPU in a minute and the whole loop can be tried. It answers everyd
 styles and knows nothing else: it is for trying Attune out, not for use.
 
 Made by `python -m attune.policies.tiny.build FOLDER --documents {documents} --seed {seed}` from sentence patterns and
-topics written for Attune (`attune/policies/tiny/`), without any other text. Last loss {loss:.3f} nats per token.
+topics written for Attune (`attune/policies/tiny/`); its tokenizer also knows the starter project's texts. Last loss {loss:.3f} nats per token.
 """
 
 
