@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import shutil
 import tempfile
 import zlib
@@ -26,6 +27,7 @@ RESPONSES_FILE = "responses.jsonl.gz"
 JUDGMENTS_FILE = "judgments.jsonl.gz"
 MANIFEST_FILE = "manifest.json"
 MAX_LINE_BYTES = 16_000_000
+SPAN = re.compile(r"([ab])([+-])(\d{1,9}):(\d{1,9})")
 
 Choice = Literal["a", "b", "tie", "both_good", "both_bad"]
 Part = Literal["", "context", "test"]
@@ -56,6 +58,7 @@ class Judgment:
 
     ``swapped`` is true where ``b`` was shown on the left. ``strength`` is 1 (slightly) to 3 (much), None if not asked.
     ``slices`` and ``part`` are kept for evaluation only; ``repeat`` marks a hidden second look at the same pair.
+    ``spans`` are stretches that they marked, as side, sign and code points of the response's text: ``a+0:12``.
     """
 
     annotator: str
@@ -70,6 +73,7 @@ class Judgment:
     part: Part = ""
     slices: tuple[str, ...] = ()
     repeat: bool = False
+    spans: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +252,7 @@ def _judgment(row: Mapping[str, object], **names: str) -> Judgment:
         part=_one_of(row, "part", PARTS, absent=""),
         slices=_texts(row, "slices"),
         repeat=_flag(row, "repeat"),
+        spans=_spans(row),
     )
 
 
@@ -339,6 +344,14 @@ def _texts(row: Mapping[str, object], name: str) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
         raise _FieldError(name, value, "a list of texts")
     return tuple(value)
+
+
+def _spans(row: Mapping[str, object]) -> tuple[str, ...]:
+    found = _texts(row, "spans")
+    for each in found:
+        if not SPAN.fullmatch(each):
+            raise _FieldError("spans", each, "side, sign, start:end, such as 'a+0:12'")
+    return found
 
 
 def _flag(row: Mapping[str, object], name: str) -> bool:

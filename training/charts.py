@@ -88,6 +88,27 @@ def loss_chart(points: Sequence[Point]) -> Chart | None:
     return draw([Line(_("loss"), "", points)], columns, lambda value: f"{value:g}")
 
 
+def policy_charts(series: Mapping[str, Sequence[Point]]) -> list[tuple[str, Chart]]:
+    """A policy run's figures by step, each drawing with its title; what has fewer than two points is left out."""
+    wanted: list[tuple[str, list[tuple[str, str, str]]]] = [
+        (_("Loss"), [("loss", _("loss"), "")]),
+        (_("Implicit margin"), [("margin", _("margin"), "model")]),
+        (_("Log-probability"), [("chosen", _("chosen"), "model"), ("rejected", _("rejected"), "pool")]),
+        (_("Share ranked right"), [("accuracy", _("learning"), "pool"), ("held_out_accuracy", _("held out"), "model")]),
+        (_("KL from the base"), [("kl", _("nats"), "model")]),
+        (_("Length of responses"), [("length", _("words"), "")]),
+        (_("Rationales"), [("rationale", _("loss"), "")]),
+    ]
+    found = []
+    for title, parts in wanted:
+        lines = [Line(name, kind, series[key]) for key, name, kind in parts if len(series.get(key, ())) > 1]
+        if lines:
+            first, last = min(line.points[0][0] for line in lines), max(line.points[-1][0] for line in lines)
+            columns = {step: f"{step:g}" for step in (first, round((first + last) / 2), last)}
+            found.append((title, draw(lines, columns, lambda value: f"{value:g}")))
+    return found
+
+
 def draw(lines: Sequence[Line], columns: Mapping[float, str], label: Callable[[float], str]) -> Chart:
     """Lay lines out on axes that hold all of them. ``columns`` are the marks of the horizontal axis."""
     values = [point[1] for line in lines for point in line.points]

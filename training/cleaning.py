@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from training import store
 from training.errors import StoreError
-from training.models import ModelVersion, Snapshot
+from training.models import ModelVersion, PolicyVersion, Snapshot
 
 log = logging.getLogger(__name__)
 
-ROWS = {"snapshots": Snapshot.objects, "models": ModelVersion.objects}
+ROWS = {"snapshots": Snapshot.objects, "models": ModelVersion.objects, "policies": PolicyVersion.objects}
 """Whose ``path`` names the folders under a prefix."""
 KEPT = timedelta(days=1)
 """Longer than any run: what it has stored and not yet registered is younger."""

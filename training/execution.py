@@ -27,7 +27,7 @@ from attune.rewards.base import FitReport, RewardModel
 from training import store
 from training.doubts import doubting
 from training.errors import TrainingError
-from training.models import ModelVersion, Run, Snapshot
+from training.models import ModelVersion, PolicyRun, Run, Snapshot
 from training.promotion import promote_if_due
 from training.reporting import Reporter, Watch
 from training.runs import note
@@ -80,7 +80,7 @@ def explain(error: BaseException) -> str:
 
 def _carry_out(run: Run, report: Reporter) -> None:
     report.phase("freezing")
-    row = _freeze(run)
+    row = freeze(run)
     snapshot = load_snapshot(row)
     report.phase("encoding")
     texts = {each.id: (each.prompt, each.text) for each in snapshot.responses.values()}
@@ -95,7 +95,7 @@ def _carry_out(run: Run, report: Reporter) -> None:
     _register(run, path, digest, fitted.metrics, _dissected(run, snapshot))
 
 
-def _freeze(run: Run) -> Snapshot:
+def freeze(run: Run | PolicyRun) -> Snapshot:
     """Every attempt of a run fits the same snapshot."""
     if run.snapshot is None:
         run.snapshot = take_snapshot(project=run.project, by=run.by)

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from math import isfinite
+from typing import Any
 
 from annotator.services import jobs
-from training.models import Run, RunEvent
+from training.models import PolicyEvent, PolicyRun, Run, RunEvent
 
 EVERY_SECONDS = 1.0
 POINTS = 200
@@ -28,16 +29,17 @@ class Reporter:
 
     def __init__(
         self,
-        run: Run,
+        run: Run | PolicyRun,
         beat: jobs.Beat,
         *,
         lease: timedelta = jobs.LEASE,
         every: float = EVERY_SECONDS,
         watch: Watch | None = None,
+        events: type[RunEvent] | type[PolicyEvent] = RunEvent,
     ) -> None:
         self.run, self.beat, self.lease, self.every, self.watch = run, beat, lease, every, watch
-        self._phase = ""
-        self._events: list[RunEvent] = []
+        self._phase, self._kind = "", events
+        self._events: list[Any] = []
         self._last_point = -1
         self._spoke_at = 0.0
 
@@ -58,7 +60,7 @@ class Reporter:
     def flush(self) -> None:
         """Write what is due."""
         jobs.heartbeat(job=self.run, progress=self.beat.progress, lease=self.lease)
-        RunEvent.objects.bulk_create(self._events)
+        self._kind._default_manager.bulk_create(self._events)  # noqa: SLF001 (Django's documented name)
         self._events.clear()
         self._spoke_at = time.monotonic()
         if self.watch:
@@ -76,7 +78,7 @@ class Reporter:
         if figures and point != self._last_point:
             self._last_point = point
             data = {"phase": self._phase, "attempt": self.run.attempt, **figures}
-            self._events.append(RunEvent(run=self.run, step=step, data=data))
+            self._events.append(self._kind(run=self.run, step=step, data=data))
 
 
 def _finite(value: float | int | str) -> float | int | str | None:

@@ -51,7 +51,7 @@ def start_run(
     )
     _check(run)
     with transaction.atomic():
-        _lock(project)
+        lock_project(project)
         earlier = project.runs.all()
         if same := earlier.filter(
             state__in=ACTIVE, model_name=run.model_name, options=run.options, doubtful=doubtful
@@ -104,6 +104,6 @@ def _check(run: Run) -> None:
         )
 
 
-def _lock(project: Project) -> None:
+def lock_project(project: Project) -> None:
     """One start or promotion at a time per project. Judgments, which only refer to the row, do not wait for it."""
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection, transaction
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Max, OuterRef, Q, QuerySet
+from django.db.models.functions import JSONObject
 
-from annotator.models import Judgment, Project, Response, User
+from annotator.models import Judgment, Project, Response, Span, User
 from attune import data
 from training import store
 from training.aspects import aspect_marks
@@ -34,7 +36,10 @@ _COLUMNS = (
     "judged_at",
     "about",
     "occasion",
+    "marked",
 )
+
+_MARK = ("response", "good", "start", "end")
 
 
 def usable_judgments(project: Project) -> QuerySet[Judgment]:
@@ -139,7 +144,10 @@ def _responses(project: Project, tally: _Tally) -> Iterator[data.Response]:
 
 
 def _judgments(project: Project, tally: _Tally) -> Iterator[data.Judgment]:
-    rows = usable_judgments(project).order_by("judged_at", "pk").values_list(*_COLUMNS, named=True)
+    spans = Span.objects.filter(judgment=OuterRef("pk")).order_by("response", "start", "pk")
+    marked = ArraySubquery(spans.values_list(JSONObject(**{name: name for name in _MARK})))
+    judged = usable_judgments(project).annotate(marked=marked).order_by("judged_at", "pk")
+    rows = judged.values_list(*_COLUMNS, named=True)
     marks = aspect_marks(project)
     for row in rows.iterator(CHUNK):
         tally.counts.update(("judgments", _COUNTED_AS[row.choice]))
@@ -158,7 +166,14 @@ def _judgments(project: Project, tally: _Tally) -> Iterator[data.Judgment]:
             part=part if part in data.PARTS else "",
             slices=tuple(each for each in slices if isinstance(each, str)) if isinstance(slices, list) else (),
             repeat=row.occasion > 0,
+            spans=tuple(_span(mark, row.pair__response_a_id) for mark in row.marked),
         )
+
+
+def _span(mark: dict[str, int | bool], response_a: int) -> str:
+    """A marked stretch as one text: ``a+0:12``."""
+    side = "a" if mark["response"] == response_a else "b"
+    return f"{side}{'+' if mark['good'] else '-'}{mark['start']}:{mark['end']}"
 
 
 def _signed(tag: dict[str, object]) -> str:

@@ -7,6 +7,7 @@ reads a folder checks it against that digest (``attune.data.read_snapshot``, ``a
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import tempfile
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.files import File
@@ -85,6 +87,12 @@ def remove_folder(path: str, *, older_than: datetime) -> bool:
             return False
         shutil.rmtree(aside)
         return True
+
+
+def read_json(path: str, name: str) -> dict[str, Any]:
+    """One of our own JSON files in a stored folder."""
+    found: dict[str, Any] = json.loads((fetch_folder(path) / name).read_text())
+    return found
 
 
 def forget_copy(path: str) -> None:

@@ -12,7 +12,8 @@ from kombu.exceptions import OperationalError
 from annotator.errors import AnnotatorError
 from annotator.models import JobState, Project
 from annotator.services import jobs
-from training.models import ModelVersion, Run
+from training.models import ModelVersion, PolicyRun, Run
+from training.policy_runs import queue_policy_run
 from training.runs import ACTIVE, DECIDED, queue_run, start_run
 from training.snapshots import usable_judgments
 
@@ -27,6 +28,7 @@ RESEND_AFTER = timedelta(minutes=10)
 def sweep_runs() -> None:
     """One round. Each part stands alone: a broker that is away does not keep rows from being written."""
     jobs.requeue_expired(model=Run)
+    jobs.requeue_expired(model=PolicyRun)
     start_first_models()
     start_refits()
     send_waiting()
@@ -36,12 +38,13 @@ def send_waiting() -> None:
     """Send the messages of runs that have none: it was lost, or there was no broker, or their worker fell silent."""
     now = timezone.now()
     unsent = Q(queued_at=None) | Q(queued_at__lt=now - RESEND_AFTER) | Q(started_at__gt=F("queued_at"))
-    for run_id in Run.objects.filter(unsent, state=JobState.WAITING).order_by("pk").values_list("pk", flat=True):
-        try:
-            queue_run(run_id)
-        except (OperationalError, OSError) as error:
-            log.warning("no message for run %s (%s); the next sweep will send it", run_id, error)
-            return
+    for rows, send in ((Run.objects, queue_run), (PolicyRun.objects, queue_policy_run)):
+        for run_id in rows.filter(unsent, state=JobState.WAITING).order_by("pk").values_list("pk", flat=True):
+            try:
+                send(run_id)
+            except (OperationalError, OSError) as error:
+                log.warning("no message for run %s (%s); the next sweep will send it", run_id, error)
+                return
 
 
 def start_first_models() -> None:

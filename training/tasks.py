@@ -5,6 +5,8 @@ from __future__ import annotations
 from celery import shared_task
 
 RUN_HOURS = 6
+POLICY_HOURS = 11
+"""Less than the broker's visibility timeout, after which it would hand the message out again."""
 
 
 @shared_task(
@@ -18,6 +20,18 @@ def fit(run_id: int) -> None:
     from training.fits import measure_fits
 
     measure_fits(execute_run(run_id))
+
+
+@shared_task(
+    name="training.tasks.fit_policy",
+    soft_time_limit=POLICY_HOURS * 3_600,
+    time_limit=POLICY_HOURS * 3_600 + 300,
+)
+def fit_policy(run_id: int) -> None:
+    """Carry one policy run out. Harmless where it is over or in another worker's hands."""
+    from training.policy_execution import execute_policy_run
+
+    execute_policy_run(run_id)
 
 
 @shared_task(name="training.tasks.clean", expires=3_600)

@@ -2,9 +2,10 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from training.views import listing, run, version
+from training.views import listing, policies, run, version
 
 PREFIX = "projects/<slug:slug>/models/"
+POLICIES = "projects/<slug:slug>/policies/"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path(PREFIX, listing.models, name="models"),
@@ -18,5 +19,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(PREFIX + "<int:number>/", version.version, name="version"),
     path(PREFIX + "<int:number>/promote/", version.version_promote, name="version_promote"),
     path(PREFIX + "<int:number>/retire/", version.version_retire, name="version_retire"),
+    path(POLICIES, policies.policies, name="policies"),
+    path(POLICIES + "train/", policies.policy_train, name="policy_train"),
+    path(POLICIES + "runs/<int:number>/", policies.policy_run, name="policy_run"),
+    path(POLICIES + "runs/<int:number>/live/", policies.policy_run_live, name="policy_run_live"),
+    path(POLICIES + "runs/<int:number>/cancel/", policies.policy_run_cancel, name="policy_run_cancel"),
+    path(POLICIES + "runs/<int:number>/continue/", policies.policy_run_continue, name="policy_run_continue"),
+    path(POLICIES + "<int:number>/", policies.policy, name="policy"),
+    path(POLICIES + "<int:number>/retire/", policies.policy_retire, name="policy_retire"),
     path("api/v1/", include("training.api.urls")),
 ]

@@ -10,5 +10,6 @@ COMMANDS = {
     "promote": Lazy("config.commands.training:promote", "Make a model version the one that serves."),
     "snapshot": Lazy("config.commands.training:snapshot", "Freeze a project's judgments to a file."),
     "train": Lazy("config.commands.training:train", "Fit a project's model on its judgments."),
+    "train-policy": Lazy("config.commands.policies:train_policy", "Train a policy on a project's judgments."),
     "up": Lazy("config.commands.up:up", "Start Attune on this machine; Ctrl-C stops it."),
 }

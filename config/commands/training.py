@@ -25,12 +25,12 @@ project_option = click.option(
 @project_option
 def snapshot(slug: str) -> None:
     """Freeze the project's judgments to a file. The same judgments give the same snapshot."""
-    with _project(slug) as project:
+    with project_session(slug) as project:
         from training import store
         from training.snapshots import take_snapshot
 
         taken = take_snapshot(project=project)
-        _say({"snapshot": taken.digest, "counts": taken.counts, "folder": str(store.fetch_folder(taken.path))})
+        say({"snapshot": taken.digest, "counts": taken.counts, "folder": str(store.fetch_folder(taken.path))})
 
 
 @click.command()
@@ -63,7 +63,7 @@ def train(
     here: bool,
 ) -> None:
     """Fit the project's model on its judgments. Ends with 1 where the run fails or is stopped."""
-    with _project(slug) as project:
+    with project_session(slug) as project:
         from training.execution import execute_run
         from training.fits import measure_fits
         from training.runs import start_run
@@ -71,7 +71,7 @@ def train(
         run = start_run(
             project=project,
             model_name=model,
-            options=dict(_option(each) for each in options),
+            options=dict(option_of(each) for each in options),
             doubtful=doubtful,
             seed=seed,
             promote_when_done=promote_when_done,
@@ -79,11 +79,11 @@ def train(
         )
         click.echo(f"run {run.number} of {slug}: {run.model_name} on {run.encoder}", err=True)
         if here:
-            measure_fits(execute_run(run.pk, watch=_show))
+            measure_fits(execute_run(run.pk, watch=show))
         elif wait:
             _wait_for(run)
         run.refresh_from_db()
-        _say(_described(run))
+        say(_described(run))
         if (here or wait) and run.state != "done":
             sys.exit(1)
 
@@ -94,17 +94,17 @@ def train(
 @click.option("--reason", default="", help="Kept in the history.")
 def promote(slug: str, version: str, reason: str) -> None:
     """Make VERSION, such as hybrid@3 or 3, the one that serves."""
-    with _project(slug) as project:
+    with project_session(slug) as project:
         from training.registry import promote
         from training.selectors import version_named
 
         found = version_named(project, version)
         done = promote(version=found, reason=reason)
-        _say({"live": found.label, "previous": done.previous.label if done and done.previous else None})
+        say({"live": found.label, "previous": done.previous.label if done and done.previous else None})
 
 
 @contextmanager
-def _project(slug: str) -> Iterator["Project"]:
+def project_session(slug: str) -> Iterator["Project"]:
     """The project inside a Django that is set up; errors that are meant for people end with one line and 1."""
     try:
         with local_django():
@@ -126,7 +126,7 @@ def _project(slug: str) -> Iterator["Project"]:
         raise click.ClickException(str(error)) from error
 
 
-def _option(given: str) -> tuple[str, object]:
+def option_of(given: str) -> tuple[str, object]:
     """``KEY=VALUE`` with the value as JSON, or else as text."""
     key, equals, value = given.partition("=")
     if not equals:
@@ -143,12 +143,12 @@ def _wait_for(run: "Run") -> None:
     while not run.over:
         if run.progress != shown:
             shown = run.progress
-            _show(shown or {"phase": run.state})
+            show(shown or {"phase": run.state})
         time.sleep(1)
         run.refresh_from_db()
 
 
-def _show(progress: Mapping[str, object]) -> None:
+def show(progress: Mapping[str, object]) -> None:
     steps = f" {progress['step']}/{progress['steps']}" if progress.get("steps") else ""
     click.echo(f"{progress['phase']}{steps}", err=True)
 
@@ -166,5 +166,5 @@ def _described(run: "Run") -> dict[str, object]:
     }
 
 
-def _say(result: dict[str, object]) -> None:
+def say(result: dict[str, object]) -> None:
     click.echo(json.dumps(result, indent=2))

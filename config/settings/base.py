@@ -189,7 +189,10 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_DEFAULT_EXCHANGE = "default"
 CELERY_TASK_DEFAULT_ROUTING_KEY = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
-CELERY_TASK_ROUTES = {"training.tasks.fit": {"queue": "train", "routing_key": "train"}}
+CELERY_TASK_ROUTES = {
+    "training.tasks.fit": {"queue": "train", "routing_key": "train"},
+    "training.tasks.fit_policy": {"queue": "train", "routing_key": "train"},
+}
 CELERY_BEAT_SCHEDULE = {
     "sweep-jobs": {"task": "training.tasks.sweep", "schedule": 10.0},
     "clean-artifacts": {"task": "training.tasks.clean", "schedule": 3_600.0},
@@ -206,6 +209,10 @@ API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=60_000)
 each web process counts by itself."""
 WEBHOOKS_PRIVATE = env.bool("WEBHOOKS_PRIVATE", default=False)
 """Whether webhooks may go to http:// and to addresses that are not public, as on one machine."""
+ATTUNE_POLICY_PROCESSES = env.int("ATTUNE_POLICY_PROCESSES", default=0)
+"""Processes that train one policy; 0: one per GPU of the worker, or one."""
+ATTUNE_POLICY_BASES = env.list("ATTUNE_POLICY_BASES", default=[])
+"""Base models that owners may choose beside the tiny one: ``name@commit``, or a folder."""
 SCORER_URL = env.str("SCORER_URL", default="")
 """Where the process that loads the encoder listens: ``http://host:port`` or ``unix:/path``. Empty: known texts only."""
 

@@ -2,6 +2,13 @@
 
 from django.urls import URLPattern, path
 
+from training.api.policies import (
+    PoliciesView,
+    PolicyRunCancelView,
+    PolicyRunContinueView,
+    PolicyRunsView,
+    PolicyRunView,
+)
 from training.api.runs import KindsView, PromoteView, RunCancelView, RunsView, RunView, VersionsView
 
 PREFIX = "projects/<slug:slug>/"
@@ -13,4 +20,11 @@ urlpatterns: list[URLPattern] = [
     path(PREFIX + "runs/<int:number>/cancel", RunCancelView.as_view(), name="api_run_cancel"),
     path(PREFIX + "models", VersionsView.as_view(), name="api_versions"),
     path(PREFIX + "models/<str:version>/promote", PromoteView.as_view(), name="api_promote"),
+    path(PREFIX + "policies", PoliciesView.as_view(), name="api_policies"),
+    path(PREFIX + "policies/runs", PolicyRunsView.as_view(), name="api_policy_runs"),
+    path(PREFIX + "policies/runs/<int:number>", PolicyRunView.as_view(), name="api_policy_run"),
+    path(PREFIX + "policies/runs/<int:number>/cancel", PolicyRunCancelView.as_view(), name="api_policy_run_cancel"),
+    path(
+        PREFIX + "policies/runs/<int:number>/continue", PolicyRunContinueView.as_view(), name="api_policy_run_continue"
+    ),
 ]

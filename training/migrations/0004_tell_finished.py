@@ -26,7 +26,7 @@ DROP FUNCTION attune_tell_run();
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotator", "0009_webhooks"),
+        ("annotator", "0010_webhooks"),
         ("training", "0003_dissection_and_doubts"),
     ]
     operations = [migrations.RunSQL(TELL, SILENCE)]

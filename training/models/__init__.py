@@ -1,7 +1,20 @@
-"""Frozen data, attempts to fit it, and what came of them."""
+"""Frozen data, attempts to learn from it, and what came of them."""
 
+from training.models.policies import PolicyEvent, PolicyRun, PolicyVersion, Scope
 from training.models.registry import ModelVersion, Promotion
 from training.models.runs import Doubt, Run, RunEvent, Snapshot
 from training.models.vectors import TextVector
 
-__all__ = ["Doubt", "ModelVersion", "Promotion", "Run", "RunEvent", "Snapshot", "TextVector"]
+__all__ = [
+    "Doubt",
+    "ModelVersion",
+    "PolicyEvent",
+    "PolicyRun",
+    "PolicyVersion",
+    "Promotion",
+    "Run",
+    "RunEvent",
+    "Scope",
+    "Snapshot",
+    "TextVector",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import template
 
 from training.figures import Difference
-from training.models import ModelVersion, Run
+from training.models import ModelVersion, PolicyRun, Run
 from training.reports import percent
 
 register = template.Library()
@@ -39,6 +39,6 @@ def figure(value: object) -> str:
 
 
 @register.filter
-def pill(thing: Run | ModelVersion) -> str:
+def pill(thing: Run | PolicyRun | ModelVersion) -> str:
     """The colour class of a run's or a version's state."""
-    return (_RUN_PILLS if isinstance(thing, Run) else _VERSION_PILLS).get(thing.state, "")
+    return (_VERSION_PILLS if isinstance(thing, ModelVersion) else _RUN_PILLS).get(thing.state, "")

@@ -28,7 +28,7 @@ DROP FUNCTION attune_tell_judgment();
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotator", "0008_aspects"),
+        ("annotator", "0009_gold_both_good"),
     ]
 
     operations = [

@@ -1,0 +1,206 @@
+"""Tokens of examples, batches of them, and the log-probabilities of responses.
+
+A batch's rows are the B chosen responses, then the B rejected ones. Prompts are padded on the left and responses on the
+right, so that all responses begin in one column and only their logits are computed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from attune.errors import BadData
+from attune.policies.examples import Example
+from attune.policies.losses import Pairs
+from attune.policies.prompts import Message, rationale_prompt
+from attune.policies.settings import PolicySettings
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A prompt's tokens and a response's, with each response token's weight in the sum of log-probabilities."""
+
+    prompt: list[int]
+    response: list[int]
+    weights: list[float]
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.response)
+
+
+@dataclass(slots=True)
+class Row:
+    """One example in tokens. The reference's log-probabilities are filled in once, before the first step."""
+
+    chosen: Tokens
+    rejected: Tokens
+    reason: Tokens | None
+    example: Example
+    ref_chosen: float = 0.0
+    ref_rejected: float = 0.0
+
+
+class Encoder:
+    """Turns examples into rows with one tokenizer. Counts what does not fit."""
+
+    def __init__(self, tokenizer: Any, settings: PolicySettings, *, context: int, discount: float = 1.0) -> None:
+        self.tokenizer, self.settings, self.discount = tokenizer, settings, discount
+        self.limit = min(settings.max_length, context)
+        self.too_long = 0
+        self.longest = 0
+
+    def rows(self, examples: Sequence[Example], *, chosen_first: Sequence[bool]) -> list[Row]:
+        """Rows of the examples that fit; ``chosen_first`` is the drawn order of the responses in rationale prompts.
+
+        Raises ``BadData`` where none fits.
+        """
+        found = [self._row(each, first) for each, first in zip(examples, chosen_first, strict=True)]
+        rows = [row for row in found if row is not None]
+        if examples and not rows:
+            raise BadData(
+                f"None of the {len(examples)} judgments fits into {self.limit} tokens (the longest prompt with its"
+                f" response has {self.longest}); raise max_length or choose a base model with a longer context."
+            )
+        return rows
+
+    def _row(self, example: Example, chosen_first: bool) -> Row | None:
+        chosen = self._told(example.conversation, example.chosen, example.chosen_spans)
+        rejected = self._told(example.conversation, example.rejected, example.rejected_spans)
+        longest = max(len(chosen), len(rejected))
+        self.longest = max(self.longest, longest)
+        if longest > self.limit:
+            self.too_long += 1
+            return None
+        return Row(chosen, rejected, self._reason(example, chosen_first), example)
+
+    def _reason(self, example: Example, chosen_first: bool) -> Tokens | None:
+        if self.settings.rationales == "off" or not example.rationale:
+            return None
+        asked = rationale_prompt(example.conversation, example.chosen, example.rejected, chosen_first=chosen_first)
+        reason = self._sequence(self._prompt(asked), example.rationale, ())
+        return reason if len(reason) <= self.limit else None
+
+    def _told(self, conversation: Sequence[Message], text: str, spans: Sequence[tuple[int, int]]) -> Tokens:
+        if self.settings.method == "cpl" and any(each["role"] == "assistant" for each in conversation):
+            return self._segment(conversation, text)
+        return self._sequence(self._prompt(conversation), text, spans)
+
+    def _segment(self, conversation: Sequence[Message], text: str) -> Tokens:
+        """A whole conversation as one segment: its t-th reply weighs discount^t, what others said weighs nothing."""
+        first = next(place for place, each in enumerate(conversation) if each["role"] == "assistant")
+        prompt = self._prompt(conversation[:first])
+        talk = [*conversation, {"role": "assistant", "content": text}]
+        response: list[int] = []
+        weights: list[float] = []
+        turn = 0
+        for place in range(first, len(talk)):
+            if talk[place]["role"] != "assistant":
+                continue
+            if turn:
+                asked = self._prompt(talk[:place])
+                between = asked[len(prompt) + len(response) :]
+                response, weights = response + between, weights + [0.0] * len(between)
+            reply = self._sequence([], talk[place]["content"], ()).response
+            response, weights = response + reply, weights + [self.discount**turn] * len(reply)
+            turn += 1
+        return Tokens(prompt, response, weights)
+
+    def _prompt(self, conversation: Sequence[Message]) -> list[int]:
+        text = self.tokenizer.apply_chat_template(list(conversation), tokenize=False, add_generation_prompt=True)
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _sequence(self, prompt: list[int], text: str, spans: Sequence[tuple[int, int]]) -> Tokens:
+        if not spans or self.settings.span_weight == 1.0:
+            ids = [*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.tokenizer.eos_token_id]
+            return Tokens(prompt, ids, [1.0] * len(ids))
+        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        weights = [
+            self.settings.span_weight if any(start < right and left < end for left, right in spans) else 1.0
+            for start, end in encoded["offset_mapping"]
+        ]
+        return Tokens(prompt, [*encoded["input_ids"], self.tokenizer.eos_token_id], [*weights, 1.0])
+
+
+def collate(rows: Sequence[Row], pad: int) -> dict[str, Any]:
+    """A batch: the tensors of ``sequences_of`` for the responses, the reasons where there are any, and what was said."""
+    batch: dict[str, Any] = tensors([row.chosen for row in rows] + [row.rejected for row in rows], pad)
+    batch["reference"] = torch.tensor([row.ref_chosen for row in rows] + [row.ref_rejected for row in rows])
+    batch["target"] = torch.tensor([row.example.target for row in rows])
+    batch["degree"] = torch.tensor([row.example.degree for row in rows])
+    batch["both_bad"] = torch.tensor([row.example.both_bad for row in rows])
+    batch["group"] = torch.tensor([row.example.group for row in rows])
+    reasons = [row.reason for row in rows if row.reason is not None]
+    if reasons:
+        batch |= {f"reason_{name}": value for name, value in tensors(reasons, pad).items()}
+    return batch
+
+
+def tensors(sequences: Sequence[Tokens], pad: int) -> dict[str, Tensor]:
+    """N sequences: input_ids, attention_mask, position_ids (N, P + R) and weights (N, R) of the response tokens."""
+    prompt = max(len(each.prompt) for each in sequences)
+    response = max(len(each.response) for each in sequences)
+    ids = torch.full((len(sequences), prompt + response), pad)
+    mask = torch.zeros_like(ids)
+    weights = torch.zeros(len(sequences), response)
+    for place, each in enumerate(sequences):
+        start, end = prompt - len(each.prompt), prompt + len(each.response)
+        ids[place, start:end] = torch.tensor(each.prompt + each.response)
+        mask[place, start:end] = 1
+        weights[place, : len(each.response)] = torch.tensor(each.weights)
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "weights": weights}
+
+
+def log_probs(model: Any, batch: Mapping[str, Tensor], prefix: str = "") -> Tensor:
+    """Weighted sums of the response tokens' log-probabilities, (N,)."""
+    weights = batch[f"{prefix}weights"]
+    width = weights.shape[1]
+    ids = batch[f"{prefix}input_ids"]
+    keep = {"logits_to_keep": width + 1} if _keeps(model) else {}
+    logits = model(
+        input_ids=ids,
+        attention_mask=batch[f"{prefix}attention_mask"],
+        position_ids=batch[f"{prefix}position_ids"],
+        use_cache=False,
+        **keep,
+    ).logits[:, -width - 1 : -1]  # (N, R, V)
+    nll = cross_entropy(logits.float().flatten(0, 1), ids[:, -width:].flatten(), reduction="none")
+    return -(nll.view(weights.shape) * weights).sum(1)
+
+
+def lengths(batch: Mapping[str, Tensor], prefix: str = "") -> Tensor:
+    """Tokens of each response, its end included, (N,)."""
+    width = batch[f"{prefix}weights"].shape[1]
+    return batch[f"{prefix}attention_mask"][:, -width:].sum(1).float()
+
+
+def pairs_of(batch: Mapping[str, Tensor], summed: Tensor) -> Pairs:
+    """What the losses read, from a batch and its log-probabilities (2B,)."""
+    chosen, rejected = summed.chunk(2)
+    ref_chosen, ref_rejected = batch["reference"].chunk(2)
+    chosen_length, rejected_length = lengths(batch).chunk(2)
+    return Pairs(
+        chosen,
+        rejected,
+        ref_chosen,
+        ref_rejected,
+        chosen_length,
+        rejected_length,
+        batch["target"],
+        batch["degree"],
+        batch["both_bad"],
+    )
+
+
+def _keeps(model: Any) -> bool:
+    """Whether the model under its wrappers can leave the prompt's logits out."""
+    inner = getattr(model, "module", model)
+    inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
+    return "logits_to_keep" in inspect.signature(inner.forward).parameters

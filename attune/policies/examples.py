@@ -1,0 +1,167 @@
+"""From a snapshot's judgments to what a policy learns: conversations with two responses and what was said of them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from attune.data import SPAN, Judgment, Snapshot
+from attune.errors import BadData
+from attune.policies.prompts import Message
+
+TARGETS: Mapping[int | None, float] = {None: 1.0, 1: 0.7, 2: 0.85, 3: 0.95}
+"""P(chosen ≻ rejected) that a strength stands for, where the method reads soft labels."""
+
+TIES_METHODS = frozenset({"soft", "sppo", "kto"})
+_TURN = re.compile(r"(?:\A|\n\n)(system|user|assistant): ")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One judgment of two responses. Spans are (start, end) characters that the annotator marked."""
+
+    conversation: tuple[Message, ...]
+    chosen: str
+    rejected: str
+    annotator: str
+    target: float = 1.0
+    degree: int = 0
+    both_bad: bool = False
+    rationale: str = ""
+    chosen_spans: tuple[tuple[int, int], ...] = ()
+    rejected_spans: tuple[tuple[int, int], ...] = ()
+    group: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """What is learnt from and what is kept aside, with remarks on what was left out."""
+
+    train: Sequence[Example]
+    held_out: Sequence[Example]
+    notes: Sequence[str] = field(default_factory=tuple)
+
+
+def conversation_of(prompt: str) -> tuple[Message, ...]:
+    """The inverse of ``attune.data.flatten_prompt``: a text without turns is one message of the user."""
+    cuts = list(_TURN.finditer(prompt))
+    if not cuts or cuts[0].start() != 0:
+        return ({"role": "user", "content": prompt},)
+    ends = [cut.start() for cut in cuts[1:]] + [len(prompt)]
+    return tuple(
+        {"role": cut.group(1), "content": prompt[cut.end() : end]} for cut, end in zip(cuts, ends, strict=True)
+    )
+
+
+def examples_of(
+    snapshot: Snapshot,
+    *,
+    method: str,
+    held_out: float,
+    seed: int,
+    annotators: Collection[str] | None = None,
+    groups: Mapping[str, int] | None = None,
+) -> Examples:
+    """The judgments of ``annotators`` (None: of everybody), split by prompt into train and held-out.
+
+    Ties go to methods that read them, both-bad to ``kto``. Raises ``BadData`` where nothing can be learnt: no judgments,
+    none decided, or only comparisons of equal texts.
+    """
+    if not snapshot.judgments:
+        raise BadData("The snapshot holds no judgments; collect or import some first.")
+    mine = [each for each in snapshot.judgments if annotators is None or each.annotator in annotators]
+    if not mine:
+        raise BadData(f"The snapshot's {len(snapshot.judgments)} judgments are all by other annotators.")
+    found, left_out = [], Counter[str]()
+    for judgment in mine:
+        if reason := _unfit(snapshot, judgment, method):
+            left_out[reason] += 1
+        else:
+            found.append(_example(snapshot, judgment, (groups or {}).get(judgment.annotator, 0)))
+    notes = [f"{count} of {len(mine)} judgments were left out: {reason}." for reason, count in left_out.items()]
+    if not any(each.target > 0.5 for each in found):
+        raise BadData(" ".join(["No judgment is left that prefers one response over another.", *notes]))
+    _check_two_sided(found, method)
+    return _split(found, held_out, seed, notes)
+
+
+def _unfit(snapshot: Snapshot, judgment: Judgment, method: str) -> str:
+    """Why a method cannot learn from the judgment; nothing where it can."""
+    if judgment.choice == "tie" and method not in TIES_METHODS:
+        return f"ties, which {method} cannot learn from"
+    if judgment.choice == "both_bad" and method != "kto":
+        return f"both were bad, which {method} cannot learn from"
+    if snapshot.responses[judgment.a].text.strip() == snapshot.responses[judgment.b].text.strip():
+        return "the chosen response is equal to the rejected one"
+    return ""
+
+
+def _example(snapshot: Snapshot, judgment: Judgment, group: int) -> Example:
+    chosen, rejected = (judgment.b, judgment.a) if judgment.choice == "b" else (judgment.a, judgment.b)
+    decided = judgment.choice in ("a", "b")
+    return Example(
+        conversation=conversation_of(snapshot.responses[chosen].prompt),
+        chosen=snapshot.responses[chosen].text,
+        rejected=snapshot.responses[rejected].text,
+        annotator=judgment.annotator,
+        target=TARGETS[judgment.strength] if decided else 0.5,
+        degree=(judgment.strength or 0) if decided else 0,
+        both_bad=judgment.choice == "both_bad",
+        rationale=_reason(judgment) if decided else "",
+        chosen_spans=_marked(judgment, "b" if judgment.choice == "b" else "a"),
+        rejected_spans=_marked(judgment, "a" if judgment.choice == "b" else "b"),
+        group=group,
+    )
+
+
+def _reason(judgment: Judgment) -> str:
+    """The reason in words: the annotator's text, or else their tags."""
+    if judgment.rationale.strip():
+        return judgment.rationale.strip()
+    said = []
+    for tag in judgment.tags:
+        sign = "good" if "+" in tag[:2] else "bad"
+        whose = "preferred" if tag[:1] == judgment.choice else "other"
+        said.append(f"The {whose} answer has {sign} {tag[2:].replace('_', ' ')}.")
+    return " ".join(said)
+
+
+def _marked(judgment: Judgment, side: str) -> tuple[tuple[int, int], ...]:
+    """The stretches that the annotator marked on a side, whatever their sign: what the choice turned on."""
+    found = [SPAN.fullmatch(each) for each in judgment.spans]
+    return tuple((int(each[3]), int(each[4])) for each in found if each and each[1] == side)
+
+
+def _check_two_sided(found: Sequence[Example], method: str) -> None:
+    """One comparison told many times teaches nothing but itself."""
+    kinds = {(each.chosen, each.rejected) for each in found if each.target > 0.5}
+    if len(kinds) == 1 and len(found) > 1:
+        raise BadData(
+            f"The snapshot is one-sided: all {len(found)} judgments prefer the same response over the same other one;"
+            f" {method} needs judgments of different pairs."
+        )
+
+
+def _split(found: Sequence[Example], share: float, seed: int, notes: list[str]) -> Examples:
+    """By prompt, so that no held-out prompt was learnt from. Every prompt's side is a hash: more data moves none."""
+    train = [each for each in found if _place(each, seed) >= share]
+    held_out = [each for each in found if _place(each, seed) < share and each.target > 0.5]
+    if not any(each.target > 0.5 for each in train):
+        train, held_out = list(found), []
+    if share and not held_out:
+        notes.append("Too few prompts to keep some aside: nothing was measured on held-out judgments.")
+    return Examples(train, held_out, tuple(notes))
+
+
+def _place(example: Example, seed: int) -> float:
+    prompt = "\n".join(message["content"] for message in example.conversation)
+    digest = hashlib.sha256(f"{seed}:{prompt}".encode()).digest()
+    return int.from_bytes(digest[:8]) / 2**64
+
+
+def curriculum(examples: Iterable[Example]) -> list[Example]:
+    """Easy to hard: the strongest preferences first (Curry-DPO, Pattnaik et al. 2024). Stable."""
+    return sorted(examples, key=lambda each: -each.target)

@@ -1,0 +1,216 @@
+"""`transformers.Trainer` with a preference loss in place of the language model's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import RandomSampler, Sampler, SequentialSampler
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from attune.policies.batches import Row, collate, lengths, log_probs, pairs_of
+from attune.policies.errors import PolicyError
+from attune.policies.losses import Method, Options, Pairs, rationale_nll, rationale_published
+from attune.policies.settings import PolicySettings
+
+COMPLETE = "complete"
+"""A file that is written into a checkpoint last: without it the checkpoint is half of one."""
+STATE_FILE = "attune.json"
+
+Figures = dict[str, float]
+
+
+class PreferenceTrainer(Trainer):
+    """Trains on ``Row``s. Figures of the last step are in ``figures``; ``groups`` are MaxMin's weights, mean 1."""
+
+    def __init__(
+        self,
+        *,
+        settings: PolicySettings,
+        method: Method,
+        options: Options,
+        groups: int,
+        tokenizer: Any,
+        **rest: Any,
+    ) -> None:
+        self.settings, self.method, self.options = settings, method, options
+        self.group_weights = torch.ones(groups)
+        self.figures: Figures = {}
+        super().__init__(data_collator=lambda rows: collate(rows, tokenizer.pad_token_id), **rest)
+        self.model_accepts_loss_kwargs = False  # our loss is a mean over pairs; accumulation must divide it
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: Mapping[str, Tensor],
+        return_outputs: bool = False,  # noqa: ARG002 (the base class asks for it)
+        num_items_in_batch: Any = None,  # noqa: ARG002
+    ) -> Tensor:
+        """The mean over pairs, weighted by group, and the rationales' share."""
+        pairs = pairs_of(inputs, log_probs(model, inputs))
+        each = self.method.loss(pairs, self.options)  # (B,)
+        if not torch.isfinite(each).all():
+            raise PolicyError(
+                f"The training diverged after step {self.state.global_step}: the loss is not finite. Choose a smaller"
+                " learning_rate or another beta."
+            )
+        loss = (each * self._weights(inputs["group"], each)).mean()
+        self.figures = step_figures(pairs, each, self.options.beta)
+        if "reason_weights" in inputs:
+            reason = self._reasons(model, inputs)
+            self.figures["rationale"] = reason.item()
+            loss = loss + self.settings.rationale_weight * reason
+        return loss
+
+    def _reasons(self, model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+        summed = log_probs(model, inputs, "reason_")
+        if self.settings.rationales == "published":
+            return rationale_published(summed, self.settings.rationale_weight).mean()
+        return rationale_nll(summed, lengths(inputs, "reason_")).mean()
+
+    def _weights(self, group: Tensor, each: Tensor) -> Tensor:
+        """Exponentiated gradient over groups (Sagawa et al. 2020, algorithm 1; MaxMin-RLHF, Chakraborty et al. 2024)."""
+        if not self.settings.maxmin or not self.model.training:
+            return torch.ones_like(each)
+        weights = self.group_weights.to(each.device)
+        total = torch.zeros_like(weights).index_add(0, group, each.detach())
+        count = torch.zeros_like(weights).index_add(0, group, torch.ones_like(each))
+        total, count = self.accelerator.reduce(total), self.accelerator.reduce(count)
+        grown = weights * torch.exp(self.settings.maxmin * total / count.clamp(min=1))
+        weights = grown * len(weights) / grown.sum()
+        self.group_weights = weights.cpu()
+        return weights[group]
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        rows: Any = train_dataset if train_dataset is not None else self.train_dataset
+        if self.settings.order == "curriculum":
+            return SequentialSampler(rows)
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        return RandomSampler(rows, generator=generator)
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Implicit-reward accuracy and margin on the held-out rows; nothing where none was kept aside."""
+        if not self.eval_dataset:
+            return {}
+        found = {f"held_out_{name}": value for name, value in self.held_out(self.eval_dataset).items()}
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
+        return found
+
+    def held_out(self, rows: Sequence[Row]) -> Figures:
+        """Accuracy, mean margin and mean loss, each once over all rows."""
+        model = self.accelerator.unwrap_model(self.model)
+        was_training = model.training
+        model.eval()
+        parts = []
+        with torch.no_grad():
+            for batch in batched(rows, self.args.per_device_train_batch_size, self):
+                pairs = pairs_of(batch, log_probs(model, batch))
+                parts.append(torch.stack([self.margin(pairs), self.method.loss(pairs, self.options)]).cpu())
+        model.train(was_training)
+        margin, loss = torch.cat(parts, 1)
+        right = (margin > 0).float() + 0.5 * (margin == 0).float()
+        return {"accuracy": right.mean().item(), "margin": margin.mean().item(), "loss": loss.mean().item()}
+
+    def margin(self, pairs: Pairs) -> Tensor:
+        """The method's implicit reward of chosen over rejected, (B,): βΔ, or per token without a reference."""
+        if self.method.reference:
+            return self.options.beta * pairs.delta
+        return self.options.beta * (pairs.chosen / pairs.chosen_length - pairs.rejected / pairs.rejected_length)
+
+
+def batched(rows: Sequence[Row], size: int, trainer: Trainer) -> Iterator[dict[str, Any]]:
+    """Batches on the trainer's device, in order."""
+    for start in range(0, len(rows), size):
+        batch = trainer.data_collator(list(rows[start : start + size]))
+        yield {name: value.to(trainer.args.device) for name, value in batch.items()}
+
+
+def step_figures(pairs: Pairs, loss: Tensor, beta: float) -> Figures:
+    """What a step shows: loss, implicit margin and accuracy, both log-probabilities, lengths."""
+    margin = (beta * pairs.delta).detach()
+    return {
+        "loss": loss.mean().item(),
+        "margin": margin.mean().item(),
+        "accuracy": (margin > 0).float().mean().item(),
+        "chosen": pairs.chosen.mean().item(),
+        "rejected": pairs.rejected.mean().item(),
+        "chosen_gain": pairs.gain.mean().item(),
+        "rejected_gain": pairs.drop.mean().item(),
+    }
+
+
+class Conduct(TrainerCallback):
+    """Says how it goes after each step, stops where asked, keeps the best weights, marks checkpoints complete.
+
+    ``tell`` gets the figures; ``asked_to_stop`` is polled once a step; ``look`` measures samples after an evaluation.
+    """
+
+    def __init__(
+        self,
+        *,
+        best: Path,
+        patience: int,
+        tell: Callable[[Mapping[str, float | int | str]], None],
+        asked_to_stop: Callable[[], bool],
+        look: Callable[[], Figures],
+    ) -> None:
+        self.best, self.patience = best, patience
+        self.tell, self.asked_to_stop, self.look = tell, asked_to_stop, look
+        self.trainer: PreferenceTrainer | None = None
+        self.stopped = False
+        self.below = 0
+        self.accuracy = -1.0
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
+        """Take up where a checkpoint left off."""
+        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}" / STATE_FILE
+        if state.global_step and checkpoint.is_file():
+            kept = json.loads(checkpoint.read_text())
+            self.below, self.accuracy = kept["below"], kept["accuracy"]
+            self._trainer.group_weights = torch.tensor(kept["groups"])
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Report; on a request to stop, save first."""
+        trainer = self._trainer
+        if state.is_world_process_zero:
+            self.tell({"step": state.global_step, "steps": state.max_steps, **trainer.figures})
+        asked = torch.tensor(float(self.asked_to_stop()), device=args.device)
+        if trainer.accelerator.reduce(asked, "sum").item() > 0:
+            self.stopped = control.should_save = control.should_training_stop = True
+
+    def on_evaluate(
+        self, _args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Figures, **_: Any
+    ) -> None:
+        """Keep the weights of the best held-out accuracy, of equal ones the later; stop once it keeps falling."""
+        if metrics["held_out_accuracy"] >= self.accuracy:
+            self.accuracy, self.below = metrics["held_out_accuracy"], 0
+            self._trainer.save_model(str(self.best))
+        else:
+            self.below += 1
+            control.should_training_stop = control.should_training_stop or self.below >= self.patience
+        if state.is_world_process_zero:
+            self.tell({"step": state.global_step, "steps": state.max_steps, **metrics, **self.look()})
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
+        """The last file of a checkpoint."""
+        if state.is_world_process_zero:
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            groups = self._trainer.group_weights.tolist()
+            kept = {"below": self.below, "accuracy": self.accuracy, "groups": groups}
+            (folder / STATE_FILE).write_text(json.dumps(kept))
+            (folder / COMPLETE).touch()
+
+    @property
+    def _trainer(self) -> PreferenceTrainer:
+        assert self.trainer is not None, "set after the trainer is made, before it trains"
+        return self.trainer
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest complete checkpoint."""
+    complete = [each for each in folder.glob("checkpoint-*") if (each / COMPLETE).is_file()]
+    return max(complete, key=lambda each: int(each.name.rpartition("-")[2]), default=None)

@@ -1,0 +1,25 @@
+"""The prompt that asks why a response was preferred."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Message = dict[str, str]
+"""``role`` (system, user or assistant) and ``content``."""
+
+WHY = "The reader preferred the {side} answer. Why?"
+
+
+def rationale_prompt(
+    conversation: Sequence[Message], chosen: str, rejected: str, *, chosen_first: bool
+) -> list[Message]:
+    """Ask for the reason of a choice between two responses. The caller draws which comes first: it must be random.
+
+    It is one user message, since many chat templates refuse two in a row; the conversation ends in the user's question.
+    With the chosen response always first the side alone would tell the choice, and the text would not be read.
+    """
+    first, second = (chosen, rejected) if chosen_first else (rejected, chosen)
+    why = WHY.format(side="first" if chosen_first else "second")
+    asked = conversation[-1]["content"]
+    content = f"{asked}\n\nFirst answer:\n{first}\n\nSecond answer:\n{second}\n\n{why}"
+    return [*map(dict, conversation[:-1]), {"role": "user", "content": content}]

@@ -1,0 +1,103 @@
+"""What a policy run can be told, checked when it is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from attune.errors import BadData
+from attune.policies.tiny import TINY
+
+Adapter = Literal["lora", "full"]
+Rationales = Literal["off", "nll", "published"]
+Order = Literal["random", "curriculum"]
+
+METHODS = (
+    *("dpo", "ipo", "ipo_sum", "cdpo", "rdpo", "hinge", "sppo", "soft", "degree"),
+    *("vpo", "simpo", "orpo", "cpl", "kto"),
+)
+"""The names in ``attune.policies.losses``, known here without torch; a test holds the two together."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySettings:
+    """One run's settings. Raises ``BadData`` naming the field, its value and what was expected."""
+
+    base: str = TINY  # "tiny", a Hugging Face name, or a folder
+    revision: str = ""  # the commit of a Hugging Face name
+    method: str = "dpo"
+    options: Mapping[str, float] = field(default_factory=dict)  # of attune.policies.losses.Options
+    adapter: Adapter = "lora"
+    rank: int = 16
+    epochs: int = 3
+    batch: int = 8  # pairs a step and process
+    accumulate: int = 1
+    learning_rate: float = 1e-3
+    max_length: int = 1024  # tokens of prompt and response
+    chat_template: str = ""  # "plain" where the tokenizer has none
+    rationales: Rationales = "off"
+    rationale_weight: float = 0.2  # γ
+    span_weight: float = 1.0  # of tokens in a marked span; others have 1
+    order: Order = "random"
+    maxmin: float = 0.0  # step size of the group weights; 0 is off
+    momentum: float = 0.0  # extrapolation beyond the adapter that the run started from
+    held_out: float = 0.15  # share of prompts kept aside
+    patience: int = 2  # evaluations below the best before it stops
+    checkpoint_every: int = 25  # steps
+    samples: int = 4  # held-out prompts answered before and after
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise BadData(f"{name} is {getattr(self, name)!r}; expected {' or '.join(map(repr, allowed))}")
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            whole = name in _WHOLE
+            kind = int if whole else int | float
+            if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
+                raise BadData(f"{name} is {value!r}; expected {'an integer' if whole else 'a number'} {low} to {high}")
+        if self.span_weight != 1.0 and self.method == "orpo":
+            raise BadData("span_weight does not go with orpo, whose odds are of the mean token; leave it at 1")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> PolicySettings:
+        """Settings from JSON. Raises ``BadData`` for an unknown name."""
+        known = {each.name for each in fields(cls)}
+        if unknown := sorted(values.keys() - known):
+            raise BadData(f"setting {unknown[0]!r} is not known; expected one of {', '.join(sorted(known))}")
+        return cls(**values)
+
+    def as_mapping(self) -> dict[str, Any]:
+        """The inverse of ``from_mapping``."""
+        return asdict(self) | {"options": dict(self.options)}
+
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "method": METHODS,
+    "adapter": get_args(Adapter),
+    "rationales": get_args(Rationales),
+    "order": get_args(Order),
+    "chat_template": ("", "plain"),
+}
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "rank": (1, 1024),
+    "epochs": (1, 100),
+    "batch": (1, 4096),
+    "accumulate": (1, 4096),
+    "learning_rate": (1e-8, 1.0),
+    "max_length": (16, 1_000_000),
+    "rationale_weight": (0.0, 100.0),
+    "span_weight": (0.0, 100.0),
+    "maxmin": (0.0, 10.0),
+    "momentum": (0.0, 10.0),
+    "held_out": (0.0, 0.5),
+    "patience": (1, 1000),
+    "checkpoint_every": (1, 1_000_000),
+    "samples": (0, 64),
+    "seed": (0, 2**31 - 1),
+}
+_WHOLE = frozenset(
+    ("rank", "epochs", "batch", "accumulate", "max_length", "patience", "checkpoint_every", "samples", "seed")
+)

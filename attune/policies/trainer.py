@@ -1,0 +1,308 @@
+"""Training a policy from a snapshot: base model, adapter, reference, steps, checkpoints, result.
+
+The same call with the same work folder goes on from the last complete checkpoint there, to the same loss: rows, their order,
+dropout and the reference are all functions of the settings.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from safetensors.torch import load_file
+from transformers import TrainingArguments, set_seed
+
+from attune.data import Snapshot
+from attune.errors import BadData, Cancelled
+from attune.policies import losses
+from attune.policies.base import Base, load_base
+from attune.policies.batches import Encoder, Row, log_probs
+from attune.policies.errors import translated
+from attune.policies.examples import Examples, curriculum, examples_of
+from attune.policies.noise import flip_rate
+from attune.policies.preference_trainer import Conduct, Figures, PreferenceTrainer, batched, last_checkpoint
+from attune.policies.prompts import Message
+from attune.policies.sampling import Looker
+from attune.policies.saving import ADAPTER_WEIGHTS, check_base, extrapolate, save_policy
+from attune.policies.settings import PolicySettings
+
+Tell = Callable[[Mapping[str, float | int | str]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose taste is learnt: ``annotators`` None is everybody's. ``groups`` are MaxMin's; ``start_from`` is an adapter."""
+
+    title: str = "Policy"
+    sentence: str = "For everybody in the project."
+    annotators: Collection[str] | None = None
+    groups: Mapping[str, int] = field(default_factory=dict)
+    start_from: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyReport:
+    """What came of a run: the folder's digest (empty on processes that do not write), figures, remarks."""
+
+    digest: str
+    metrics: Mapping[str, float]
+    notes: Sequence[str]
+
+
+def fit_policy(
+    snapshot: Snapshot,
+    settings: PolicySettings,
+    *,
+    out: Path,
+    work: Path,
+    whose: Whose | None = None,
+    about: Mapping[str, Any] | None = None,
+    tell: Tell = lambda _: None,
+    asked_to_stop: Callable[[], bool] = lambda: False,
+) -> PolicyReport:
+    """Train and store a policy in ``out``; checkpoints go to ``work``.
+
+    Raises ``BadData`` where the judgments teach nothing, ``Cancelled`` after the checkpoint that a stop asked for, and a
+    ``PolicyError`` for a base that cannot be used, a full disk, too little memory or a loss that is not finite.
+    """
+    try:
+        return _Fit(snapshot, settings, whose or Whose(), work, tell, asked_to_stop).run(out, about or {})
+    except Exception as error:
+        known = translated(error)
+        if known is error:
+            raise
+        raise known from error
+
+
+class _Fit:
+    """The steps of one run, in order. Each needs what the one before has made."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        settings: PolicySettings,
+        whose: Whose,
+        work: Path,
+        tell: Tell,
+        asked_to_stop: Callable[[], bool],
+    ) -> None:
+        self.snapshot, self.settings, self.whose, self.work = snapshot, settings, whose, work
+        self.tell, self.asked_to_stop = tell, asked_to_stop
+        self.method, self.options = losses.method(settings.method), _options(settings.options)
+        self.began = time.monotonic()
+
+    def run(self, out: Path, about: Mapping[str, Any]) -> PolicyReport:
+        examples = examples_of(
+            self.snapshot,
+            method=self.settings.method,
+            held_out=self.settings.held_out,
+            seed=self.settings.seed,
+            annotators=self.whose.annotators,
+            groups=self.whose.groups,
+        )
+        self._measure_noise()
+        set_seed(self.settings.seed)
+        base = load_base(self.settings.base, self.settings.revision, chat_template=self.settings.chat_template)
+        model = self._with_adapter(base)
+        train, held_out, notes = self._rows(base, examples)
+        look = Looker(model, base.tokenizer, _questions(examples, self.settings.samples), self.settings.seed)
+        conduct = Conduct(
+            best=self.work / "best",
+            patience=self.settings.patience,
+            tell=self.tell,
+            asked_to_stop=self.asked_to_stop,
+            look=look,
+        )
+        trainer = self._trainer(base, model, train, held_out, conduct)
+        _fill_reference(trainer, [*train, *held_out])
+        look.before()
+        self._train(trainer, conduct)
+        metrics = self._finish(trainer, held_out, look)
+        digest = ""
+        if trainer.is_world_process_zero():
+            described = self._described(metrics, notes, train, held_out, look)
+            digest = save_policy(model, base.tokenizer, base, out, {**described, **about})
+        return PolicyReport(digest, metrics, notes)
+
+    def _measure_noise(self) -> None:
+        """ε of rDPO and cDPO from how often the annotators contradict themselves, unless it was set."""
+        if self.settings.method in ("rdpo", "cdpo") and "noise" not in self.settings.options:
+            measured = flip_rate(self.snapshot, self.whose.annotators)
+            if measured is not None:
+                self.options = replace(self.options, noise=measured)
+
+    def _with_adapter(self, base: Base) -> Any:
+        start = self.whose.start_from
+        if self.settings.adapter == "full":
+            if start is not None:
+                raise BadData("full weights cannot start from an adapter; choose adapter 'lora'")
+            return base.model
+        if start is not None:
+            check_base(start, base)
+            model = PeftModel.from_pretrained(base.model, start, is_trainable=True)
+            # The stored name is for others; with it PEFT would ask the network about the base at every save.
+            model.peft_config["default"].base_model_name_or_path = base.model.name_or_path
+            return model
+        config = LoraConfig(
+            r=self.settings.rank,
+            lora_alpha=2 * self.settings.rank,
+            lora_dropout=0.0,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        )
+        return get_peft_model(base.model, config)
+
+    def _rows(self, base: Base, examples: Examples) -> tuple[list[Row], list[Row], list[str]]:
+        context = int(getattr(base.model.config, "max_position_embeddings", None) or self.settings.max_length)
+        encoder = Encoder(base.tokenizer, self.settings, context=context, discount=self.options.discount)
+        draw = random.Random(self.settings.seed)  # noqa: S311 (no secret)
+        ordered = curriculum(examples.train) if self.settings.order == "curriculum" else list(examples.train)
+        train = encoder.rows(ordered, chosen_first=[draw.random() < 0.5 for _ in ordered])
+        held_out = encoder.rows(examples.held_out, chosen_first=[True] * len(examples.held_out))
+        notes = [*base.notes, *examples.notes]
+        if encoder.too_long:
+            notes.append(
+                f"{encoder.too_long} judgments were left out: prompt and response are longer than {encoder.limit} tokens"
+                f" (the longest has {encoder.longest})."
+            )
+        if self.settings.rationales != "off" and not any(row.reason for row in train):
+            notes.append("No judgment has a rationale, so the run is the same as without.")
+        return train, held_out, notes
+
+    def _trainer(
+        self, base: Base, model: Any, train: list[Row], held_out: list[Row], conduct: Conduct
+    ) -> PreferenceTrainer:
+        trainer = PreferenceTrainer(
+            settings=self.settings,
+            method=self.method,
+            options=self.options,
+            groups=max((row.example.group for row in train), default=0) + 1,
+            tokenizer=base.tokenizer,
+            model=model,
+            args=_arguments(self.settings, self.work, len(train), evaluates=bool(held_out)),
+            train_dataset=train,
+            eval_dataset=held_out or None,
+            callbacks=[conduct],
+        )
+        conduct.trainer = trainer
+        return trainer
+
+    def _train(self, trainer: PreferenceTrainer, conduct: Conduct) -> None:
+        checkpoint = last_checkpoint(self.work)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if conduct.stopped:
+            raise Cancelled(f"The run was stopped at step {trainer.state.global_step}; its checkpoint is kept.")
+
+    def _finish(self, trainer: PreferenceTrainer, held_out: list[Row], look: Looker) -> Figures:
+        """Best weights, momentum, and the figures of what is really stored."""
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        if held_out:
+            _load_weights(model, self.work / "best")
+        if self.settings.momentum and self.whose.start_from:
+            extrapolate(self.whose.start_from, model, self.settings.momentum)
+        figures = trainer.held_out(held_out) if held_out else {}
+        metrics = {f"held_out_{name}": value for name, value in figures.items()}
+        metrics |= look() | look.lengths()
+        return metrics | {
+            "train_loss": float(trainer.figures.get("loss", 0.0)),
+            "steps": float(trainer.state.global_step),
+            "seconds": round(time.monotonic() - self.began, 3),
+        }
+
+    def _described(
+        self, metrics: Figures, notes: list[str], train: list[Row], held_out: list[Row], look: Looker
+    ) -> dict[str, Any]:
+        return {
+            "title": self.whose.title,
+            "whose": self.whose.sentence,
+            "settings": self.settings.as_mapping() | {"options": asdict(self.options)},
+            "snapshot": self.snapshot.digest,
+            "counts": {
+                "train": len(train),
+                "held_out": len(held_out),
+                "annotators": len({row.example.annotator for row in train}),
+                "rationales": sum(row.reason is not None for row in train),
+            },
+            "metrics": metrics,
+            "notes": notes,
+            "samples": look.shown(),
+        }
+
+
+def _options(values: Mapping[str, float]) -> losses.Options:
+    try:
+        return replace(losses.Options(), **values)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise BadData(f"options of the loss: {error}") from None
+
+
+def _arguments(settings: PolicySettings, work: Path, rows: int, *, evaluates: bool) -> TrainingArguments:
+    gpu = torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=str(work),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch,
+        gradient_accumulation_steps=settings.accumulate,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=min(10, max(1, settings.epochs * rows // (10 * settings.batch))),
+        seed=settings.seed,
+        data_seed=settings.seed,
+        save_strategy="steps",
+        save_steps=settings.checkpoint_every,
+        save_total_limit=2,
+        eval_strategy="epoch" if evaluates else "no",
+        logging_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        label_names=[],
+        dataloader_pin_memory=gpu,
+        bf16=gpu,
+        use_cpu=not gpu,
+        ddp_find_unused_parameters=False,
+    )
+
+
+def _questions(examples: Examples, count: int) -> list[tuple[Message, ...]]:
+    """Different prompts, held-out ones first."""
+    found: dict[str, tuple[Message, ...]] = {}
+    for each in (*examples.held_out, *examples.train):
+        found.setdefault("\n".join(message["content"] for message in each.conversation), each.conversation)
+    return list(found.values())[:count]
+
+
+def _fill_reference(trainer: PreferenceTrainer, rows: list[Row]) -> None:
+    """log π_ref of every response, once: the model as it is before the first step. Each process computes its share."""
+    if not trainer.method.reference:
+        return
+    world, rank = trainer.accelerator.num_processes, trainer.accelerator.process_index
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    model.eval()
+    mine: list[tuple[int, float, float]] = []
+    places = list(range(rank, len(rows), world))
+    with torch.no_grad():
+        size = trainer.args.per_device_train_batch_size
+        batches = batched([rows[place] for place in places], size, trainer)
+        for start, batch in zip(range(0, len(places), size), batches, strict=True):
+            chosen, rejected = log_probs(model, batch).chunk(2)
+            mine += zip(places[start : start + size], chosen.tolist(), rejected.tolist(), strict=True)
+    for place, chosen, rejected in gather_object(mine) if world > 1 else mine:
+        rows[place].ref_chosen, rows[place].ref_rejected = chosen, rejected
+    model.train()
+
+
+def _load_weights(model: Any, folder: Path) -> None:
+    """The best weights back into the model."""
+    if (folder / ADAPTER_WEIGHTS).is_file():
+        set_peft_model_state_dict(model, load_file(folder / ADAPTER_WEIGHTS))
+        return
+    for shard in sorted(folder.glob("*.safetensors")):
+        model.load_state_dict(load_file(shard), strict=False)

@@ -1,0 +1,147 @@
+"""Carrying a policy run out: a process of its own trains, this one watches over it, then registers what came of it.
+
+The folder of checkpoints outlives an attempt, so that a worker that dies, a stop or a failure costs the steps since the last
+checkpoint and no more. Only the holder of the run's lease can register the version.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from annotator.models import Project
+from annotator.services import jobs
+from attune import data
+from attune.policies.groups import like_minded
+from training import store
+from training.errors import TrainingError
+from training.execution import BEATS_PER_LEASE, explain, freeze
+from training.models import ModelVersion, PolicyEvent, PolicyRun, PolicyVersion, Scope
+from training.policy_process import policy_process
+from training.policy_runs import note_policy
+from training.reporting import Reporter, Watch
+from training.serving import load_model, served
+from training.snapshots import load_snapshot
+
+log = logging.getLogger(__name__)
+
+
+def execute_policy_run(run_id: int, *, lease: timedelta = jobs.LEASE, watch: Watch | None = None) -> PolicyRun | None:
+    """Train the run's policy and register the version. None where the run is over or another worker's.
+
+    Every end is on the row: done, cancelled (with a checkpoint), or failed with a reason fit to show.
+    """
+    run = jobs.claim(model=PolicyRun, job_id=run_id, lease=lease)
+    if run is None:
+        return None
+    if run.attempt > 1:
+        note_policy(run, f"Attempt {run.attempt} of {run.max_attempts}: it goes on from the last checkpoint.")
+    try:
+        with jobs.beating(job=run, every=lease.total_seconds() / BEATS_PER_LEASE, lease=lease) as beat:
+            _carry_out(run, Reporter(run, beat, lease=lease, watch=watch, events=PolicyEvent), beat)
+    except jobs.Cancelled:
+        jobs.mark_cancelled(job=run)
+        note_policy(run, "Stopped. Its checkpoint is kept, and the run can be continued.")
+    except jobs.ClaimLost:
+        log.warning("%s of %s is another worker's by now; nothing was registered", run, run.project)
+    except Exception as error:  # the boundary of a job: whatever it was, the row must say so
+        log.exception("%s of %s failed", run, run.project)
+        jobs.fail(job=run, error=explain(error))
+    run.refresh_from_db()
+    return run
+
+
+def run_folder(run: PolicyRun) -> Path:
+    """Where a run's plan, progress and checkpoints lie on this machine."""
+    return Path(settings.ATTUNE_HOME) / "cache" / "policy-runs" / str(run.pk)
+
+
+def _carry_out(run: PolicyRun, report: Reporter, beat: jobs.Beat) -> None:
+    report.phase("freezing")
+    row = freeze(run)
+    snapshot = load_snapshot(row)
+    groups = _groups(run, snapshot)
+    plan = _plan(run, groups)
+    report.phase("training")
+    folder = run_folder(run)
+    with policy_process(folder, store.fetch_folder(row.path), plan) as process:
+        for line in process.lines():
+            beat.check()
+            if line is not None and "step" in line:
+                report(line)
+        outcome = process.outcome()
+    report.phase("storing")
+    path = f"policies/{run.project_id}/{outcome['digest']}"
+    store.put_folder(folder / "out", path)
+    _register(run, path, outcome, plan)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _groups(run: PolicyRun, snapshot: data.Snapshot) -> dict[str, int]:
+    """Like-minded annotators, where the run needs them. The same snapshot and model version give the same groups."""
+    if run.scope != Scope.PROTOTYPE and not run.settings["maxmin"]:
+        return {}
+    live = run.project.versions.filter(state=ModelVersion.State.LIVE).first()
+    if live is None:
+        raise TrainingError("Groups of like-minded annotators come from the live reward model, and there is none.")
+    return like_minded(load_model(served(live)), snapshot, run.groups)
+
+
+def _plan(run: PolicyRun, groups: dict[str, int]) -> dict[str, Any]:
+    """What the training process is told."""
+    members = _members(run, groups)
+    started = run.start_from
+    return {
+        "settings": run.settings,
+        "whose": {
+            "title": f"{run.project.name}: {run.whose}",
+            "sentence": f"For {run.whose} of the project “{run.project.name}”.",
+            "annotators": members,
+            "groups": groups if run.settings["maxmin"] else {},
+            "start_from": str(store.fetch_folder(started.path)) if started else None,
+        },
+        "about": {
+            "project": run.project.slug,
+            "run": run.number,
+            "simulated": run.project.simulated,
+            "start_from": started.label if started else None,
+        },
+    }
+
+
+def _members(run: PolicyRun, groups: dict[str, int]) -> list[str] | None:
+    if run.annotator_id is not None:
+        return [str(run.annotator_id)]
+    if run.prototype is None:
+        return None
+    return [annotator for annotator, group in groups.items() if group == run.prototype - 1]
+
+
+def _register(run: PolicyRun, path: str, outcome: dict[str, Any], plan: dict[str, Any]) -> None:
+    """The version and the run's end, both or none. Raises ``ClaimLost`` where the run is another's."""
+    described = store.read_json(path, "policy.json")
+    with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
+        last = PolicyVersion.objects.filter(project=run.project_id).values_list("number", flat=True).first()
+        PolicyVersion.objects.create(
+            project=run.project,
+            number=(last or 0) + 1,
+            scope=run.scope,
+            prototype=run.prototype,
+            annotator=run.annotator,
+            members=plan["whose"]["annotators"] or [],
+            base=run.settings["base"],
+            path=path,
+            digest=outcome["digest"],
+            metrics=outcome["metrics"],
+            notes=outcome["notes"],
+            samples=described["samples"],
+            run=run,
+        )
+        jobs.finish(job=run, metrics=outcome["metrics"], progress={"phase": "done"})

@@ -1,0 +1,169 @@
+"""Starting, stopping and taking up policy runs. What a run does is in ``training.policy_execution``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from annotator.errors import Conflict, Invalid
+from annotator.models import Annotator, JobState, Project, User
+from annotator.services import audit, jobs
+from attune.errors import AttuneError
+from attune.policies.settings import PolicySettings
+from attune.policies.tiny import TINY
+from training.errors import NothingToLearn
+from training.models import ModelVersion, PolicyEvent, PolicyRun, PolicyVersion, Scope
+from training.policy_selectors import policy_for
+from training.runs import ACTIVE, DECIDED, lock_project
+from training.snapshots import usable_judgments
+
+LEAST_PERSONAL = 20
+"""Decided judgments that a personal policy needs; with fewer, the group's serves its annotator."""
+MOST_GROUPS = 12
+
+
+def start_policy_run(
+    *,
+    project: Project,
+    by: User | None = None,
+    scope: str = Scope.EVERYONE,
+    prototype: int | None = None,
+    annotator: Annotator | None = None,
+    groups: int = 3,
+    chosen: Mapping[str, object] | None = None,
+    send: bool = True,
+) -> PolicyRun:
+    """Write the run's row, then tell a worker; where the broker is away the sweep tells one later.
+
+    A personal adapter starts from the group's, or else from everyone's. Raises ``Invalid`` for a setting or scope that does not
+    fit, ``NothingToLearn``, and ``Conflict`` while the same is in work.
+    """
+    checked = _settings(chosen or {})
+    run = PolicyRun(
+        project=project, scope=scope, prototype=prototype, annotator=annotator, groups=groups, settings=checked, by=by
+    )
+    _check_scope(run)
+    _check_judgments(run)
+    if run.scope != Scope.EVERYONE and checked["adapter"] == "lora":
+        run.start_from = _group_policy(run)
+    with transaction.atomic():
+        lock_project(project)
+        earlier = project.policy_runs.all()
+        same = earlier.filter(state__in=ACTIVE, scope=scope, prototype=prototype, annotator=annotator, settings=checked)
+        if found := same.first():
+            raise Conflict(f"Policy run {found.number} already trains this and is {found.get_state_display().lower()}.")
+        run.number = (earlier.values_list("number", flat=True).first() or 0) + 1
+        run.save()
+        audit.record(project=project, by=by, what="policy run started", run=run.number, whose=run.whose)
+        if send:
+            jobs.enqueue_on_commit(send=lambda: queue_policy_run(run.pk), what=str(run))
+    return run
+
+
+def cancel_policy_run(*, run: PolicyRun, by: User | None = None) -> None:
+    """Stop a waiting run at once; a running one writes a checkpoint first. One that is over stays as it is."""
+    with transaction.atomic():
+        jobs.cancel(job=run)
+        audit.record(project=run.project, by=by, what="policy run cancelled", run=run.number)
+    run.refresh_from_db()
+
+
+def continue_policy_run(*, run: PolicyRun, by: User | None = None, send: bool = True) -> None:
+    """Put a run that was stopped or has failed back, to go on from its last checkpoint. Raises ``Conflict`` for others."""
+    with transaction.atomic():
+        ended = PolicyRun.objects.filter(pk=run.pk, state__in=(JobState.CANCELLED, JobState.FAILED))
+        if not ended.update(
+            state=JobState.WAITING, cancel_requested=False, worker="", finished_at=None, queued_at=None, attempt=0
+        ):
+            raise Conflict(
+                f"Policy run {run.number} is {run.get_state_display().lower()}; expected one that was stopped."
+            )
+        audit.record(project=run.project, by=by, what="policy run continued", run=run.number)
+        if send:
+            jobs.enqueue_on_commit(send=lambda: queue_policy_run(run.pk), what=str(run))
+    run.refresh_from_db()
+
+
+def queue_policy_run(run_id: int) -> None:
+    """Send the run's message; a doubled one is harmless. Raises kombu's ``OperationalError`` without a broker."""
+    current_app.send_task("training.tasks.fit_policy", (run_id,), queue="train")
+    PolicyRun.objects.filter(pk=run_id).update(queued_at=timezone.now())
+
+
+def note_policy(run: PolicyRun, text: str) -> None:
+    """Add a line to the run's log."""
+    PolicyEvent.objects.create(run=run, data={"note": text, "attempt": run.attempt})
+
+
+def retire_policy(*, version: PolicyVersion, by: User | None = None, reason: str = "") -> None:
+    """Withdraw a policy for good."""
+    with transaction.atomic():
+        if PolicyVersion.objects.filter(pk=version.pk, retired=False).update(retired=True):
+            audit.record(project=version.project, by=by, what="policy retired", version=version.label, reason=reason)
+    version.refresh_from_db()
+
+
+def _settings(values: Mapping[str, object]) -> dict[str, object]:
+    try:
+        found = PolicySettings.from_mapping(values)
+    except AttuneError as error:
+        raise Invalid(str(error)) from error
+    base = f"{found.base}@{found.revision}" if found.revision else found.base
+    if base not in (TINY, *settings.ATTUNE_POLICY_BASES):
+        allowed = ", ".join((TINY, *settings.ATTUNE_POLICY_BASES))
+        raise Invalid(f"The base model is {base!r}; expected one that this server offers: {allowed}.")
+    return found.as_mapping()
+
+
+def _check_scope(run: PolicyRun) -> None:
+    if run.scope not in Scope.values:
+        raise Invalid(f"scope is {run.scope!r}; expected {', '.join(Scope.values)}.")
+    if not 2 <= run.groups <= MOST_GROUPS:
+        raise Invalid(f"groups is {run.groups}; expected 2 to {MOST_GROUPS}.")
+    if (run.scope == Scope.PROTOTYPE) != (run.prototype is not None):
+        raise Invalid("A group's policy needs the group's number, and no other policy takes one.")
+    if (run.scope == Scope.ANNOTATOR) != (run.annotator is not None):
+        raise Invalid("A personal policy needs an annotator, and no other policy takes one.")
+    if run.prototype is not None and not 1 <= run.prototype <= run.groups:
+        raise Invalid(f"The group is {run.prototype}; expected 1 to {run.groups}.")
+    if run.annotator is not None and run.annotator.project_id != run.project_id:
+        raise Invalid("The annotator is not of this project.")
+    needs_groups = run.scope == Scope.PROTOTYPE or run.settings["maxmin"]
+    if needs_groups and not run.project.versions.filter(state=ModelVersion.State.LIVE).exists():
+        raise Invalid("Groups of like-minded annotators come from the live reward model, and there is none yet.")
+
+
+def _check_judgments(run: PolicyRun) -> None:
+    decided = usable_judgments(run.project).filter(choice__in=DECIDED)
+    if run.annotator is None:
+        if not decided.exists():
+            raise NothingToLearn(f"“{run.project.name}” has no judgment yet that prefers one response over the other.")
+        return
+    count = decided.filter(annotator=run.annotator).order_by()[:LEAST_PERSONAL].count()
+    if count < LEAST_PERSONAL:
+        serving, _why = policy_for(run.annotator)
+        instead = f"; until then {serving.label} ({serving.whose}) serves them" if serving else ""
+        raise NothingToLearn(
+            f"{run.annotator} has {count} judgments that prefer a response, and a personal policy needs {LEAST_PERSONAL}"
+            f"{instead}."
+        )
+
+
+def _group_policy(run: PolicyRun) -> PolicyVersion | None:
+    """What the adapter starts from: of the same base and rank, the group's before everyone's."""
+    candidates = [
+        each
+        for each in run.project.policies.filter(retired=False, base=run.settings["base"]).exclude(scope=Scope.ANNOTATOR)
+        if each.run.settings["adapter"] == "lora" and each.run.settings["rank"] == run.settings["rank"]
+    ]
+    mine = [
+        each
+        for each in candidates
+        if each.scope == Scope.PROTOTYPE and run.annotator_id is not None and str(run.annotator_id) in each.members
+    ]
+    everyone = [each for each in candidates if each.scope == Scope.EVERYONE]
+    return next(iter([*mine, *everyone]), None)

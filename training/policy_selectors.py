@@ -1,0 +1,100 @@
+"""What pages, commands and the API show of policies, and which one serves whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from annotator.errors import NotFound
+from annotator.models import Annotator, Project
+from training.models import PolicyRun, PolicyVersion, Scope
+from training.selectors import Progress, Step
+
+PHASES = ("freezing", "training", "storing")
+FIGURES = ("loss", "margin", "accuracy", "chosen", "rejected", "kl", "length", "held_out_accuracy", "rationale")
+
+
+def policies_of(project: Project) -> QuerySet[PolicyVersion]:
+    """Versions, newest first."""
+    return project.policies.select_related("run__snapshot", "run__by", "annotator__user")
+
+
+def policy_runs_of(project: Project) -> QuerySet[PolicyRun]:
+    """The last runs, newest first."""
+    return project.policy_runs.select_related("by", "version", "annotator__user")[:50]
+
+
+def find_policy_run(project: Project, number: int) -> PolicyRun:
+    """A policy run by its number. Raises ``NotFound``."""
+    rows = project.policy_runs.select_related("by", "snapshot", "version", "project", "annotator__user", "start_from")
+    run = rows.filter(number=number).first()
+    if run is None:
+        raise NotFound(f"There is no policy run {number} in this project.")
+    return run
+
+
+def find_policy(project: Project, number: int) -> PolicyVersion:
+    """A policy by its number. Raises ``NotFound``."""
+    version = policies_of(project).select_related("project").filter(number=number).first()
+    if version is None:
+        raise NotFound(f"There is no policy {number} in this project.")
+    return version
+
+
+def annotator_named(project: Project, ref: str) -> Annotator:
+    """An annotator by their reference. Raises ``NotFound``."""
+    found = project.annotators.filter(ref=ref).first()
+    if found is None:
+        raise NotFound(f"There is no annotator “{ref}” in this project.")
+    return found
+
+
+def policy_for(annotator: Annotator) -> tuple[PolicyVersion | None, str]:
+    """The policy that serves an annotator, and why that one: their own, else their group's, else everyone's."""
+    rows = list(annotator.project.policies.filter(retired=False).select_related("annotator"))
+    if own := next((each for each in rows if each.annotator_id == annotator.pk), None):
+        return own, "their own"
+    groups = (each for each in rows if each.scope == Scope.PROTOTYPE and str(annotator.pk) in each.members)
+    if group := next(groups, None):
+        return group, f"that of {group.whose}, which they belong to; they have none of their own yet"
+    if everyone := next((each for each in rows if each.scope == Scope.EVERYONE), None):
+        return everyone, "everyone's; they have none of their own yet"
+    return None, "none has been trained yet"
+
+
+def policy_progress(run: PolicyRun) -> Progress:
+    """Read from the row."""
+    phase = str(run.progress.get("phase", ""))
+    place = len(PHASES) if phase == "done" else PHASES.index(phase) if phase in PHASES else -1
+    states = ["done" if n < place else "current" if n == place else "" for n in range(len(PHASES))]
+    step, steps = int(run.progress.get("step", 0)), int(run.progress.get("steps", 0))
+    phases = [Step(name, state) for name, state in zip(PHASES, states, strict=True)]
+    return Progress(phase, step, steps, min(1.0, step / steps) if steps else None, phases)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyLog:
+    """A run's events: each figure by step, the last value of each, and remarks."""
+
+    series: dict[str, list[tuple[float, float]]]
+    notes: list[tuple[datetime, str]]
+
+    @property
+    def last(self) -> dict[str, float]:
+        return {name: points[-1][1] for name, points in self.series.items() if points}
+
+
+def policy_log(run: PolicyRun) -> PolicyLog:
+    """One query. A step that a resumed attempt did again counts once, as it was the last time."""
+    found: dict[str, dict[int, float]] = {name: {} for name in FIGURES}
+    notes = []
+    for at, step, data in run.events.values_list("at", "step", "data"):
+        if "note" in data:
+            notes.append((at, str(data["note"])))
+        for name in FIGURES:
+            if step is not None and isinstance(data.get(name), int | float):
+                found[name][step] = float(data[name])
+    series = {name: [(float(step), value) for step, value in sorted(by.items())] for name, by in found.items() if by}
+    return PolicyLog(series, notes)
