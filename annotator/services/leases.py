@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Case, QuerySet, Value, When
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from annotator.models import Annotator, Assignment
 from annotator.selectors.pairs import PINNED
 
 _BATCH = 1000
+_HIDDEN = re.compile(r"[0-9a-f]{1,15}")
 _SWEEPING = 0x5EE9  # key of the advisory lock that lets one sweep run at a time
+
+
+def mark_of(key: UUID, pair_id: int) -> str:
+    """How a page names the pair of a lease that it holds, without being told which pair that is.
+
+    A pair's own number would tell a hidden repeat; read back it costs no query.
+    """
+    return f"{key}.{pair_id ^ _mask(str(key)):x}"
+
+
+def pair_of_mark(mark: str) -> int | None:
+    """The pair's id of a mark; None for what is no mark, and no pair's id for one that was made up."""
+    key, _, hidden = mark.partition(".")
+    return int(hidden, 16) ^ _mask(key) if _HIDDEN.fullmatch(hidden) else None
+
+
+def _mask(key: str) -> int:
+    return int.from_bytes(salted_hmac("attune.leases", key, algorithm="sha256").digest()[:7])
 
 
 def release(*, annotator: Annotator, assignment_key: UUID) -> bool:

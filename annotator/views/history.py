@@ -175,7 +175,7 @@ def _edit(
 def _task(judgment: Judgment, prompt: Prompt, texts: dict[Side, str], values: dict[str, Any]) -> Task:
     *earlier, last = prompt.messages
     shown = (Shown.of("a", texts["left"], values), Shown.of("b", texts["right"], values))
-    return Task(uuid.UUID(int=judgment.pk), judgment.pair_id or 0, earlier, last["content"], shown)
+    return Task(uuid.UUID(int=judgment.pk), earlier, last["content"], shown)
 
 
 def _said(answer: Answer) -> str:

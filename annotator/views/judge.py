@@ -25,6 +25,7 @@ from annotator.selectors.progress import progress_of
 from annotator.services.dealing import ENOUGH, Dealt, deal
 from annotator.services.drafts import save_draft
 from annotator.services.judging import record, undo_last
+from annotator.services.leases import pair_of_mark
 from annotator.services.people import judge_of
 from annotator.views.judge_form import Values, answer_from, values_from
 from annotator.views.judge_page import JudgePage, Task, entered, told_of
@@ -112,8 +113,8 @@ def _uuid(request: HtmxRequest, name: str) -> UUID:
 
 
 def _held(values: QueryDict) -> list[int]:
-    """The pairs that the page holds: shown, to be shown, or judged and not sent yet."""
-    return [int(pk) for pk in values.getlist("held")[:MAX_HELD] if pk.isdecimal() and len(pk) < 19]
+    """The pairs of the leases that the page holds: shown, to be shown, or judged and not sent yet."""
+    return [pair for mark in values.getlist("held")[:MAX_HELD] if (pair := pair_of_mark(mark)) is not None]
 
 
 def _next(request: HtmxRequest, access: Access, annotator: Annotator, judgment: Judgment) -> HttpResponse:

@@ -17,6 +17,7 @@ from annotator.models import Aspect, Flag, Judgment, Project, User
 from annotator.selectors.progress import GuessRecord, Progress
 from annotator.services.aspects import aspects_of
 from annotator.services.dealing import Dealt
+from annotator.services.leases import mark_of
 from annotator.views.judge_form import SIDE_NAMES, SKIP_REASONS, Values, marks_on, values_of
 from annotator.views.judge_words import judge_words
 
@@ -44,10 +45,11 @@ class Task:
     """The pair on the page."""
 
     assignment_key: uuid.UUID
-    pair_id: int
     earlier: list[dict[str, Any]]
     question: str
     shown: tuple[Shown, Shown]
+    held: str = ""
+    """How the page names it among those that it holds."""
     draft_version: str = ""
 
     @classmethod
@@ -55,7 +57,7 @@ class Task:
         *earlier, last = dealt.messages
         shown = (Shown.of("a", dealt.left.text, values), Shown.of("b", dealt.right.text, values))
         version = dealt.draft.version if dealt.draft else ""
-        return cls(dealt.key, dealt.pair_id, earlier, last["content"], shown, version)
+        return cls(dealt.key, earlier, last["content"], shown, mark_of(dealt.key, dealt.pair_id), version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,8 @@ function dealtOf(html) {
   return /data-dealt="([^"]+)"/.exec(html)?.[1];
 }
 
-function pairOf(html) {
-  return /data-pair="(\d+)"/.exec(html)?.[1];
+function heldOf(html) {
+  return /data-held="([^"]+)"/.exec(html)?.[1];
 }
 
 function takeIn(html) {
@@ -78,8 +78,8 @@ function takeIn(html) {
 // --- pairs ahead, answers on their way ------------------------------------------------------------------------------
 
 function held() {
-  const waiting = outbox.entries().map((entry) => entry.pair);
-  return [...waiting, dock() && dock().dataset.pair, ...upcoming.map(pairOf)].filter(Boolean).map((pair) => ["held", pair]);
+  const waiting = outbox.entries().map((entry) => entry.held);
+  return [...waiting, dock()?.dataset.held, ...upcoming.map(heldOf)].filter(Boolean).map((mark) => ["held", mark]);
 }
 
 function extra() {
@@ -170,7 +170,7 @@ function status(state, count) {
   document.querySelector("#signed-out")?.remove();
   if (state === "signed_out") signedOut();
   if (!dock() && !["saved", "saving"].includes(state)) waiting(count);
-  if (state === "saved" && document.querySelector("#waiting")) reload();
+  if (state === "saved" && !dock() && (document.querySelector("#waiting") || !main.querySelector(".state"))) reload(); // or another tab sent it
 }
 
 function signedOut() {
@@ -292,7 +292,7 @@ function submit(form, submitter) {
   const data = new URLSearchParams(new FormData(form, submitter));
   data.delete("csrfmiddlewaretoken");
   const gist = document.querySelector("#prompt .now").textContent.trim().slice(0, 90);
-  outbox.add({ key: data.get("client_key"), assignment: form.dataset.dealt, pair: form.dataset.pair, body: data.toString(), gist }, shown);
+  outbox.add({ key: data.get("client_key"), assignment: form.dataset.dealt, held: form.dataset.held, body: data.toString(), gist }, shown);
   drafts.drop(form.dataset.dealt);
   if (!skipping) pace.took(clock.seconds());
   for (const open of document.querySelectorAll("[popover]:popover-open")) open.hidePopover();

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 KINDS = ["repeat", "gold", "qualification", "pinned"]
 _OWN = [
-    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "KEY"),
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(\.[0-9a-f]+)?", "KEY"),
     (r'csrfmiddlewaretoken" value="\w+"', "TOKEN"),
     (r'"X-CSRFToken": "\w+"', "TOKEN"),
     (r"How do I boil \d+ eggs\?", "PROMPT"),
@@ -36,7 +36,7 @@ _OWN = [
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
     (r'"id": \d+', "ID"),
     (r'data-owner="\d+"', "OWNER"),
-    (r'data-pair="\d+"', "PAIR"),  # see test_the_page_does_not_number_its_pairs
+    (r'data-map="[\d. ]+"', "MAP"),  # of the text and nothing else
 ]
 
 

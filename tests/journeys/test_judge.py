@@ -33,7 +33,11 @@ hold so much water that they will never crisp the way a parsnip does, and that i
 @pytest.fixture
 def people(live_server: Any) -> ThreePeople:
     tags = ["Clear", "Complete", "Accurate", "Tone", "Length"]
-    project = make_project(name="Everyday answers", reason_tags=[{"key": t.lower(), "label": t} for t in tags])
+    project = make_project(
+        name="Everyday answers",
+        instructions="Say which **you** would rather have got.",
+        reason_tags=[{"key": t.lower(), "label": t} for t in tags],
+    )
     for n in range(26):
         prompt = make_prompt(project, f"Why do my roast vegetables come out soggy instead of crisp ({n})?")
         make_pair(project, prompt=prompt, a=f"{ANSWER_A}\n\n{n}", b=f"{ANSWER_B}\n\n{n}")
@@ -414,6 +418,7 @@ def test_the_next_pair_is_there_at_once(people: ThreePeople, page: Page, sign_in
     )
     assert page.locator("#dock").get_attribute("data-dealt") != before
     page.unroute_all(behavior="wait")
+    expect(page.locator("#today")).to_contain_text("1 of 40 today")
     assert milliseconds < 500  # far below the time of the request; the figure itself is the benchmark's
 
 

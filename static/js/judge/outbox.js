@@ -30,6 +30,7 @@ export async function ask(url, body, options = {}) {
   });
   if (response.type === "opaqueredirect") throw new SignedOut();
   const text = await response.text();
+  if (response.status === 403 && !text.includes('class="alert')) throw new SignedOut(); // cookies are gone, too
   if ([403, 404, 409, 413, 422].includes(response.status)) throw new Refused(response.status, text);
   if (!response.ok) throw new Error(`answered ${response.status}`);
   return text;
@@ -58,8 +59,9 @@ export class Outbox {
   takeBack() {
     const last = this.entries().at(-1);
     if (!last || last.tried || !this.pages.has(last.key)) return undefined;
+    const html = this.pages.get(last.key);
     this.#remove(last.key);
-    return { ...last, html: this.pages.get(last.key) };
+    return { ...last, html };
   }
 
   flush() {
@@ -84,8 +86,9 @@ export class Outbox {
           this.hooks.stored(entry, text);
         } catch (error) {
           if (!(error instanceof Refused)) throw error;
+          const html = this.pages.get(entry.key);
           this.#remove(entry.key);
-          this.hooks.refused({ ...entry, html: this.pages.get(entry.key) }, error);
+          this.hooks.refused({ ...entry, html }, error);
         }
       }
       this.wait = FIRST_WAIT;
@@ -101,6 +104,7 @@ export class Outbox {
   }
 
   #remove(key) {
+    this.pages.delete(key);
     this.#write(this.entries().filter((each) => each.key !== key));
   }
 
