@@ -90,7 +90,7 @@ class FactorTrainer:
         table = data.by_annotator(residual)
         per_judgment = 1 / np.sqrt(np.maximum(data.counts, 1))
         kept = max(1, min(rank, min(table.shape) - 1))
-        _, values, directions = svds(sparse.diags_array(per_judgment) @ table, k=kept, v0=_begin(min(table.shape)))
+        values, directions = _leading(sparse.diags_array(per_judgment) @ table, kept)
         order = np.argsort(-values)
         vectors = np.zeros((count, rank), np.float32)
         scale = 0.5 * np.sqrt(count) * values[order] / max(float(values.max()), 1e-12)
@@ -183,6 +183,15 @@ class FactorTrainer:
             size, before = float((residual * step).sum()), size
             direction = step + size / max(before, 1e-12) * direction
         return x.astype(np.float32)
+
+
+def _leading(table: sparse.coo_array | sparse.csr_array, count: int) -> tuple[Array, Array]:
+    """The largest singular values, (R,), and their directions, (R, N): R is ``count``, or 1 for a single row or column."""
+    if count < min(table.shape):
+        _, values, directions = svds(table, k=count, v0=_begin(min(table.shape)))
+    else:
+        _, values, directions = np.linalg.svd(table.toarray(), full_matrices=False)
+    return np.asarray(values[:count], np.float32), np.asarray(directions[:count], np.float32)
 
 
 def _begin(size: int) -> Array:

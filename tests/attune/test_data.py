@@ -87,7 +87,7 @@ def test_a_bad_judgment_leaves_nothing_behind(tmp_path: Path) -> None:
     ("judgment", "message"),
     [
         (Judgment("ann", "r1", "r1", "a"), "expected another response than a"),
-        (Judgment("ann", "r1", "r2", "left"), "expected 'a' or 'b' or 'tie' or 'both_bad'"),  # type: ignore[arg-type]
+        (Judgment("ann", "r1", "r2", "left"), "expected 'a' or 'b' or 'tie' or 'both_good' or 'both_bad'"),  # type: ignore[arg-type]
         (Judgment("ann", "r1", "r2", "a", strength=4), "expected 1, 2, 3 or null"),
         (Judgment("", "r1", "r2", "a"), "expected a text that is not empty"),
         (Judgment("ann", "r1", "r2", "a", rationale="\ud800"), "not valid text"),
