@@ -38,7 +38,8 @@ class Reporter:
         events: type[RunEvent] | type[PolicyEvent] = RunEvent,
     ) -> None:
         self.run, self.beat, self.lease, self.every, self.watch = run, beat, lease, every, watch
-        self._phase, self._kind = "", events
+        self._phase = ""
+        self._kind: type[Any] = events  # RunEvent of a Run, PolicyEvent of a PolicyRun
         self._events: list[Any] = []
         self._last_point = -1
         self._spoke_at = 0.0

@@ -74,7 +74,7 @@ class PreferenceTrainer(Trainer):
 
     def _weights(self, group: Tensor, each: Tensor) -> Tensor:
         """Exponentiated gradient over groups (Sagawa et al. 2020, algorithm 1; MaxMin-RLHF, Chakraborty et al. 2024)."""
-        if not self.settings.maxmin or not self.model.training:
+        if not self.settings.maxmin or self.model is None or not self.model.training:
             return torch.ones_like(each)
         weights = self.group_weights.to(each.device)
         total = torch.zeros_like(weights).index_add(0, group, each.detach())
@@ -94,9 +94,10 @@ class PreferenceTrainer(Trainer):
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Implicit-reward accuracy and margin on the held-out rows; nothing where none was kept aside."""
-        if not self.eval_dataset:
+        rows: Any = self.eval_dataset
+        if not rows:
             return {}
-        found = {f"held_out_{name}": value for name, value in self.held_out(self.eval_dataset).items()}
+        found = {f"held_out_{name}": value for name, value in self.held_out(rows).items()}
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
         return found
 
@@ -124,8 +125,9 @@ class PreferenceTrainer(Trainer):
 
 def batched(rows: Sequence[Row], size: int, trainer: Trainer) -> Iterator[dict[str, Any]]:
     """Batches on the trainer's device, in order."""
+    put_together: Callable[[list[Row]], dict[str, Tensor]] = trainer.data_collator  # type: ignore[assignment]
     for start in range(0, len(rows), size):
-        batch = trainer.data_collator(list(rows[start : start + size]))
+        batch = put_together(list(rows[start : start + size]))
         yield {name: value.to(trainer.args.device) for name, value in batch.items()}
 
 
@@ -165,9 +167,9 @@ class Conduct(TrainerCallback):
         self.below = 0
         self.accuracy = -1.0
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ARG002
         """Take up where a checkpoint left off."""
-        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}" / STATE_FILE
+        checkpoint = Path(args.output_dir or "") / f"checkpoint-{state.global_step}" / STATE_FILE
         if state.global_step and checkpoint.is_file():
             kept = json.loads(checkpoint.read_text())
             self.below, self.accuracy = kept["below"], kept["accuracy"]
@@ -182,8 +184,13 @@ class Conduct(TrainerCallback):
         if trainer.accelerator.reduce(asked, "sum").item() > 0:
             self.stopped = control.should_save = control.should_training_stop = True
 
-    def on_evaluate(
-        self, _args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Figures, **_: Any
+    def on_evaluate(  # type: ignore[override]  # the callback handler always passes the metrics
+        self,
+        args: TrainingArguments,  # noqa: ARG002
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: Figures,
+        **_: Any,
     ) -> None:
         """Keep the weights of the best held-out accuracy, of equal ones the later; stop once it keeps falling."""
         if metrics["held_out_accuracy"] >= self.accuracy:
@@ -195,10 +202,10 @@ class Conduct(TrainerCallback):
         if state.is_world_process_zero:
             self.tell({"step": state.global_step, "steps": state.max_steps, **metrics, **self.look()})
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ARG002
         """The last file of a checkpoint."""
         if state.is_world_process_zero:
-            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            folder = Path(args.output_dir or "") / f"checkpoint-{state.global_step}"
             groups = self._trainer.group_weights.tolist()
             kept = {"below": self.below, "accuracy": self.accuracy, "groups": groups}
             (folder / STATE_FILE).write_text(json.dumps(kept))

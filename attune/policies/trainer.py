@@ -294,8 +294,8 @@ def _fill_reference(trainer: PreferenceTrainer, rows: list[Row]) -> None:
         for start, batch in zip(range(0, len(places), size), batches, strict=True):
             chosen, rejected = log_probs(model, batch).chunk(2)
             mine += zip(places[start : start + size], chosen.tolist(), rejected.tolist(), strict=True)
-    for place, chosen, rejected in gather_object(mine) if world > 1 else mine:
-        rows[place].ref_chosen, rows[place].ref_rejected = chosen, rejected
+    for place, *reference in gather_object(mine) if world > 1 else mine:
+        rows[place].ref_chosen, rows[place].ref_rejected = reference
     model.train()
 
 
