@@ -154,9 +154,6 @@ def test_annotators_can_not_list_what_would_tell(monkeypatch: pytest.MonkeyPatch
         assert pages.get(reverse(name, args=[project.slug])).status_code == 403
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the page names held pairs by their ids, so a repeat has the id of the first look"
-)
 def test_the_page_does_not_number_its_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     project, _, user = prepared("repeat", monkeypatch)
     shown = login(user).get(reverse("judge", args=[project.slug])).content.decode()
