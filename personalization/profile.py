@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from django.core.paginator import Page, Paginator
 
-from annotator.models import Annotator, Judgment, Project
+from annotator.models import Annotator, Judgment, Pair, Project
 from annotator.services.answers import as_shown
 from personalization.charts import SharePoint, wilson
 from personalization.dissecting import Dissected, dissected
@@ -24,6 +24,7 @@ WINDOW = 20
 LONGEST_RECORD = 2_000
 POINTS = 40
 ROWS_PER_PAGE = 25
+SAID = ("spans", "aspect_ratings__aspect", "aspect_comparisons__aspect")
 
 WORDS = {
     "left": "A",
@@ -217,8 +218,9 @@ def personal_data(annotator: Annotator) -> dict[str, Any]:
             "in_training": annotator.in_training,
             "about": annotator.about,
             "since": annotator.created_at,
+            "importance": [each.aspect.key for each in annotator.importance.select_related("aspect")],
         },
-        "judgments": [_said(each) for each in judgments.prefetch_related("spans").order_by("pk")],
+        "judgments": [_said(each) for each in judgments.prefetch_related(*SAID).order_by("pk")],
         "statements": [
             {"trait": each.trait, "value": each.value, "at": each.created_at}
             for each in annotator.trait_statements.all()
@@ -247,12 +249,23 @@ def _said(judgment: Judgment) -> dict[str, Any]:
         "guess": judgment.guess,
         "judged_at": judgment.judged_at,
         "rationale": rationale and {"text": rationale.text, "tags": rationale.tags},
+        "aspects": [
+            *(
+                {"aspect": r.aspect.key, "response": _own(r.response_id, pair), "value": r.value}
+                for r in judgment.aspect_ratings.all()
+            ),
+            *({"aspect": c.aspect.key, "better": c.choice} for c in judgment.aspect_comparisons.all()),
+        ],
         "flag": flag and {"kind": flag.kind, "about": flag.about, "note": flag.note},
         "spans": [
             {"start": s.start, "end": s.end, "quote": s.quote, "good": s.good, "tag": s.tag, "comment": s.comment}
             for s in judgment.spans.all()
         ],
     }
+
+
+def _own(response_id: int, pair: Pair) -> str:
+    return "a" if response_id == pair.response_a_id else "b"
 
 
 def _latents(annotator: Annotator) -> list[dict[str, Any]]:
