@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -23,70 +23,31 @@ from threadpoolctl import threadpool_limits
 from attune.data import Snapshot
 from attune.errors import ArtifactError
 from attune.rewards.base import Array, FitReport, Latent, Progress, Scores
-from attune.rewards.basis import Basis, build_basis
 from attune.rewards.bradley_terry import pooled_model
-from attune.rewards.classes import ClassFit, fit_classes
-from attune.rewards.evidence import are_verdicts, as_verdicts
-from attune.rewards.factors import FactorConfig, FactorFit, FactorTrainer
+from attune.rewards.evidence import are_verdicts
 from attune.rewards.feature_map import Prepared, prepare
+from attune.rewards.hybrid_fit import Fits, HybridConfig, Steps, basis_of, community_of, hold_out_of, learn
 from attune.rewards.indexing import Comparisons
-from attune.rewards.linear import LinearParts, LinearReward, davidson
+from attune.rewards.linear import LinearParts, LinearReward
 from attune.rewards.newcomers import (
     SHOTS,
     Newcomer,
-    hold_out,
     judge,
     paired_gain,
     report_metrics,
     split_newcomers,
     spread_of,
 )
-from attune.rewards.pooled import Penalties, PooledFit, fit_pooled
 from attune.rewards.rehearsal import Rehearsal, Variances, choose_variances
-from attune.rewards.settings import checked, setting
+from attune.rewards.settings import checked
 from attune.rewards.tastes import FIRST, KNOWN, NUMBER, Community, Reader, read_evidence
 from attune.rewards.traits import Trait, Traits, fit_traits
 from attune.rewards.trust import KNOTS, Trust, default_trust, learn_trust
 
-VERDICT_PENALTIES = Penalties(item=0.5)
-THRESHOLD_SPREAD = 0.7
-UNDECIDED = (0.7, 0.05)
-WIDE = 128
-"""Spreads and width of the basis in which the variances are chosen."""
 OWN = "response "
 """What is remembered of a response stands in a latent's ``extra`` under this and the response's number."""
 SMALLEST_MEMORY = 0.01
 SPREAD_SHOTS = (0, 8, 64)
-
-
-@dataclass(frozen=True, slots=True)
-class HybridConfig:
-    """How the shared part is fitted. What is personal (spreads of tastes, memory, trust) is not set but learnt."""
-
-    ranks: Sequence[int] = setting((8, 16), "Widths of the item vectors that are averaged.")
-    class_sizes: Sequence[int] = setting(
-        (3, 4, 6, 8, 12) * 2, "Groups of people in each of the models that are averaged."
-    )
-    rounds: int = setting(24, "Rounds of EM for item vectors.", least=1)
-    class_rounds: int = setting(40, "Rounds of EM for groups.", least=1)
-    last_rounds: int = setting(8, "Rounds of both once the held-out people are taken in.", least=1)
-    rehearsals: int = setting(
-        2, "How often some people are held out, to learn how far to trust what is personal.", least=1, most=5
-    )
-    width: int = setting(96, "Coordinates of an item at most.", least=1, most=512)
-    vector_precision: float = setting(2.0, "How closely item vectors follow the text: precision around it.", least=0.01)
-    text_precision: float = setting(10.0, "Ridge on the map from text to item vectors.", least=0.01)
-    class_precision: float = setting(0.25, "Ridge on what a group thinks otherwise of a response.", least=0.01)
-
-
-@dataclass(frozen=True, slots=True)
-class Fits:
-    """What was fitted on some judgments. accepted: the pooled fit on verdicts, None where judgments are comparisons."""
-
-    pooled: PooledFit
-    accepted: PooledFit | None
-    factors: Sequence[FactorFit]
-    classes: Sequence[ClassFit]
 
 
 class Hybrid(LinearReward):
@@ -123,16 +84,16 @@ class Hybrid(LinearReward):
     ) -> dict[str, float]:
         """``fit`` on indexed data; the held-out metrics."""
         everybody = data.comparisons
-        report = _Steps(self.config, progress)
+        report = Steps(self.config, progress)
         verdicts = are_verdicts(everybody, len(data.ids))
         rehearsals: list[Rehearsal] = []
         seen_by: list[Fits] = []
         left = np.ones(len(everybody), bool)
         for _ in range(self.config.rehearsals):
-            held = _hold_out_of(everybody, left, rng)
+            held = hold_out_of(everybody, left, rng)
             newcomers = split_newcomers(everybody.take(held), data.groups, rng)
             if newcomers or not seen_by:
-                seen_by.append(self._learn(data, everybody.take(~held), verdicts, rng, report))
+                seen_by.append(learn(self.config, data, everybody.take(~held), verdicts, rng, report))
             if newcomers:
                 rehearsals.append(self._rehearsal(data, everybody.take(held), newcomers, seen_by[-1]))
             left &= ~held
@@ -148,46 +109,10 @@ class Hybrid(LinearReward):
             )
             self._take_on(data, fits, variances, trust)
             report.metrics = self._judge(rehearsals[0], pooled_model(fits.pooled, data))
-            fits = self._learn(data, everybody, verdicts, rng, report, fits)
+            fits = learn(self.config, data, everybody, verdicts, rng, report, fits)
         self._take_on(data, fits, variances, trust)
         self.style_traits = fit_traits(data, self.parts.table)
         return report.metrics
-
-    def _learn(
-        self,
-        data: Prepared,
-        comparisons: Comparisons,
-        verdicts: bool,
-        rng: np.random.Generator,
-        report: _Steps,
-        start: Fits | None = None,
-    ) -> Fits:
-        """Everything shared, from some annotators' judgments."""
-        config = self.config
-        pooled = fit_pooled(comparisons, data.mapped)
-        evidence, mapped, accepted = comparisons, data.mapped, None
-        if verdicts:
-            evidence = as_verdicts(comparisons, data.groups)
-            thresholds = np.zeros((int(data.groups.max()) + 1, mapped.shape[1]), np.float32)
-            mapped = np.concatenate([mapped, thresholds])
-            accepted = fit_pooled(evidence, mapped, VERDICT_PENALTIES)
-        base = accepted or pooled
-        factors = []
-        for number, rank in enumerate(config.ranks):
-            options = FactorConfig(rank, config.vector_precision, config.text_precision)
-            trainer = FactorTrainer(mapped, base, options, start.factors[number] if start else None)
-            factors.append(trainer.run(evidence, config.last_rounds if start else config.rounds, report.factor_round))
-        classes = fit_classes(
-            evidence,
-            base.rewards(mapped),
-            config.class_sizes,
-            precision=config.class_precision,
-            rounds=config.last_rounds if start else config.class_rounds,
-            rng=rng,
-            starts=start.classes if start else (),
-            report=report.class_model,
-        )
-        return Fits(pooled, accepted, factors, classes)
 
     def _rehearsal(
         self,
@@ -198,48 +123,13 @@ class Hybrid(LinearReward):
         variances: Variances | None = None,
     ) -> Rehearsal:
         """With ``variances`` in the basis that goes with them; without, in one wide enough to choose them by."""
-        basis = self._basis(data, fits, variances)
-        return Rehearsal(self._community(data, fits, basis, Variances()), basis, comparisons, newcomers)
-
-    def _basis(self, data: Prepared, fits: Fits, variances: Variances | None) -> Basis:
-        spreads, width = (UNDECIDED, WIDE) if variances is None else (variances.spreads, self.config.width)
-        return build_basis(
-            data.mapped,
-            data.groups,
-            fits.pooled,
-            fits.accepted,
-            fits.factors,
-            fits.classes,
-            spreads=spreads,
-            precision=self.config.vector_precision,
-            width=width,
-        )
-
-    def _community(self, data: Prepared, fits: Fits, basis: Basis, variances: Variances) -> Community:
-        factors = fits.factors
-        community = Community(
-            verdicts=fits.accepted is not None,
-            base=float(np.mean([fit.reward_scale for fit in factors])) if factors else 1.0,
-            base_spread=float(np.mean([fit.reward_scale * fit.reward_spread for fit in factors])) if factors else 0.0,
-            cov=basis.factor_cov,
-            position=fits.pooled.position,
-            position_spread=float(np.mean([fit.position_spread for fit in factors])) if factors else 0.1,
-            threshold_spread=THRESHOLD_SPREAD,
-            log_nu=fits.pooled.log_nu,
-            tie_spread=tie_spread(fits.pooled, data),
-            class_weights=basis.class_weights,
-            class_center=basis.class_center,
-            class_log_prior=basis.class_log_prior,
-            class_model=basis.class_model,
-            memory=0.0,
-            doubt=basis.doubt,
-        )
-        return variances.applied(community, basis)
+        basis = basis_of(self.config, data, fits, variances)
+        return Rehearsal(community_of(data, fits, basis, Variances()), basis, comparisons, newcomers)
 
     def _take_on(self, data: Prepared, fits: Fits, variances: Variances, trust: Trust) -> None:
         """Install what was fitted. The prior that a latent starts from is that of its first few judgments."""
-        basis = self._basis(data, fits, variances)
-        community = self._community(data, fits, basis, variances)
+        basis = basis_of(self.config, data, fits, variances)
+        community = community_of(data, fits, basis, variances)
         self.install_with(
             LinearParts(
                 ids=data.ids,
@@ -442,45 +332,3 @@ def _community_from(
     except KeyError as missing:
         raise ArtifactError(f"the hybrid artifact lacks {missing}") from None
     return Community(**arrays, **scalars), trust
-
-
-class _Steps:
-    """Counts rounds of factors and models of classes, and tells ``progress``."""
-
-    def __init__(self, config: HybridConfig, progress: Progress | None) -> None:
-        self.progress, self.done = progress, 0
-        rounds = config.rehearsals * config.rounds + config.last_rounds
-        self.steps = len(config.ranks) * rounds + (config.rehearsals + 1) * len(config.class_sizes)
-        self.metrics: dict[str, float] = {}
-
-    def factor_round(self, _number: int, loss: float) -> None:
-        self._tell({"loss": loss})
-
-    def class_model(self, _number: int) -> None:
-        self._tell({})
-
-    def _tell(self, more: Mapping[str, float]) -> None:
-        self.done += 1
-        if self.progress:
-            self.progress({"stage": "fitting", "step": self.done, "steps": self.steps, **more, **self.metrics})
-
-
-def _hold_out_of(comparisons: Comparisons, left: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """``hold_out`` among the rows that are left, as a mask of all rows."""
-    rows = np.flatnonzero(left)
-    held = np.zeros(len(left), bool)
-    held[rows[hold_out(comparisons.take(rows), rng)]] = True
-    return held
-
-
-def tie_spread(pooled: PooledFit, data: Prepared) -> float:
-    """The spread of log ν over annotators, by moments: of an annotator's ties, E[(observed − expected)²] = V²s² + V,
-    where V is the variance of their number, which is also how fast the expectation grows with log ν."""
-    said = data.comparisons
-    rewards = pooled.rewards(data.mapped).astype(np.float64)
-    margin = rewards[said.a] - rewards[said.b] + pooled.position * said.side
-    p_tie = davidson(margin, pooled.log_nu)[2]
-    surprise = np.bincount(said.annotator, (said.outcome == 0) - p_tie, said.annotators)
-    variance = np.bincount(said.annotator, p_tie * (1 - p_tie), said.annotators)
-    square = (surprise**2 - variance).sum() / max(float((variance**2).sum()), 1e-12)
-    return float(np.sqrt(np.clip(square, 1e-4, 1.0)))
