@@ -62,6 +62,9 @@ def test_from_no_model_to_a_roll_back(
     expect(page.get_by_text("to see the baseline")).to_be_visible()
 
     page.get_by_role("link", name="Models").first.click()
+    page.get_by_text("Settings", exact=True).click()
+    page.get_by_text("mixture", exact=True).click()
+    expect(page.get_by_role("cell", name="groups of people")).to_be_visible()
     check_page("models")
     page.get_by_text("Roll back to hybrid@1 …").click()
     page.get_by_role("button", name="Roll back to hybrid@1").click()
