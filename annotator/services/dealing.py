@@ -29,7 +29,7 @@ from annotator.services.answers import Answer, answer_of
 from annotator.services.choosing import Candidate, ChoiceRequest, Chosen, rank_candidates
 from annotator.services.dealing_sql import EARLIER, SHOW, claim
 from annotator.services.drafts import Kept, draft_of
-from annotator.services.qualifying import is_qualifying, settle
+from annotator.services.qualifying import has_open, is_qualifying, settle
 
 CANDIDATES = 100
 ENOUGH = 20
@@ -129,8 +129,10 @@ def _check_may_judge(annotator: Annotator) -> None:
         raise Forbidden(_("This project is archived: nothing more is asked in it."))
     if annotator.qualified is False and annotator.project.qualify_share:
         raise Forbidden(
-            "Thank you for your answers. This project works with people whose first answers match its examples more"
-            " closely, so there are no more pairs for you. Its owner can let you try again."
+            _(
+                "Thank you for your answers. This project works with people whose first answers match its examples more"
+                " closely, so there are no more pairs for you. Its owner can let you try again."
+            )
         )
 
 
@@ -138,7 +140,7 @@ def _find(annotator: Annotator, exclude: Collection[int]) -> tuple[int | None, l
     """The open lease to show again, or else the pairs that could be lent; qualification first, where it is asked."""
     if is_qualifying(annotator):
         found = _look_up(annotator, exclude, Project.Choosing.LISTED, "qualifying")
-        if any(found) or exclude:  # an excluded pair is not answered yet
+        if any(found) or (exclude and has_open(annotator)):
             return *found, "qualifying"
         if not settle(annotator=annotator):
             _check_may_judge(annotator)
@@ -148,7 +150,8 @@ def _find(annotator: Annotator, exclude: Collection[int]) -> tuple[int | None, l
 def _look_up(
     annotator: Annotator, exclude: Collection[int], policy: str, pool: Pool = "ordinary"
 ) -> tuple[int | None, list[Candidate]]:
-    """The open lease, or the pairs of one pool. Begins somewhere in the fixed random order, and once more at its start if that was near the end.
+    """The open lease, or the pairs of one pool. Begins somewhere in the fixed random order, and once more at its start if
+    that was near the end.
 
     Where every pair has enough judgments, those that may have more.
     """

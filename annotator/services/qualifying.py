@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Count, F, Max, Q
 
 from annotator.errors import Conflict
-from annotator.models import Annotator, Judgment, QualityStep, User
+from annotator.models import Annotator, Assignment, Judgment, QualityStep, User
 from annotator.services.audit import record
 
 What = QualityStep.What
@@ -15,6 +15,11 @@ What = QualityStep.What
 def is_qualifying(annotator: Annotator) -> bool:
     """Whether the annotator has yet to answer the project's qualification pairs."""
     return annotator.project.qualify_share is not None and annotator.qualified is None
+
+
+def has_open(annotator: Annotator) -> bool:
+    """Whether the annotator holds a qualification pair that they have not answered."""
+    return annotator.assignments.filter(state=Assignment.State.OPEN, pair__qualifying=True).exists()
 
 
 def settle(*, annotator: Annotator) -> bool:

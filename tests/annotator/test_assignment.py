@@ -189,6 +189,18 @@ def test_qualification_is_not_cut_short_by_a_quota(strict: Project) -> None:
     assert [judge(annotator).pair.qualifying for _ in range(2)] == [True, True]  # type: ignore[union-attr]
 
 
+def test_a_page_that_holds_pairs_is_not_kept_waiting(strict: Project) -> None:
+    annotator = make_annotator(strict)
+    first = next_of(annotator)
+    second = deal(annotator=annotator, exclude=[first.pair_id])
+    assert second and second.chosen_by == "qualification"
+    assert deal(annotator=annotator, exclude=[first.pair_id, second.pair_id]) is None  # two are not answered yet
+    judged = [judge(annotator).pair_id for _ in range(2)]
+    after = deal(annotator=annotator, exclude=[pk for pk in judged if pk])  # on their way, as far as the page knows
+    assert after and after.chosen_by != "qualification"
+    assert annotator.qualified
+
+
 def test_without_qualification_pairs_everybody_is_let_in() -> None:
     annotator = make_annotator(make_project(pairs=1, qualify_share=0.8))
     assert deal(annotator=annotator)
