@@ -112,9 +112,18 @@ def import_command(
     "shape",
     default="judgments",
     show_default=True,
-    help="judgments; trl: preference rows for trainers; pairs: aggregated answers; people: figures of each annotator.",
+    help="judgments, trl (preference rows), pairs (votes and aggregates) or people (figures of each annotator); or the form of"
+    " a dataset: preference, implicit, kto, prompts, ranked, sft, reward, rationales, spans, contexts, label_studio, argilla.",
 )
-@click.option("--type", "kind", help="jsonl or csv; by the name of the file unless given.")
+@click.option("--type", "kind", help="jsonl, csv, json, parquet or folder; by the name of the file unless given.")
+@click.option(
+    "--option",
+    "decisions",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Of a dataset: ties, both_good, both_bad, flagged, repeats, people, failed_checks, simulated, split, held_out, names,"
+    " salt.",
+)
 @click.option(
     "--sides", default="pair", show_default=True, help="pair: a and b as in the pair; shown: a was on the left."
 )
