@@ -68,7 +68,7 @@ def test_killed_and_started_again_it_ends_at_the_same_loss(frozen: Path, micro: 
     killed = start(options(frozen, micro, "killed"))
     wait_for_step(frozen, "killed", 5, killed)
     killed.kill()
-    killed.wait()
+    killed.communicate()
     assert not (frozen.parent / "killed").exists()
     finish(start(options(frozen, micro, "killed")))
 
