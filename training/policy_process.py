@@ -119,12 +119,23 @@ def policy_process(folder: Path, snapshot: Path, plan: Mapping[str, Any]) -> Ite
 
 
 def launcher(count: int, gpus: int) -> list[str]:
-    """The command's head: plain for one process, accelerate's launcher for several, on the CPU where there is no GPU."""
+    """The command's head: plain for one process, accelerate's launcher for several GPUs, torch's for several on the CPU."""
     if count == 1:
         return [sys.executable, "-m", MODULE]
+    if not gpus:
+        return [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc_per_node",
+            str(count),
+            "-m",
+            MODULE,
+        ]
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", str(count)]
     launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
-    return [*launch, *([] if gpus else ["--cpu"]), "-m", MODULE]
+    return [*launch, "-m", MODULE]
 
 
 def processes() -> tuple[int, int]:

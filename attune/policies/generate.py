@@ -98,7 +98,7 @@ def _sample(tokenizer: Any, row: list[int], temperature: float) -> Sample:
     end = tokenizer.eos_token_id
     finished = end in row
     kept = row[: row.index(end) + 1] if finished else row
-    text = tokenizer.decode(kept, skip_special_tokens=True).strip()
+    text = tokenizer.decode(kept, skip_special_tokens=True).replace("\x00", "\ufffd").strip()  # no database takes NUL
     return Sample(text, temperature, finished, tuple(kept))
 
 

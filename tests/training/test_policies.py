@@ -272,7 +272,7 @@ def test_a_policys_page_shows_what_it_says(people: ThreePeople) -> None:
     text = client.get(address("policy", people.project, 1)).content.decode()
     assert "Just do it." in text
     assert "<b>may</b>" not in text
-    assert "90.0 %" in text
+    assert "90.0\N{NO-BREAK SPACE}%" in text
     client.post(address("policy_retire", people.project, 1), {"reason": "old"})
     version.refresh_from_db()
     assert version.retired
