@@ -267,7 +267,6 @@ def _arguments(settings: PolicySettings, work: Path, rows: int, *, evaluates: bo
         dataloader_pin_memory=gpu,
         bf16=gpu,
         use_cpu=not gpu,
-        ddp_backend=None if gpu else "gloo",
         ddp_find_unused_parameters=False,
     )
 
