@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from datetime import timedelta
 from math import isfinite
 from typing import Any
@@ -42,6 +42,7 @@ class Reporter:
         self._kind: type[Any] = events  # RunEvent of a Run, PolicyEvent of a PolicyRun
         self._events: list[Any] = []
         self._last_point = -1
+        self._last_names: Set[str] = frozenset()
         self._spoke_at = 0.0
 
     def phase(self, name: str, steps: int = 0) -> None:
@@ -72,12 +73,12 @@ class Reporter:
         self.beat.progress = {"phase": self._phase, **shown}
 
     def _keep(self, report: Mapping[str, float | int | str]) -> None:
-        """Figures become events, thinned to ``POINTS`` over the phase; the last step is always kept."""
+        """Figures become events, thinned to ``POINTS`` over the phase; the last step, and what a step adds later, are kept."""
         figures = {name: _finite(value) for name, value in report.items() if name not in _NOT_FIGURES}
         step, steps = int(report.get("step", 0)), int(report.get("steps", 0))
         point = step * POINTS // steps if steps > POINTS else step
-        if figures and point != self._last_point:
-            self._last_point = point
+        if figures and (point != self._last_point or not figures.keys() <= self._last_names):
+            self._last_point, self._last_names = point, figures.keys()
             data = {"phase": self._phase, "attempt": self.run.attempt, **figures}
             self._events.append(self._kind(run=self.run, step=step, data=data))
 
