@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from django.test import Client
+from django.utils import translation
 
 from tests.factories import ThreePeople, login, make_people
 
@@ -27,3 +30,10 @@ def annotator_client(people: ThreePeople) -> Client:
 @pytest.fixture
 def stranger_client(people: ThreePeople) -> Client:
     return login(people.stranger)
+
+
+@pytest.fixture(autouse=True)
+def _own_language() -> Iterator[None]:
+    """A request in another language leaves it active in its thread until the next request."""
+    yield
+    translation.deactivate()

@@ -42,25 +42,27 @@ def detected(
     renames = columns or {}
     start = file.stream.peek(len(_BOM) + len(PARQUET_MAGIC)).removeprefix(_BOM)
     if start.startswith(PARQUET_MAGIC):
-        return _shaped("parquet", _renamed(parquet_rows(file), renames), who)
+        return _shaped(file.name, "parquet", _renamed(parquet_rows(file), renames), who)
     if start.lstrip().startswith(b"["):
-        return _shaped("json", _renamed(array_rows(file), renames), who)
+        return _shaped(file.name, "json", _renamed(array_rows(file), renames), who)
     lines = file.lines()
     first = next(((number, line) for number, line in lines if line is None or line.strip()), None)
     if first is None:
         raise BadFile(f"{file.name} is empty.")
     line = first[1]
     if line is None or line.lstrip().startswith(b"{"):
-        return _shaped("jsonl", _renamed(json_rows(chain([first], lines)), renames), who)
+        return _shaped(file.name, "jsonl", _renamed(json_rows(chain([first], lines)), renames), who)
     header = [renames.get(name, name) for name in read_header(file, line)]
     shape: Shape = "prompts" if "preference" not in header and _has_responses(header) else "judgments"
     _check_header(file, header, shape, keep_extra=keep_extra)
     return Detected("csv", shape, csv_rows(file, header, line, lines))
 
 
-def _shaped(container: str, rows: Iterator[RawRow], who: str) -> Detected:
+def _shaped(name: str, container: str, rows: Iterator[RawRow], who: str) -> Detected:
     """Ours, or those of another tool, turned into ours."""
     beginning = list(islice(rows, _LOOK_AT))
+    if not beginning:
+        raise BadFile(f"{name} is empty.")
     readable = next((row.data for row in beginning if isinstance(row.data, dict)), {})
     every = chain(beginning, rows)
     if foreign := recognised(readable):
