@@ -87,8 +87,9 @@ def write_folder(project: Project, options: DatasetOptions, folder: Path) -> Wri
     finally:
         for _, file in opened.values():
             file.close()
+    nothing = not any(each.rows for each in files.values())
     for split, (path, _) in opened.items():
-        if files[split].rows or split == "train":
+        if files[split].rows or (nothing and split == "train"):  # readers stumble over a file without rows
             written.files.append(_described(folder, path, split, files[split].rows))
         else:
             path.unlink()
