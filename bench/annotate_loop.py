@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from bench.site import Browser, database, fields, web
 
 PASSWORD = "correct horse battery"
@@ -121,11 +123,23 @@ def measure(port: int, emails: list[str], alone: int, together: int) -> dict[str
 
 
 def promote_a_model() -> None:
-    """A live model with random weights and an item for every response: what it says is noise, what it costs is real."""
-    from annotator.models import Project, Response
-    from tests.personalization.worlds import make_version
+    """A live hybrid as it is fitted to the starter project, its items dealt out by chance to the responses here.
 
-    make_version(Project.objects.get(slug="bench"), list(Response.objects.all()))
+    So what it says is noise, and what it costs is real.
+    """
+    from annotator.models import Project, Response
+    from attune.rewards.hybrid import Hybrid
+    from attune.rewards.tastes import NUMBER
+    from bench.attune_core import fitted_to_starter
+    from tests.personalization.worlds import store_version
+
+    fitted, _ = fitted_to_starter()
+    tensors, config = fitted.state()
+    ids = [str(pk) for pk in Response.objects.values_list("pk", flat=True)]
+    table = fitted.parts.table[np.random.default_rng(0).integers(0, len(fitted.parts.ids), len(ids))]
+    table[:, NUMBER] = np.arange(1, len(ids) + 1)
+    model = Hybrid.from_state({**tensors, "table": table}, {**config, "ids": ids})
+    store_version(Project.objects.get(slug="bench"), model)
 
 
 def _stored(submitted: int) -> dict[str, int]:

@@ -22,7 +22,7 @@ REPEATS = 21
 def run(quick: bool) -> dict[str, Any]:
     """Milliseconds, medians of 21. The baseline of each is named beside it."""
     with threadpool_limits(limits=1):
-        model, seconds = _model()
+        model, seconds = fitted_to_starter()
         return {
             "fit the starter project, 4,000 judgments, s": round(seconds, 2),
             **_adapt(model),
@@ -32,7 +32,8 @@ def run(quick: bool) -> dict[str, Any]:
         }
 
 
-def _model() -> tuple[Hybrid, float]:
+def fitted_to_starter() -> tuple[Hybrid, float]:
+    """The starter project's hybrid, and the seconds that its fit took."""
     world = simulate(load_starter(), seed=0)
     features = {key: np.array(style, np.float32) for key, style in world.styles.items()}
     model = create("hybrid")

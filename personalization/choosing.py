@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from annotator.services.choosing import Candidate, ChoiceRequest, Chosen
 from attune import select
 from attune.rewards.base import Latent
 from attune.rewards.surrogate import as_linear
-from personalization.items import items_of_responses, load, usable
+from personalization.items import items_by_row, load, usable
 from personalization.latents import latent_for
 from training.serving import ServedVersion, live_version
 
@@ -53,16 +54,10 @@ def choose(request: ChoiceRequest) -> list[Chosen]:
 
 
 def _with_items(served: ServedVersion, candidates: Sequence[Candidate]) -> _Ranked:
-    model = load(served)
-    ids = {pk for each in candidates for pk in (each.response_a_id, each.response_b_id)}
-    items = items_of_responses(model=model, served=served, ids=ids)
-    known = [each for each in candidates if each.response_a_id in items and each.response_b_id in items]
-    none = np.zeros((0, 0), np.float32)
-    return _Ranked(
-        known,
-        np.stack([items[each.response_a_id] for each in known]) if known else none,
-        np.stack([items[each.response_b_id] for each in known]) if known else none,
-    )
+    ids = [each.response_a_id for each in candidates] + [each.response_b_id for each in candidates]
+    items, known = items_by_row(model=load(served), served=served, ids=ids)
+    both = known[: len(candidates)] & known[len(candidates) :]
+    return _Ranked(list(compress(candidates, both)), items[: len(candidates)][both], items[len(candidates) :][both])
 
 
 def _guesses(served: ServedVersion, latent: Latent, ranked: _Ranked) -> dict[int, float]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from annotator.selectors import evidence
+from annotator.selectors.evidence import Standing
 from attune.data import Choice
 from attune.rewards.base import Comparison, RewardModel
+from attune.rewards.context import Context
 from personalization.items import items_of_responses
 from training.serving import ServedVersion
 
@@ -27,31 +29,44 @@ class ContextSet:
 
     signature: str
     last: int
-    comparisons: Sequence[Comparison] = ()
+    comparisons: Context = field(default_factory=Context)
     unused: int = 0
 
 
 _EMPTY = ContextSet("0:0", 0)
 
 
-def context_of(*, annotator_id: int, model: RewardModel, served: ServedVersion, signature: str = "") -> ContextSet:
+def last_known(*, annotator_id: int, served: ServedVersion) -> int | None:
+    """The highest id among the judgments that are in memory of the annotator; None if nothing is."""
+    known = _sets.get((annotator_id, served.digest))
+    return known.last if known else None
+
+
+def context_of(
+    *,
+    annotator_id: int,
+    model: RewardModel,
+    served: ServedVersion,
+    signature: str = "",
+    added: Sequence[Standing] | None = None,
+) -> ContextSet:
     """The annotator's context set as of now.
 
     ``signature`` is that of their judgments, read before. Where it says that what is in memory has only been added to,
-    the additions alone are read; else everything is.
+    the additions alone are read, unless they are given; else everything is.
     """
     key = (annotator_id, served.digest)
-    known = _sets.get(key)
-    found = _read(known, annotator_id, model, served) if known and signature and not known.unused else None
+    known, found = _sets.get(key), None
+    if known and signature and not known.unused:
+        found = _joined(known, evidence.standing(annotator_id, known.last) if added is None else added, model, served)
     if found is None or found.signature != signature:
-        found = _read(_EMPTY, annotator_id, model, served)
+        found = _joined(_EMPTY, evidence.standing(annotator_id), model, served)
     _sets.keep(key, found)
     return found
 
 
-def _read(known: ContextSet, annotator_id: int, model: RewardModel, served: ServedVersion) -> ContextSet:
+def _joined(known: ContextSet, standing: Sequence[Standing], model: RewardModel, served: ServedVersion) -> ContextSet:
     """``known``, and all that came after it."""
-    standing = evidence.standing(annotator_id, known.last)
     judged = [each for each in standing if each.counts]
     items = items_of_responses(
         model=model, served=served, ids={pk for each in judged for pk in (each.response_a_id, each.response_b_id)}
@@ -66,7 +81,7 @@ def _read(known: ContextSet, annotator_id: int, model: RewardModel, served: Serv
     return ContextSet(
         evidence.signature_after(known.signature, standing),
         max((known.last, *(each.judgment_id for each in standing))),
-        (*known.comparisons, *added),
+        known.comparisons.plus(added),
         known.unused + len(judged) - len(added),
     )
 

@@ -55,6 +55,17 @@ def items_of_responses(*, model: RewardModel, served: ServedVersion, ids: Collec
     return items
 
 
+def items_by_row(*, model: RewardModel, served: ServedVersion, ids: Sequence[int]) -> tuple[Array, NDArray[np.bool_]]:
+    """``items_of_responses`` as rows (N, K), one for each of ``ids``, and which of them mean anything, (N,)."""
+    keys = [str(each) for each in ids]
+    with usable(served):
+        if all(model.knows(keys)):
+            return model.items(keys), np.ones(len(ids), np.bool_)
+    items = items_of_responses(model=model, served=served, ids=set(ids))
+    nothing = np.zeros_like(next(iter(items.values()), np.zeros(0, np.float32)))
+    return np.stack([items.get(each, nothing) for each in ids]), np.array([each in items for each in ids], np.bool_)
+
+
 def _items_from_vectors(model: RewardModel, ids: Sequence[int]) -> dict[int, Array]:
     stored = TextVector.objects.filter(encoder=model.encoder, digest=OuterRef("digest")).values("vector")
     rows = Response.objects.filter(pk__in=ids).annotate(vector=Subquery(stored)).values_list("pk", "vector")

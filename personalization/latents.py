@@ -10,32 +10,43 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 from django.utils import timezone
 
-from annotator.selectors.evidence import SIGNATURE
+from annotator.selectors.evidence import SIGNATURE, STANDING, Standing
 from annotator.statements import Statement
 from attune.rewards.base import Comparison, Latent, RewardModel
-from personalization.contexts import context_of
+from personalization.contexts import context_of, last_known
 from personalization.items import load, usable
 from personalization.statements import stated_by, with_stated
 from training.serving import ServedVersion
 
 _FLOAT = np.dtype("<f4")
+STORED_EVERY = timedelta(seconds=1)
+"""A person who judges faster than this has not every posterior stored, as one is 30 kB; readers in between adapt anew."""
 
 # By hand, as it is part of every request that scores or chooses.
-_ROW = f"""
-SELECT a.id, a.ref, a.name, a.user_id, a.simulated, said.signature,
-       coalesce((SELECT '/' || max(s.id) FROM personalization_traitstatement s WHERE s.annotator_id = a.id), ''),
-       l.signature, l.mean, l.cov, l.extra, l.n_judgments, l.updated_at
+_COLUMNS = """
+SELECT a.id, a.ref, a.name, a.user_id, a.simulated, said.signature, stated.signature,
+       l.mean, l.cov, l.extra, l.n_judgments, stored.updated_at
+"""
+_OF = f"""
 FROM annotator_annotator a
 CROSS JOIN LATERAL ({SIGNATURE}) AS said (signature)
-LEFT JOIN personalization_latent l ON l.annotator_id = a.id AND l.version_id = %(version)s
+CROSS JOIN LATERAL (
+    SELECT coalesce('/' || max(s.id), '') FROM personalization_traitstatement s WHERE s.annotator_id = a.id
+) AS stated (signature)
+LEFT JOIN personalization_latent stored ON stored.annotator_id = a.id AND stored.version_id = %(version)s
+LEFT JOIN personalization_latent l ON l.id = stored.id AND l.signature = said.signature || stated.signature
 """
+_ROW = _COLUMNS + _OF
+_BY_ID_WITH_NEWS = Statement(
+    f"{_COLUMNS}, news.* {_OF} LEFT JOIN LATERAL ({STANDING}) AS news ON TRUE WHERE a.id = %(annotator)s"
+)
 _BY_ID = Statement(f"{_ROW} WHERE a.id = %(annotator)s")
 _BY_REF = Statement(f"{_ROW} WHERE a.project_id = %(project)s AND a.ref = %(ref)s")
 _BY_REFS = Statement(f"{_ROW} WHERE a.project_id = %(project)s AND a.ref = ANY(%(refs)s::text[])")
@@ -72,7 +83,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """An annotator, the signature of their judgments now, and what is stored for them."""
+    """An annotator, the signature of their judgments now, and what is stored for them: the numbers only if current."""
 
     id: int
     ref: str
@@ -82,12 +93,14 @@ class _Row:
     signature: str | None
     stated: str
     """What it grows by with each statement of theirs about their own taste."""
-    stored_signature: str | None
     mean: memoryview | None
     cov: memoryview | None
     extra: str | None
     n_judgments: int | None
     updated_at: datetime | None
+
+
+_WIDTH = len(fields(_Row))
 
 
 def latent_for(*, annotator_id: int | None, served: ServedVersion) -> Latent:
@@ -101,8 +114,12 @@ def latent_for(*, annotator_id: int | None, served: ServedVersion) -> Latent:
 
 def find_person(*, served: ServedVersion, pk: int) -> Person | None:
     """The annotator with their latent; None if there is none."""
-    row = _row(_BY_ID, version=served.id, annotator=pk)
-    return _person(row, served) if row else None
+    if (last := last_known(annotator_id=pk, served=served)) is None:
+        row = _row(_BY_ID, version=served.id, annotator=pk)
+        return _person(row, served) if row else None
+    found = _BY_ID_WITH_NEWS.run({"version": served.id, "annotator": pk, "after": last})
+    news = [Standing._make(each[_WIDTH:]) for each in found if each[_WIDTH]]
+    return _person(_Row(*found[0][:_WIDTH]), served, news) if found else None
 
 
 def find_person_by_ref(*, served: ServedVersion, project_id: int, ref: str) -> Person | None:
@@ -142,7 +159,11 @@ def _said(annotator_id: int, model: RewardModel, served: ServedVersion) -> Seque
 def refresh(*, annotator_id: int, served: ServedVersion) -> Latent | None:
     """Adapt and store, whatever is stored; None if there is no such annotator."""
     row = _row(_BY_ID, version=served.id, annotator=annotator_id)
-    return _adapted(row, served, load(served))[0] if row else None
+    if row is None:
+        return None
+    latent, unused = _adapted(row, served, load(served))
+    _store(row, served, latent, unused)
+    return latent
 
 
 def _row(statement: Statement, **values: int | str) -> _Row | None:
@@ -150,14 +171,16 @@ def _row(statement: Statement, **values: int | str) -> _Row | None:
     return _Row(*found[0]) if found else None
 
 
-def _person(row: _Row, served: ServedVersion) -> Person:
+def _person(row: _Row, served: ServedVersion, news: Sequence[Standing] | None = None) -> Person:
+    """``news``: what was judged since the context set in memory, if that is known."""
     model = load(served)
     if not row.signature:
         latent, updated_at = model.prior(), None
-    elif row.signature + row.stated == row.stored_signature and (stored := _unpacked(row, model)):
+    elif row.mean is not None and (stored := _unpacked(row, model)):
         latent, updated_at = stored, row.updated_at
     else:
-        latent, updated_at = _adapted(row, served, model)
+        latent, unused = _adapted(row, served, model, news)
+        updated_at = timezone.now() if _was_just_stored(row) else _store(row, served, latent, unused)
     return Person(row.id, row.ref, row.name or row.ref, row.user_id, row.simulated, latent, updated_at)
 
 
@@ -170,12 +193,22 @@ def _unpacked(row: _Row, model: RewardModel) -> Latent | None:
     return Latent(mean, cov.reshape(prior.cov.shape), row.n_judgments or 0, json.loads(row.extra or "{}"))
 
 
-def _adapted(row: _Row, served: ServedVersion, model: RewardModel) -> tuple[Latent, datetime]:
-    """A new posterior, stored under the signature read *before* the judgments: a later one makes it stale, never wrong."""
-    said = context_of(annotator_id=row.id, model=model, served=served, signature=row.signature or "")
+def _was_just_stored(row: _Row) -> bool:
+    """Whether a stale posterior can stay: the next one will be along soon."""
+    return row.mean is None and row.updated_at is not None and timezone.now() - row.updated_at < STORED_EVERY
+
+
+def _adapted(
+    row: _Row, served: ServedVersion, model: RewardModel, news: Sequence[Standing] | None = None
+) -> tuple[Latent, int]:
+    """A new posterior, and how many judgments were of no use.
+
+    It is stored under the signature read *before* the judgments: a later one makes it stale, never wrong.
+    """
+    said = context_of(annotator_id=row.id, model=model, served=served, signature=row.signature or "", added=news)
     with usable(served):
         latent = with_stated(model, said.comparisons, stated_by(row.id) if row.stated else {})
-    return latent, _store(row, served, latent, said.unused)
+    return latent, said.unused
 
 
 def _store(row: _Row, served: ServedVersion, latent: Latent, unused: int) -> datetime:

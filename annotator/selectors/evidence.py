@@ -22,12 +22,14 @@ class Standing(NamedTuple):
     swapped: bool
 
 
-_STANDING = Statement("""
+STANDING = """
 SELECT j.id, NOT j.withdrawn AND j.choice <> 'skip' AND j.occasion = 0, p.response_a_id, p.response_b_id, j.choice,
     j.strength, j.swapped
 FROM annotator_judgment j JOIN annotator_pair p ON p.id = j.pair_id
-WHERE j.annotator_id = %(annotator)s AND j.id > %(after)s AND j.current ORDER BY j.id
-""")
+WHERE j.annotator_id = %(annotator)s AND j.id > %(after)s::bigint AND j.current ORDER BY j.id
+"""
+"""The columns of ``Standing``, for judgments with ids above ``after``."""
+_STANDING = Statement(STANDING)
 
 SIGNATURE = """
 SELECT count(*) || ':' || sum(j.id) FROM annotator_judgment j WHERE j.annotator_id = a.id AND j.current

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -13,8 +14,7 @@ from django.utils.module_loading import import_string
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A pair that this annotator could be given now."""
 
     pair_id: int
@@ -33,8 +33,7 @@ class ChoiceRequest:
     candidates: Sequence[Candidate]
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(NamedTuple):
     """A pair, best first in a list of them; ``guess`` is the model's P(a ≻ b) for this annotator, if it has one."""
 
     pair_id: int

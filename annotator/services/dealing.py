@@ -172,7 +172,7 @@ def _look_up(
         rows = find_open_or_candidates(policy, pool=pool, extra=extra, quota=bool(quotas)).run(values)
         if rows and rows[0][0]:
             return rows[0][0], []
-        found += [Candidate(*row[1:]) for row in rows]
+        found += [Candidate._make(row[1:]) for row in rows]
         if len(found) >= ENOUGH or (found and offset == 0):
             break
     return None, found
@@ -217,7 +217,7 @@ def _lend_repeat(annotator: Annotator, exclude: Collection[int]) -> Dealt | None
 
 def _because(why: str, chosen: Sequence[Chosen]) -> list[Chosen]:
     """The same pairs, and why they are dealt."""
-    return [replace(each, chosen_by=why) for each in chosen]
+    return [each._replace(chosen_by=why) for each in chosen]
 
 
 def _lend(

@@ -22,8 +22,8 @@ from attune.errors import ArtifactError, BadData, NotFitted
 from attune.rewards.aggregates import UWO_PENALTY, Aggregate, combined
 from attune.rewards.base import Array, Comparison, FitReport, Latent, Progress, RewardModel, Scores
 from attune.rewards.bradley_terry import pooled_model
+from attune.rewards.context import columns_of_context
 from attune.rewards.feature_map import prepare
-from attune.rewards.indexing import context_columns
 from attune.rewards.item_model import beside
 from attune.rewards.networks import sigmoid
 from attune.rewards.newcomers import hold_out, split_newcomers
@@ -165,7 +165,7 @@ class Ensemble(RewardModel):
 
     def adapt(self, context: Sequence[Comparison]) -> Latent:
         """See ``RewardModel.adapt``."""
-        return self.adapt_arrays(*context_columns(context)) if context else self.prior()
+        return self.adapt_arrays(*columns_of_context(context)) if context else self.prior()
 
     def adapt_arrays(
         self, items_a: Array, items_b: Array, outcome: NDArray[Any], side: NDArray[Any], weight: NDArray[Any]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from attune.data import Judgment, Response, Snapshot
 from attune.errors import BadData, EncoderMismatch
-from attune.rewards.base import Array, Comparison
+from attune.rewards.base import Array
 
 Ints = NDArray[np.int64]
 
@@ -57,19 +57,6 @@ def columns_of(judgments: Sequence[Judgment], row_of: Mapping[str, int], number_
         weight=np.array([STRENGTH_WEIGHTS[j.strength] for j in judgments], np.float32),
         test=np.array([j.part == "test" for j in judgments], np.bool_),
         annotators=len(number_of),
-    )
-
-
-def context_columns(
-    context: Sequence[Comparison],
-) -> tuple[Array, Array, Ints, Array, Array]:
-    """A context as columns: items of both sides (N, K), outcome, side and weight (N,). It must not be empty."""
-    return (
-        np.stack([each.item_a for each in context]),
-        np.stack([each.item_b for each in context]),
-        np.array([OUTCOMES[each.choice] for each in context], np.int64),
-        np.array([-1.0 if each.swapped else 1.0 for each in context], np.float32),
-        np.array([STRENGTH_WEIGHTS[each.strength] for each in context], np.float32),
     )
 
 

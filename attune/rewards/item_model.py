@@ -21,8 +21,9 @@ from attune.errors import ArtifactError, NotFitted
 from attune.metrics import standard_error
 from attune.rewards.base import Array, Comparison, FitReport, Latent, Progress, Rehearsed, RewardModel
 from attune.rewards.bradley_terry import pooled_model
+from attune.rewards.context import columns_of_context
 from attune.rewards.feature_map import Prepared, prepare
-from attune.rewards.indexing import Comparisons, context_columns
+from attune.rewards.indexing import Comparisons
 from attune.rewards.items import ItemTable
 from attune.rewards.linear import PROBIT, LinearReward
 from attune.rewards.networks import sigmoid
@@ -210,7 +211,7 @@ class ItemModel(RewardModel):
 
     def adapt(self, context: Sequence[Comparison]) -> Latent:
         """See ``RewardModel.adapt``."""
-        return self.adapt_arrays(*context_columns(context)) if context else self.prior()
+        return self.adapt_arrays(*columns_of_context(context)) if context else self.prior()
 
     def probability(self, latent: Latent, items_a: Array, items_b: Array) -> Array:
         """See ``RewardModel.probability``. σ over N(mean, variance) as in ``attune.rewards.linear``."""

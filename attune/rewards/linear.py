@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from attune.errors import ArtifactError, NotFitted
 from attune.rewards.base import Array, Comparison, Latent, RewardModel, Scores
+from attune.rewards.context import columns_of_context
 from attune.rewards.feature_map import FeatureMap
-from attune.rewards.indexing import context_columns
 from attune.rewards.items import ItemTable
 
 Floats = NDArray[np.float64]
@@ -96,7 +96,7 @@ class LinearReward(RewardModel):
         """See ``RewardModel.adapt``. ``start`` (an earlier latent of the same annotator) saves steps, not accuracy."""
         if not context:
             return self.prior()
-        return self.adapt_arrays(*context_columns(context), start=start)
+        return self.adapt_arrays(*columns_of_context(context), start=start)
 
     def adapt_arrays(
         self,

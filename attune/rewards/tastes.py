@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attune.rewards.base import Array
-from attune.rewards.classes import log_sigmoid, softmax
+from attune.rewards.classes import log_sigmoid
 from attune.rewards.evidence import chosen_and_other
 from attune.rewards.linear import PROBIT, Floats, davidson, newton_mode
 
@@ -139,6 +139,11 @@ class Reader:
     def __init__(self, community: Community) -> None:
         self.community = community
         self.prior_mean, self.factor = _gaussian_prior(community)
+        by_model = np.argsort(community.class_model, kind="stable")
+        self._class_starts = np.unique(community.class_model[by_model], return_index=True)[1]
+        self._class_log_prior = community.class_log_prior[by_model]
+        self._class_weights = community.class_weights[:, by_model].astype(np.float64)
+        self._class_directions = (community.class_weights + community.class_center)[:, by_model].astype(np.float32)
 
     def gaussian(self, evidence: Evidence) -> Gaussian:
         """The posterior under the Gaussian prior, by Laplace; the prior where there is no evidence."""
@@ -168,23 +173,19 @@ class Reader:
 
     def classes(self, evidence: Evidence) -> tuple[Floats, Floats]:
         """Mean (R,) and covariance (R, R) of w under the classes, averaged over their models."""
-        said = self.community
-        models = int(said.class_model.max()) + 1 if len(said.class_model) else 0
-        mean, cov = np.zeros(len(said.cov)), np.zeros(said.cov.shape)
-        margin = (evidence.along[:, :1] + evidence.along[:, 1:] @ (said.class_weights + said.class_center)).astype(
-            np.float32
-        )
-        weight = evidence.weight[:, None]
-        won, lost = 0.5 * (1 + evidence.outcome)[:, None], 0.5 * (1 - evidence.outcome)[:, None]
-        logits = said.class_log_prior + (weight * (won * log_sigmoid(margin) + lost * log_sigmoid(-margin))).sum(axis=0)
-        for model in range(models):
-            own = said.class_model == model
-            share, weights = softmax(logits[own]).astype(np.float64), said.class_weights[:, own].astype(np.float64)
-            of_model = weights @ share
-            away = weights - of_model[:, None]
-            mean += of_model / models
-            cov += (away * share) @ away.T / models
-        return mean, cov
+        said, weights, starts = self.community, self._class_weights, self._class_starts
+        if not len(starts):
+            return np.zeros(len(said.cov)), np.zeros(said.cov.shape)
+        along, weight = evidence.along.astype(np.float32), evidence.weight.astype(np.float32)
+        margin = along[:, :1] + along[:, 1:] @ self._class_directions
+        lost = weight * (0.5 * (1 - evidence.outcome)).astype(np.float32)  # log σ(−m) = log σ(m) − m
+        logits = self._class_log_prior + weight @ log_sigmoid(margin) - lost @ margin
+        sizes = np.diff(np.r_[starts, len(logits)])
+        odds = np.exp(logits - np.repeat(np.maximum.reduceat(logits, starts), sizes)).astype(np.float64)
+        weighted = weights * (odds / np.repeat(np.add.reduceat(odds, starts), sizes))
+        of_models = np.add.reduceat(weighted, starts, axis=1)
+        cov = weighted @ weights.T - of_models @ of_models.T
+        return of_models.mean(axis=1), cov / len(starts)
 
 
 def _gaussian_prior(said: Community) -> tuple[Floats, Floats]:

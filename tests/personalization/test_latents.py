@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from annotator.models import Annotator, Pair
 from attune.rewards.base import Comparison
 from attune.rewards.base import Latent as Posterior
 from personalization.errors import ModelUnusable
-from personalization.latents import adapt_with, find_person_by_ref, latent_for, refresh
+from personalization.latents import STORED_EVERY, adapt_with, find_person_by_ref, latent_for, refresh
 from personalization.models import Latent
 from tests.factories import make_annotator, make_pair, make_project
 from tests.personalization.worlds import item_of, judge, make_pairs, make_version, responses_of, take_back
@@ -92,6 +93,20 @@ def test_a_judgment_and_an_undo_make_it_stale(version: ServedVersion, annotator:
     assert not np.allclose(both.mean, one.mean)
     take_back(second)
     assert_same(latent_for(annotator_id=annotator.pk, served=version), one)
+
+
+def test_somebody_quick_has_not_every_posterior_stored(
+    version: ServedVersion, annotator: Annotator, pairs: list[Pair]
+) -> None:
+    judge(annotator, pairs[0], "a")
+    latent_for(annotator_id=annotator.pk, served=version)
+    judge(annotator, pairs[1], "b")
+    both = direct(version, [(pairs[0], "a"), (pairs[1], "b")])
+    assert_same(latent_for(annotator_id=annotator.pk, served=version), both)
+    assert Latent.objects.get().n_judgments == 1
+    Latent.objects.update(updated_at=timezone.now() - STORED_EVERY)
+    assert_same(latent_for(annotator_id=annotator.pk, served=version), both)
+    assert Latent.objects.get().n_judgments == 2
 
 
 def test_a_judgment_that_commits_late_makes_it_stale(
