@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
@@ -39,8 +40,9 @@ class Statement:
 
     def run(self, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """All rows."""
+        connection = connections[DEFAULT_DB_ALIAS]
         with connection.cursor() as cursor:
-            return self._run(cursor, values)
+            return self._run(connection, cursor, values)
 
     def run_at_leisure(self, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """As ``run``, for a write that need not wait for the disk: a power cut in the next half second undoes it whole.
@@ -48,17 +50,20 @@ class Statement:
         One round trip: what is sent together is one transaction. Within a transaction of the caller's, whose other
         writes may matter more, it is a savepoint and waits as that does.
         """
+        connection = connections[DEFAULT_DB_ALIAS]
         if connection.in_atomic_block:
             with transaction.atomic(), connection.cursor() as cursor:
-                return self._run(cursor, values)
+                return self._run(connection, cursor, values)
         with connection.cursor() as cursor:
-            return self._run(cursor, values, "SET LOCAL synchronous_commit = off;")
+            return self._run(connection, cursor, values, "SET LOCAL synchronous_commit = off;")
 
-    def _run(self, cursor: CursorWrapper, values: Mapping[str, Any], before: str = "") -> list[tuple[Any, ...]]:
-        cursor.execute(before + (self._execute if self._is_ready(cursor) else self.sql), values)
+    def _run(
+        self, connection: BaseDatabaseWrapper, cursor: CursorWrapper, values: Mapping[str, Any], before: str = ""
+    ) -> list[tuple[Any, ...]]:
+        cursor.execute(before + (self._execute if self._is_ready(connection, cursor) else self.sql), values)
         return list(cursor.fetchall())
 
-    def _is_ready(self, cursor: CursorWrapper) -> bool:
+    def _is_ready(self, connection: BaseDatabaseWrapper, cursor: CursorWrapper) -> bool:
         if connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
             return False
         runs = _runs.setdefault(connection.connection, {})

@@ -13,7 +13,6 @@ from annotator.models import Project
 from annotator.services.choosing import Candidate, ChoiceRequest, Chosen
 from attune import select
 from attune.rewards.base import Latent
-from attune.rewards.surrogate import as_linear
 from personalization.items import items_by_row, load, usable
 from personalization.latents import latent_for
 from training.serving import ServedVersion, live_version
@@ -82,13 +81,13 @@ def _order(
     if not ranked.candidates:
         return candidates, "coverage"
     known = {each.pair_id for each in ranked.candidates}
-    by_worth = [ranked.candidates[index] for index in np.argsort(-_worth(served, latent, ranked, rng), kind="stable")]
+    by_worth = [ranked.candidates[index] for index in np.argsort(-_worth(served, latent, ranked), kind="stable")]
     return by_worth + [each for each in candidates if each.pair_id not in known], "information"
 
 
-def _worth(served: ServedVersion, latent: Latent, ranked: _Ranked, rng: np.random.Generator) -> Array:
+def _worth(served: ServedVersion, latent: Latent, ranked: _Ranked) -> Array:
     """Information, as a share of the best candidate's, and coverage; (N,)."""
-    information = select.scores(*as_linear(load(served), latent, ranked.a, ranked.b), policy="information", rng=rng)
+    information = select.gain(*load(served).margin(latent, ranked.a, ranked.b))
     taken = np.array([each.taken for each in ranked.candidates], np.float32)
     return information / max(float(information.max()), 1e-12) + COVERAGE_WEIGHT / (1 + taken)
 

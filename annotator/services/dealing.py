@@ -31,7 +31,7 @@ from annotator.services.dealing_sql import EARLIER, SHOW, claim
 from annotator.services.drafts import Kept, draft_of
 from annotator.services.qualifying import has_open, is_qualifying, settle
 
-CANDIDATES = 100
+CANDIDATES = 64
 ENOUGH = 20
 """With fewer candidates, a second look is taken."""
 REPEAT_AFTER = 10

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -22,12 +22,16 @@ class Columns(NamedTuple):
 
 
 class Context(Sequence[Comparison]):
-    """Comparisons that keep their columns. Immutable; what is added later is turned into columns once, alone."""
+    """Comparisons that keep their columns, and what a model noted of them. What is added later is worked on alone.
 
-    __slots__ = ("_comparisons", "columns")
+    The comparisons never change. A note is of the first so many of them, and only its writer reads it.
+    """
+
+    __slots__ = ("_comparisons", "_note", "columns")
 
     def __init__(self, comparisons: Sequence[Comparison] = (), columns: Columns | None = None) -> None:
         self._comparisons = tuple(comparisons)
+        self._note: tuple[object, int, Any] | None = None
         self.columns = _columns(comparisons) if columns is None and comparisons else columns
 
     def plus(self, added: Sequence[Comparison]) -> Context:
@@ -37,7 +41,18 @@ class Context(Sequence[Comparison]):
         if self.columns is None:
             return Context(added)
         joined = (np.concatenate(both) for both in zip(self.columns, _columns(added), strict=True))
-        return Context((*self._comparisons, *added), Columns(*joined))
+        grown = Context((*self._comparisons, *added), Columns(*joined))
+        grown._note = self._note
+        return grown
+
+    def noted_by(self, writer: object) -> tuple[int, Any]:
+        """Of how many comparisons the writer's note is, and the note; 0 and None where there is none of this writer."""
+        note = self._note
+        return (note[1], note[2]) if note and note[0] is writer else (0, None)
+
+    def note(self, writer: object, note: object) -> None:
+        """Leave a note of all comparisons, for this context and those that grow from it."""
+        self._note = (writer, len(self), note)
 
     @overload
     def __getitem__(self, index: int) -> Comparison: ...

@@ -22,13 +22,14 @@ from threadpoolctl import threadpool_limits
 
 from attune.data import Snapshot
 from attune.errors import ArtifactError
-from attune.rewards.base import Array, FitReport, Latent, Progress, Scores
+from attune.rewards.base import Array, Comparison, FitReport, Latent, Progress, Scores
 from attune.rewards.bradley_terry import pooled_model
+from attune.rewards.context import Context
 from attune.rewards.evidence import are_verdicts
 from attune.rewards.feature_map import Prepared, prepare
 from attune.rewards.hybrid_fit import Fits, HybridConfig, Steps, basis_of, community_of, hold_out_of, learn
 from attune.rewards.indexing import Comparisons
-from attune.rewards.linear import LinearParts, LinearReward
+from attune.rewards.linear import Floats, LinearParts, LinearReward
 from attune.rewards.newcomers import (
     SHOTS,
     Newcomer,
@@ -40,7 +41,7 @@ from attune.rewards.newcomers import (
 )
 from attune.rewards.rehearsal import Rehearsal, Variances, choose_variances
 from attune.rewards.settings import checked
-from attune.rewards.tastes import FIRST, KNOWN, NUMBER, Community, Reader, read_evidence
+from attune.rewards.tastes import FIRST, KNOWN, NUMBER, Community, Reader, Told
 from attune.rewards.traits import Trait, Traits, fit_traits
 from attune.rewards.trust import KNOTS, Trust, default_trust, learn_trust
 
@@ -150,8 +151,20 @@ class Hybrid(LinearReward):
         """``install`` with the community that adapting needs; the parts' prior is made here."""
         self._reader, self._trust = Reader(community), trust
         none = np.zeros(0)
-        prior = self._inferred(self._reader, (parts.table[:0], parts.table[:0], none, none, none), parts.table.shape[1])
+        told = self._reader.told(parts.table[:0], parts.table[:0], none, none, none)
+        prior, _ = self._inferred(self._reader, told, 0, parts.table.shape[1])
         self.install(replace(parts, prior_mean=prior.mean, prior_cov=prior.cov), encoder)
+
+    def adapt(self, context: Sequence[Comparison], start: Latent | None = None) -> Latent:
+        """See ``RewardModel.adapt``. A ``Context`` that has grown since the last time is quicker than one made anew;
+        ``start`` is of no use here."""
+        if self._reader is None or not context:
+            return super().adapt(context, start)
+        told = self._reader.read(context)
+        latent, mode = self._inferred(self._reader, told, len(context), self.parts.table.shape[1])
+        if isinstance(context, Context):
+            context.note(self._reader, replace(told, mode=mode))
+        return latent
 
     def adapt_arrays(
         self,
@@ -163,24 +176,18 @@ class Hybrid(LinearReward):
         *,
         start: Latent | None = None,
     ) -> Latent:
-        """See ``LinearReward.adapt_arrays``. ``start`` is of no use here: the prior is as near, and the result the same."""
+        """See ``LinearReward.adapt_arrays``; ``start`` is of no use here."""
         if self._reader is None:
             return super().adapt_arrays(items_a, items_b, outcome, side, weight, start=start)
         if not len(outcome):
             return self.prior()
-        return self._inferred(self._reader, (items_a, items_b, outcome, side, weight), self.parts.table.shape[1])
+        told = self._reader.told(items_a, items_b, outcome, side, weight)
+        return self._inferred(self._reader, told, len(outcome), self.parts.table.shape[1])[0]
 
-    def _inferred(
-        self,
-        reader: Reader,
-        columns: Sequence[NDArray[Any]],
-        width: int,
-    ) -> Latent:
-        """Both inferences joined, each as far as it is trusted after so many judgments."""
-        evidence = read_evidence(reader.community, *columns)
-        gaussian = reader.gaussian(evidence)
-        class_mean, class_cov = reader.classes(evidence)
-        judgments = len(columns[0])
+    def _inferred(self, reader: Reader, told: Told, judgments: int, width: int) -> tuple[Latent, Floats]:
+        """Both inferences joined, each as far as it is trusted after so many judgments; and the mode that was found."""
+        gaussian = reader.gaussian(told)
+        class_mean, class_cov = reader.classes(told)
         trust, class_trust = self._trust.at(judgments)
         mean, cov = np.zeros(width + 2), np.zeros((width + 2, width + 2))
         own = np.r_[0, FIRST : width + KNOWN]
@@ -197,7 +204,7 @@ class Hybrid(LinearReward):
         }
         latent_mean = mean.astype(np.float32)
         extra = self._extra(latent_mean) | remembered
-        return Latent(latent_mean, (0.5 * (cov + cov.T)).astype(np.float32), judgments, extra)
+        return Latent(latent_mean, (0.5 * (cov + cov.T)).astype(np.float32), judgments, extra), gaussian.mode
 
     def score(self, latent: Latent, items: Array) -> Scores:
         """See ``RewardModel.score``. Adds what is remembered of the responses, and the doubt about them."""

@@ -114,7 +114,9 @@ class LinearReward(RewardModel):
             return replace(self.prior(), n=len(outcome))
         design = np.concatenate([items_a - items_b, side[:, None], np.zeros((len(side), 1))], axis=1, dtype=np.float64)
         begin = None if start is None else np.linalg.lstsq(self._factor, start.mean - parts.prior_mean, rcond=None)[0]
-        mode, curvature = newton_mode(design, outcome, weight, parts.prior_mean.astype(np.float64), self._factor, begin)
+        prior_mean = parts.prior_mean.astype(np.float64)
+        projected = design @ self._factor, design @ prior_mean
+        mode, curvature = newton_mode(*projected, outcome, weight, self._factor[-1], float(prior_mean[-1]), begin)
         mean = (parts.prior_mean + self._factor @ mode).astype(np.float32)
         cov = self._factor @ np.linalg.solve(curvature, self._factor.T)
         return Latent(mean, (0.5 * (cov + cov.T)).astype(np.float32), len(outcome), self._extra(mean))
@@ -204,24 +206,24 @@ class LinearReward(RewardModel):
 
 
 def newton_mode(
-    design: Floats,
+    along_margin: Floats,
+    fixed_margin: Floats,
     outcome: NDArray[Any],
     weight: NDArray[Any],
-    prior_mean: Floats,
-    factor: Floats,
+    along_tie: Floats,
+    fixed_tie: float,
     begin: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """The posterior mode and curvature in whitened coordinates z, where θ = μ + Fz and z ~ N(0, I).
 
-    design (N, Z) with a last column of zeros (for log ν), outcome (N,) in 1, 0, −1, factor F (Z, R). Gives z (R,) and
-    the negative Hessian (R, R). Statistics of the multinomial logit: T₁ = ½(1[a] − 1[b]) for m, T₂ = 1[tie] for log ν.
+    A margin is fixed_margin (N,) + ⟨along_margin, z⟩, (N, R): a design, whose column for log ν is zero, times μ and F.
+    log ν is fixed_tie + ⟨along_tie, z⟩, (R,). outcome (N,) in 1, 0, −1. Gives z (R,) and the negative Hessian (R, R).
+    Statistics of the multinomial logit: T₁ = ½(1[a] − 1[b]) for m, T₂ = 1[tie] for log ν.
     """
-    along_margin = design @ factor
-    along_tie = factor[-1]
-    fixed_margin, fixed_tie = design @ prior_mean, prior_mean[-1]
     decided, tied = 0.5 * outcome, (outcome == 0).astype(np.float64)
-    z = np.zeros(factor.shape[1]) if begin is None else begin
-    curvature = np.eye(len(z))
+    identity, tie_by_tie = np.eye(len(along_tie)), np.outer(along_tie, along_tie)
+    z = np.zeros(len(along_tie)) if begin is None else begin
+    curvature = identity
     for _ in range(NEWTON_STEPS):
         margin, log_nu = fixed_margin + along_margin @ z, fixed_tie + along_tie @ z
         p_a, p_b, p_tie = davidson(margin, log_nu)
@@ -229,13 +231,8 @@ def newton_mode(
         gradient = along_margin.T @ (weight * (decided - lean)) + along_tie * (weight @ (tied - p_tie)) - z
         curve = weight * (0.25 * (p_a + p_b) - lean**2)
         cross = np.outer(along_margin.T @ (weight * -lean * p_tie), along_tie)
-        curvature = (
-            np.eye(len(z))
-            + (along_margin * curve[:, None]).T @ along_margin
-            + cross
-            + cross.T
-            + np.outer(along_tie, along_tie) * (weight @ (p_tie * (1 - p_tie)))
-        )
+        curvature = identity + (along_margin * curve[:, None]).T @ along_margin + cross + cross.T
+        curvature += tie_by_tie * (weight @ (p_tie * (1 - p_tie)))
         step = np.linalg.solve(curvature, gradient)
         z = z + step / max(1.0, float(np.linalg.norm(step)) / 5.0)
         if np.abs(step).max() < NEWTON_TOLERANCE:

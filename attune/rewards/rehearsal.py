@@ -12,7 +12,7 @@ from attune.rewards.base import Array
 from attune.rewards.basis import Basis
 from attune.rewards.indexing import Comparisons
 from attune.rewards.newcomers import Newcomer
-from attune.rewards.tastes import BASE, FIRST, KNOWN, NUMBER, REWARD, Community, Reader, read_evidence
+from attune.rewards.tastes import BASE, FIRST, KNOWN, NUMBER, REWARD, Community, Reader
 from attune.rewards.trust import KNOTS, View, best_temperature, losses
 
 FACTORS = (0.7, 0.5, 1.3)
@@ -112,8 +112,8 @@ def _view(
     reader: Reader, table: Array, comparisons: Comparisons, newcomer: Newcomer, shots: int, classes: bool
 ) -> View:
     said = comparisons.take(newcomer.context[: None if shots == KNOTS[-1] else shots])
-    evidence = read_evidence(reader.community, table[said.a], table[said.b], said.outcome, said.side, said.weight)
-    gaussian = reader.gaussian(evidence)
+    told = reader.told(table[said.a], table[said.b], said.outcome, said.side, said.weight, classes=classes)
+    gaussian = reader.gaussian(told)
     a, b = table[comparisons.a[newcomer.target]], table[comparisons.b[newcomer.target]]
     apart = (a - b).astype(np.float64)
     along = np.delete(apart[:, :KNOWN], BASE, axis=1)
@@ -126,7 +126,7 @@ def _view(
     nothing = np.zeros(len(apart))
     of_classes, class_spread = nothing, nothing
     if classes:
-        mean, cov = reader.classes(evidence)
+        mean, cov = reader.classes(told)
         of_classes = apart[:, FIRST:KNOWN] @ mean
         class_spread = np.einsum("nk,kl,nl->n", apart[:, FIRST:KNOWN], cov, apart[:, FIRST:KNOWN])
     outcome = comparisons.outcome[newcomer.target]

@@ -14,14 +14,16 @@ What a person said of a response itself is remembered as ε_x ~ N(0, τ²), give
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attune.rewards.base import Array
+from attune.rewards.base import Array, Comparison
 from attune.rewards.classes import log_sigmoid
+from attune.rewards.context import Context, columns_of_context
 from attune.rewards.evidence import chosen_and_other
 from attune.rewards.linear import PROBIT, Floats, davidson, newton_mode
 
@@ -90,6 +92,38 @@ class Gaussian:
     position: float
     log_nu: float
     remembered: dict[int, float]
+    mode: Floats
+    """The whole mode in the reader's own coordinates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """E rows of evidence as a ``Reader`` takes them in; those of more judgments are those of some and of the others.
+
+    along (E, Z) and fixed (E,): margins by the reader's coordinates z of a taste, and at z = 0. outcome, weight, first, second: as
+    in ``Evidence``. classes (J,): the log-likelihood of each class. mode (Z,): where to begin looking for the mode, the
+    prior's if None.
+    """
+
+    along: Floats
+    fixed: Floats
+    outcome: NDArray[np.int64]
+    weight: Floats
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    classes: Array
+    mode: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.outcome)
+
+    def followed_by(self, other: Told) -> Told:
+        """These rows, then the other's."""
+        rows = ((getattr(self, name), getattr(other, name)) for name in _ROWS)
+        return Told(*map(np.concatenate, rows), self.classes + other.classes, self.mode)
+
+
+_ROWS = ("along", "fixed", "outcome", "weight", "first", "second")
 
 
 def read_evidence(
@@ -145,20 +179,64 @@ class Reader:
         self._class_weights = community.class_weights[:, by_model].astype(np.float64)
         self._class_directions = (community.class_weights + community.class_center)[:, by_model].astype(np.float32)
 
-    def gaussian(self, evidence: Evidence) -> Gaussian:
-        """The posterior under the Gaussian prior, by Laplace; the prior where there is no evidence."""
-        said, width = self.community, len(self.community.cov)
+    def read(self, context: Sequence[Comparison]) -> Told:
+        """What a context tells, (N ≥ 1). Of a context that has grown since it was read, the additions alone are read."""
+        columns = columns_of_context(context)
+        if self.community.verdicts or not isinstance(
+            context, Context
+        ):  # a verdict is told of once, whoever says it again
+            return self.told(*columns)
+        count, told = context.noted_by(self)
+        if count < len(context):
+            added = self.told(*(each[count:] for each in columns))
+            told = added if told is None else told.followed_by(added)
+        return told
+
+    def told(
+        self,
+        items_a: Array,
+        items_b: Array,
+        outcome: NDArray[Any],
+        side: NDArray[Any],
+        weight: NDArray[Any],
+        *,
+        classes: bool = True,
+    ) -> Told:
+        """``read`` for columns, of which there may be none. Without ``classes``, for the Gaussian only."""
+        said = self.community
+        evidence = read_evidence(said, items_a, items_b, outcome, side, weight)
         size = len(evidence)
         threshold = np.full((size, 1), float(said.verdicts))
         surer = 1 / np.sqrt(1 + PROBIT * evidence.doubt)
         design = np.concatenate(
             [evidence.along * surer[:, None], evidence.side[:, None], threshold, np.zeros((size, 1))], axis=1
         )
-        mode, curvature = newton_mode(design, evidence.outcome, evidence.weight, self.prior_mean, self.factor)
+        return Told(
+            design @ self.factor,
+            design @ self.prior_mean,
+            evidence.outcome,
+            evidence.weight,
+            evidence.first,
+            evidence.second,
+            self._class_evidence(evidence) if classes else np.zeros(0, np.float32),
+        )
+
+    def _class_evidence(self, evidence: Evidence) -> Array:
+        along, weight = evidence.along.astype(np.float32), evidence.weight.astype(np.float32)
+        margin = along[:, :1] + along[:, 1:] @ self._class_directions
+        lost = weight * (0.5 * (1 - evidence.outcome)).astype(np.float32)  # log σ(−m) = log σ(m) − m
+        return np.asarray(weight @ log_sigmoid(margin) - lost @ margin, np.float32)
+
+    def gaussian(self, told: Told) -> Gaussian:
+        """The posterior under the Gaussian prior, by Laplace; the prior where nothing was told."""
+        said, width = self.community, len(self.community.cov)
+        mode, curvature = newton_mode(
+            told.along, told.fixed, told.outcome, told.weight, self.factor[-1], float(self.prior_mean[-1]), told.mode
+        )
         mean = self.prior_mean + self.factor @ mode
         cov = self.factor @ np.linalg.solve(curvature, self.factor.T)
         log_nu = float(mean[-1])
-        remembered = remember(evidence, design @ mean, log_nu, said.memory) if said.memory > 0 else {}
+        remembered = remember(told, told.fixed + told.along @ mode, log_nu, said.memory) if said.memory > 0 else {}
         relative = np.ones(1 + width)
         relative[0] = 1 / said.base
         deviation = mean[: 1 + width] * relative
@@ -169,17 +247,15 @@ class Reader:
             said.position if said.verdicts else float(mean[1 + width]),
             said.log_nu if said.verdicts else log_nu,
             remembered,
+            mode,
         )
 
-    def classes(self, evidence: Evidence) -> tuple[Floats, Floats]:
+    def classes(self, told: Told) -> tuple[Floats, Floats]:
         """Mean (R,) and covariance (R, R) of w under the classes, averaged over their models."""
         said, weights, starts = self.community, self._class_weights, self._class_starts
         if not len(starts):
             return np.zeros(len(said.cov)), np.zeros(said.cov.shape)
-        along, weight = evidence.along.astype(np.float32), evidence.weight.astype(np.float32)
-        margin = along[:, :1] + along[:, 1:] @ self._class_directions
-        lost = weight * (0.5 * (1 - evidence.outcome)).astype(np.float32)  # log σ(−m) = log σ(m) − m
-        logits = self._class_log_prior + weight @ log_sigmoid(margin) - lost @ margin
+        logits = self._class_log_prior + told.classes
         sizes = np.diff(np.r_[starts, len(logits)])
         odds = np.exp(logits - np.repeat(np.maximum.reduceat(logits, starts), sizes)).astype(np.float64)
         weighted = weights * (odds / np.repeat(np.add.reduceat(odds, starts), sizes))
@@ -207,7 +283,7 @@ def _gaussian_prior(said: Community) -> tuple[Floats, Floats]:
     return mean, factor[:, np.abs(factor).max(axis=0) > 0]
 
 
-def remember(evidence: Evidence, margin: Floats, log_nu: float, variance: float) -> dict[int, float]:
+def remember(evidence: Evidence | Told, margin: Floats, log_nu: float, variance: float) -> dict[int, float]:
     """ε of the responses that were judged, by number, given the margins (E,): Newton steps, each by conjugate gradients."""
     numbers, where = np.unique(np.concatenate([[0], evidence.first, evidence.second]), return_inverse=True)
     first, second = where[1 : 1 + len(evidence)], where[1 + len(evidence) :]

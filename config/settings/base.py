@@ -65,7 +65,7 @@ TEMPLATES = [
     },
 ]
 
-DATABASE_OPTIONS: dict[str, object] = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+DATABASE_OPTIONS: dict[str, object] = {"ENGINE": "config.database", "CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Two caches: "default" may be shared by all processes (rate limits), "process" is this one's own (figures).

@@ -41,5 +41,12 @@ def test_what_was_there_stays_as_it_was() -> None:
     assert columns_of_context(first).items_a.shape == (2, 3)
 
 
+def test_a_note_goes_along_and_is_its_writers_alone() -> None:
+    writer, first = object(), Context(said(2))
+    first.note(writer, "two")
+    assert first.plus(said(1)).noted_by(writer) == (2, "two")
+    assert first.noted_by(object()) == (0, None)
+
+
 def test_nothing_said_has_no_columns() -> None:
     assert (len(Context()), Context().columns) == (0, None)

@@ -12,6 +12,7 @@ from attune.data import Judgment, Snapshot
 from attune.evaluate import comparisons
 from attune.rewards.base import Comparison
 from attune.rewards.classes import ClassTrainer
+from attune.rewards.context import Context
 from attune.rewards.evidence import are_verdicts, as_verdicts
 from attune.rewards.hybrid import OWN, Hybrid
 from attune.rewards.indexing import Comparisons, index_snapshot
@@ -114,6 +115,17 @@ def test_one_at_a_time_is_as_all_at_once(hybrid: Hybrid, context: list[Compariso
     alone = [hybrid.score(latent, items[row : row + 1]) for row in range(len(items))]
     assert np.concatenate([each.mean for each in alone]) == pytest.approx(at_once.mean, abs=1e-5)
     assert np.concatenate([each.std for each in alone]) == pytest.approx(at_once.std, abs=1e-5)
+
+
+def test_a_context_that_grows_is_as_one_made_at_once(hybrid: Hybrid, context: list[Comparison]) -> None:
+    growing = Context()
+    for number, each in enumerate(context, start=1):
+        growing = growing.plus([each])
+        latent, anew = hybrid.adapt(growing), hybrid.adapt(context[:number])
+        np.testing.assert_allclose(latent.mean, anew.mean, atol=1e-5)
+        np.testing.assert_allclose(latent.cov, anew.cov, atol=1e-5)
+        assert growing.noted_by(hybrid) == (0, None)  # the note is of what the model was fitted to, and nobody else's
+        assert (latent.n, latent.extra.keys()) == (number, anew.extra.keys())
 
 
 def test_nobody_has_judged_gives_the_pooled_order(hybrid: Hybrid, world: Simulation) -> None:
