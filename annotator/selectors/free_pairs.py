@@ -21,13 +21,13 @@ _FREE = """
     p.project_id = %(project)s AND p.withdrawn_at IS NULL AND p.taken < p.cap AND p.id <> ALL (%(exclude)s::bigint[])
     AND p.id NOT IN (
         SELECT a.pair_id FROM annotator_assignment a
-        WHERE a.annotator_id = %(annotator)s AND a.occasion = 0 AND a.state IN ('open', 'judged', 'skipped', 'pinned')
+        WHERE a.annotator_id = %(annotator)s AND a.occasion = 0 AND a.state IN ('open', 'skipped', 'pinned')
         UNION ALL
         SELECT j.pair_id FROM annotator_judgment j WHERE j.annotator_id = %(annotator)s AND j.pair_id IS NOT NULL)
 """
 """Pairs that this annotator has not judged, been lent or skipped (imported judgments count), with a slot left.
 
-The annotator's own are hashed once. A join with them is quicker for few, and for many it takes the product of both where
+A judged assignment has its judgment beside it, so only the others are looked up. The annotator's own are hashed once. A join with them is quicker for few, and for many it takes the product of both where
 the planner thinks that they are few.
 """
 

@@ -27,23 +27,31 @@ class Context(Sequence[Comparison]):
     The comparisons never change. A note is of the first so many of them, and only its writer reads it.
     """
 
-    __slots__ = ("_comparisons", "_note", "columns")
+    __slots__ = ("_columns", "_comparisons", "_note")
 
-    def __init__(self, comparisons: Sequence[Comparison] = (), columns: Columns | None = None) -> None:
+    def __init__(self, comparisons: Sequence[Comparison] = ()) -> None:
         self._comparisons = tuple(comparisons)
+        self._columns: Columns | None = None
         self._note: tuple[object, int, Any] | None = None
-        self.columns = _columns(comparisons) if columns is None and comparisons else columns
 
     def plus(self, added: Sequence[Comparison]) -> Context:
         """These comparisons, then ``added``."""
-        if not added:
-            return self
-        if self.columns is None:
-            return Context(added)
-        joined = (np.concatenate(both) for both in zip(self.columns, _columns(added), strict=True))
-        grown = Context((*self._comparisons, *added), Columns(*joined))
-        grown._note = self._note
+        grown = Context((*self._comparisons, *added))
+        grown._columns, grown._note = self._columns, self._note
         return grown
+
+    def columns(self, start: int = 0) -> Columns:
+        """The columns of the comparisons from ``start`` on, of which there must be one at least. Those of all are kept."""
+        if start:
+            return _columns(self._comparisons[start:])
+        known = self._columns
+        if known is None:
+            self._columns = known = _columns(self._comparisons)
+        elif len(known.outcome) < len(self):
+            rest = _columns(self._comparisons[len(known.outcome) :])
+            both: Any = zip(known, rest, strict=True)
+            self._columns = known = Columns(*map(np.concatenate, both))
+        return known
 
     def noted_by(self, writer: object) -> tuple[int, Any]:
         """Of how many comparisons the writer's note is, and the note; 0 and None where there is none of this writer."""
@@ -65,10 +73,9 @@ class Context(Sequence[Comparison]):
         return len(self._comparisons)
 
 
-def columns_of_context(context: Sequence[Comparison]) -> Columns:
-    """A context as columns. It must not be empty."""
-    known = context.columns if isinstance(context, Context) else None
-    return known or _columns(context)
+def columns_of_context(context: Sequence[Comparison], start: int = 0) -> Columns:
+    """A context as columns, from its comparison ``start`` on. There must be one at least."""
+    return context.columns(start) if isinstance(context, Context) else _columns(context[start:])
 
 
 def _columns(comparisons: Sequence[Comparison]) -> Columns:

@@ -119,11 +119,16 @@ class Told:
 
     def followed_by(self, other: Told) -> Told:
         """These rows, then the other's."""
-        rows = ((getattr(self, name), getattr(other, name)) for name in _ROWS)
-        return Told(*map(np.concatenate, rows), self.classes + other.classes, self.mode)
-
-
-_ROWS = ("along", "fixed", "outcome", "weight", "first", "second")
+        return Told(
+            np.concatenate([self.along, other.along]),
+            np.concatenate([self.fixed, other.fixed]),
+            np.concatenate([self.outcome, other.outcome]),
+            np.concatenate([self.weight, other.weight]),
+            np.concatenate([self.first, other.first]),
+            np.concatenate([self.second, other.second]),
+            self.classes + other.classes,
+            self.mode,
+        )
 
 
 def read_evidence(
@@ -181,16 +186,14 @@ class Reader:
 
     def read(self, context: Sequence[Comparison]) -> Told:
         """What a context tells, (N ≥ 1). Of a context that has grown since it was read, the additions alone are read."""
-        columns = columns_of_context(context)
-        if self.community.verdicts or not isinstance(
-            context, Context
-        ):  # a verdict is told of once, whoever says it again
-            return self.told(*columns)
-        count, told = context.noted_by(self)
-        if count < len(context):
-            added = self.told(*(each[count:] for each in columns))
-            told = added if told is None else told.followed_by(added)
-        return told
+        if self.community.verdicts or not isinstance(context, Context):  # a verdict is told of once, however often said
+            return self.told(*columns_of_context(context))
+        count, noted = context.noted_by(self)
+        known: Told | None = noted
+        if known and count == len(context):
+            return known
+        added = self.told(*context.columns(count))
+        return known.followed_by(added) if known else added
 
     def told(
         self,

@@ -48,5 +48,7 @@ def test_a_note_goes_along_and_is_its_writers_alone() -> None:
     assert first.noted_by(object()) == (0, None)
 
 
-def test_nothing_said_has_no_columns() -> None:
-    assert (len(Context()), Context().columns) == (0, None)
+def test_columns_of_what_was_added_alone() -> None:
+    comparisons = said(5)
+    for column, expected in zip(Context(comparisons).columns(3), columns_of_context(comparisons[3:]), strict=True):
+        np.testing.assert_array_equal(column, expected)
