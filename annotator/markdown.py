@@ -117,6 +117,9 @@ Piece = tuple[str, list[Stretch]]
 """Some text, and the stretches that its characters come from."""
 
 
+_PENDING: Any = StateInline.pending
+
+
 class _Watched(StateInline):
     """Keeps with each token the position at which it was made, with literal text that of every stretch."""
 
@@ -124,12 +127,7 @@ class _Watched(StateInline):
         self._stretches: list[Stretch] = []
         super().__init__(src, md, env, tokens)
 
-    @property
-    def pending(self) -> str:
-        return super().pending
-
-    @pending.setter
-    def pending(self, value: str) -> None:
+    def _set_pending(self, value: str) -> None:
         """Rules only ever take spaces off the end in this way."""
         left, kept = len(value), []
         for stretch in self._stretches:
@@ -137,7 +135,9 @@ class _Watched(StateInline):
                 kept.append(_plain(stretch.start, min(stretch.length, left)))
             left -= stretch.length
         self._stretches = kept
-        super(_Watched, type(self)).pending.fset(self, value)  # type: ignore[attr-defined]
+        _PENDING.fset(self, value)
+
+    pending = property(_PENDING.fget, _set_pending)  # type: ignore[assignment]
 
     def append_pending(self, text: str) -> None:
         self._stretches.append(_plain(self.pos, len(text)))
@@ -248,8 +248,12 @@ class _Lines:
         self.lines.append(self.source[begin:end].replace("\0", "\ufffd"))
         self.begins.append(begin)
 
-    def of(self, content: str, first: int) -> list[int]:
+    def of(self, content: str, first: int) -> Sequence[int]:
         """The place of each character of ``content``, whose lines are the ends of the source's lines from ``first``."""
+        if first < len(self.lines):
+            at = self.begins[first] + self._column(self.lines[first], content.partition("\n")[0])
+            if at >= self.begins[first] and self.source.startswith(content, at):
+                return range(at, at + len(content))
         places: list[int] = []
         for number, line in enumerate(content.split("\n"), start=first):
             if number >= len(self.lines):
@@ -317,8 +321,10 @@ def _pieces(source: str, tokens: Sequence[Token], inline: Iterable[list[Piece]])
                 yield text, _in_source(stretches, places)
 
 
-def _in_source(stretches: Iterable[Stretch], places: list[int]) -> list[Stretch]:
+def _in_source(stretches: Iterable[Stretch], places: Sequence[int]) -> list[Stretch]:
     """Stretches of a block as stretches of the source, by the place of each of the block's characters."""
+    if isinstance(places, range):
+        return [Stretch(places.start + each.start, each.length, each.source_length) for each in stretches]
     found: list[Stretch] = []
     for start, length, source_length in stretches:
         mapped = places[start : start + source_length]
