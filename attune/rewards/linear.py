@@ -27,7 +27,8 @@ from attune.rewards.items import ItemTable
 Floats = NDArray[np.float64]
 
 NEWTON_STEPS = 12
-NEWTON_TOLERANCE = 1e-6
+NEWTON_TOLERANCE = 1e-4
+"""The last step's length; its square is about what is still missing."""
 PROBIT = np.pi / 8
 """σ averaged over N(m, v) is close to σ(m / √(1 + πv/8)) (MacKay 1992)."""
 
