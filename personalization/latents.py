@@ -26,6 +26,8 @@ from personalization.statements import stated_by, with_stated
 from training.serving import ServedVersion
 
 _FLOAT = np.dtype("<f4")
+FEW = 32
+"""More judgments than this between two readings are read from end to end; the planner is told that they are few."""
 STORED_EVERY = timedelta(seconds=1)
 """A person who judges faster than this has not every posterior stored, as one is 30 kB; readers in between adapt anew."""
 
@@ -45,7 +47,7 @@ LEFT JOIN personalization_latent l ON l.id = stored.id AND l.signature = said.si
 """
 _ROW = _COLUMNS + _OF
 _BY_ID_WITH_NEWS = Statement(
-    f"{_COLUMNS}, news.* {_OF} LEFT JOIN LATERAL ({STANDING}) AS news ON TRUE WHERE a.id = %(annotator)s"
+    f"{_COLUMNS}, news.* {_OF} LEFT JOIN LATERAL ({STANDING} LIMIT {FEW}) AS news ON TRUE WHERE a.id = %(annotator)s"
 )
 _BY_ID = Statement(f"{_ROW} WHERE a.id = %(annotator)s")
 _BY_REF = Statement(f"{_ROW} WHERE a.project_id = %(project)s AND a.ref = %(ref)s")

@@ -32,11 +32,11 @@ WHERE j.annotator_id = %(annotator)s AND j.id > %(after)s::bigint AND j.current 
 _STANDING = Statement(STANDING)
 
 SIGNATURE = """
-SELECT count(*) || ':' || sum(j.id) FROM annotator_judgment j WHERE j.annotator_id = a.id AND j.id > 0 AND j.current
+SELECT count(*) || ':' || sum(j.id) FROM annotator_judgment j WHERE j.annotator_id = a.id AND j.current
 """
 """Of the judgments of annotator ``a`` that stand: another one after every change, whoever makes it; null for none.
 
-All ids are above 0: that it is said has the planner take the index that holds both columns. It sums the ids rather than taking the highest: ids are given before a transaction commits, so a lower one can appear
+It sums the ids rather than taking the highest: ids are given before a transaction commits, so a lower one can appear
 later.
 """
 
