@@ -137,7 +137,7 @@ class _Watched(StateInline):
         self._stretches = kept
         _PENDING.fset(self, value)
 
-    pending = property(_PENDING.fget, _set_pending)  # type: ignore[assignment]
+    pending = property(_PENDING.fget, _set_pending)
 
     def append_pending(self, text: str) -> None:
         self._stretches.append(_plain(self.pos, len(text)))

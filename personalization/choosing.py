@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
@@ -27,12 +27,12 @@ COVERAGE_WEIGHT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class _Ranked:
-    """The candidates that the model has items for, with the items of both sides, (N, K) each."""
+class _Forecast:
+    """What the model says of the N candidates that it knows: P(a ≻ b), and what an answer would tell, (N,) each."""
 
     candidates: list[Candidate]
-    a: Array
-    b: Array
+    guesses: Array
+    information: Array
 
 
 def choose(request: ChoiceRequest) -> list[Chosen]:
@@ -46,54 +46,50 @@ def choose(request: ChoiceRequest) -> list[Chosen]:
     if served is None or not request.candidates:
         return []
     latent = latent_for(annotator_id=request.annotator_id, served=served)
-    ranked = _with_items(served, request.candidates)
-    guesses = _guesses(served, latent, ranked)
-    order, why = _order(request, served, latent, ranked, np.random.default_rng())
+    forecast = _forecast(served, latent, request.candidates)
+    order, why = _order(request, forecast, np.random.default_rng())
+    guesses = dict(zip((each.pair_id for each in forecast.candidates), forecast.guesses.tolist(), strict=True))
     return [_chosen(candidate, why, guesses, served) for candidate in order]
 
 
-def _with_items(served: ServedVersion, candidates: Sequence[Candidate]) -> _Ranked:
+def _forecast(served: ServedVersion, latent: Latent, candidates: Sequence[Candidate]) -> _Forecast:
+    model, count = load(served), len(candidates)
     ids = [each.response_a_id for each in candidates] + [each.response_b_id for each in candidates]
-    items, known = items_by_row(model=load(served), served=served, ids=ids)
-    both = known[: len(candidates)] & known[len(candidates) :]
-    return _Ranked(list(compress(candidates, both)), items[: len(candidates)][both], items[len(candidates) :][both])
-
-
-def _guesses(served: ServedVersion, latent: Latent, ranked: _Ranked) -> dict[int, float]:
-    """P(a ≻ b) by pair; pairs that the model gives no number are left out."""
-    if not ranked.candidates:
-        return {}
+    items, known = items_by_row(model=model, served=served, ids=ids)
+    both = known[:count] & known[count:]
+    if not both.any():
+        return _Forecast([], _NOTHING, _NOTHING)
     with usable(served):
-        guesses = load(served).probability(latent, ranked.a, ranked.b)
-    pairs = zip(ranked.candidates, guesses.tolist(), strict=True)
-    return {each.pair_id: guess for each, guess in pairs if 0 <= guess <= 1}
+        mean, variance, guesses = model.forecast(latent, items[:count][both], items[count:][both])
+    return _Forecast(list(compress(candidates, both)), guesses, select.gain(mean, variance))
 
 
-def _order(
-    request: ChoiceRequest, served: ServedVersion, latent: Latent, ranked: _Ranked, rng: np.random.Generator
-) -> tuple[list[Candidate], str]:
+_NOTHING = np.zeros(0, np.float32)
+
+
+def _order(request: ChoiceRequest, forecast: _Forecast, rng: np.random.Generator) -> tuple[list[Candidate], str]:
     """The candidates in the order to try them, and why."""
     candidates = list(request.candidates)
     if request.policy != Project.Choosing.INFORMATION:
         return candidates, request.policy
     if rng.random() < RANDOM_SHARE:
         return [candidates[index] for index in rng.permutation(len(candidates))], "random"
-    if not ranked.candidates:
+    if not forecast.candidates:
         return candidates, "coverage"
-    known = {each.pair_id for each in ranked.candidates}
-    by_worth = [ranked.candidates[index] for index in np.argsort(-_worth(served, latent, ranked), kind="stable")]
+    known = {each.pair_id for each in forecast.candidates}
+    by_worth = [forecast.candidates[index] for index in np.argsort(-_worth(forecast), kind="stable")]
     return by_worth + [each for each in candidates if each.pair_id not in known], "information"
 
 
-def _worth(served: ServedVersion, latent: Latent, ranked: _Ranked) -> Array:
+def _worth(forecast: _Forecast) -> Array:
     """Information, as a share of the best candidate's, and coverage; (N,)."""
-    information = select.gain(*load(served).margin(latent, ranked.a, ranked.b))
-    taken = np.array([each.taken for each in ranked.candidates], np.float32)
-    return information / max(float(information.max()), 1e-12) + COVERAGE_WEIGHT / (1 + taken)
+    taken = np.array([each.taken for each in forecast.candidates], np.float32)
+    best = max(float(forecast.information.max()), 1e-12)
+    return forecast.information / best + COVERAGE_WEIGHT / (1 + taken)
 
 
-def _chosen(candidate: Candidate, why: str, guesses: dict[int, float], served: ServedVersion) -> Chosen:
-    guess = guesses.get(candidate.pair_id)
-    if guess is None:
+def _chosen(candidate: Candidate, why: str, guesses: Mapping[int, float], served: ServedVersion) -> Chosen:
+    guess = guesses.get(candidate.pair_id, np.nan)
+    if not 0 <= guess <= 1:  # the model gives it no number
         return Chosen(candidate.pair_id, "coverage" if why == "information" else why)
     return Chosen(candidate.pair_id, why, guess, served.label)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 from django.db import connection
@@ -11,7 +11,7 @@ from django.db.models import OuterRef, Subquery
 from numpy.typing import NDArray
 
 from annotator.models import Response
-from attune.errors import AttuneError
+from attune.errors import AttuneError, UnknownResponse
 from attune.rewards.base import RewardModel
 from personalization.errors import ModelUnusable
 from personalization.scorer.client import vectors_for
@@ -58,9 +58,8 @@ def items_of_responses(*, model: RewardModel, served: ServedVersion, ids: Collec
 def items_by_row(*, model: RewardModel, served: ServedVersion, ids: Sequence[int]) -> tuple[Array, NDArray[np.bool_]]:
     """``items_of_responses`` as rows (N, K), one for each of ``ids``, and which of them mean anything, (N,)."""
     keys = [str(each) for each in ids]
-    with usable(served):
-        if all(model.knows(keys)):
-            return model.items(keys), np.ones(len(ids), np.bool_)
+    with usable(served), suppress(UnknownResponse):
+        return model.items(keys), np.ones(len(ids), np.bool_)
     items = items_of_responses(model=model, served=served, ids=set(ids))
     nothing = np.zeros_like(next(iter(items.values()), np.zeros(0, np.float32)))
     return np.stack([items.get(each, nothing) for each in ids]), np.array([each in items for each in ids], np.bool_)

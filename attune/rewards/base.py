@@ -142,6 +142,10 @@ class RewardModel(ABC):
     def probability(self, latent: Latent, items_a: Array, items_b: Array) -> Array:
         """Calibrated P(a ≻ b | not a tie), (N,), with the latent's uncertainty averaged over. Mirrors under a swap."""
 
+    def forecast(self, latent: Latent, items_a: Array, items_b: Array) -> tuple[Array, Array, Array]:
+        """``margin`` and ``probability`` together, for whoever needs both: (mean, variance, P(a ≻ b)), each (N,)."""
+        return *self.margin(latent, items_a, items_b), self.probability(latent, items_a, items_b)
+
     @abstractmethod
     def state(self) -> tuple[dict[str, NDArray[np.generic]], dict[str, object]]:
         """Tensors and JSON-able configuration; ``attune.artifact`` writes and hashes them."""

@@ -136,8 +136,12 @@ class LinearReward(RewardModel):
 
     def probability(self, latent: Latent, items_a: Array, items_b: Array) -> Array:
         """See ``RewardModel.probability``."""
+        return self.forecast(latent, items_a, items_b)[2]
+
+    def forecast(self, latent: Latent, items_a: Array, items_b: Array) -> tuple[Array, Array, Array]:
+        """See ``RewardModel.forecast``."""
         mean, variance = self.margin(latent, items_a, items_b)
-        return _sigmoid(self.temperature(latent.n) * mean / np.sqrt(1 + PROBIT * variance))
+        return mean, variance, _sigmoid(self.temperature(latent.n) * mean / np.sqrt(1 + PROBIT * variance))
 
     def tie_probability(self, latent: Latent, items_a: Array, items_b: Array) -> Array:
         """P(tie), (N,), at the latent's mean."""
