@@ -154,6 +154,19 @@ def read_snapshot(path: str | Path) -> Snapshot:
     return Snapshot(responses, judgments, digest, about if isinstance(about, dict) else {})
 
 
+def iterate_responses(folder: str | Path) -> Iterator[Response]:
+    """A snapshot's responses one after the other, for who needs few of them; not checked against the digest.
+
+    Raises ``ArtifactError`` where the file can't be read, ``BadData`` (line, field, reason) for a wrong row.
+    """
+    return _read_rows(Path(folder) / RESPONSES_FILE, _response, {})
+
+
+def iterate_judgments(folder: str | Path) -> Iterator[Judgment]:
+    """A snapshot's judgments one after the other, as ``iterate_responses`` reads responses."""
+    return _read_rows(Path(folder) / JUDGMENTS_FILE, _judgment, {})
+
+
 def _distinct(responses: Iterable[Response], known: set[str]) -> Iterator[dict[str, object]]:
     for response in responses:
         if response.id in known:

@@ -16,9 +16,9 @@ from attune.errors import AttuneError
 from attune.policies.settings import PolicySettings
 from attune.policies.tiny import TINY
 from training.errors import NothingToLearn
-from training.models import ModelVersion, PolicyEvent, PolicyRun, PolicyVersion, Scope
+from training.models import ModelVersion, PolicyEvent, PolicyRun, PolicyVersion, Scope, Snapshot
 from training.policy_selectors import policy_for
-from training.runs import ACTIVE, DECIDED, lock_project
+from training.runs import ACTIVE, DECIDED, check_trainable, lock_project
 from training.snapshots import usable_judgments
 
 LEAST_PERSONAL = 20
@@ -35,6 +35,7 @@ def start_policy_run(
     annotator: Annotator | None = None,
     groups: int = 3,
     chosen: Mapping[str, object] | None = None,
+    snapshot: Snapshot | None = None,
     send: bool = True,
 ) -> PolicyRun:
     """Write the run's row, then tell a worker; where the broker is away the sweep tells one later.
@@ -44,9 +45,18 @@ def start_policy_run(
     """
     checked = _settings(chosen or {})
     run = PolicyRun(
-        project=project, scope=scope, prototype=prototype, annotator=annotator, groups=groups, settings=checked, by=by
+        project=project,
+        scope=scope,
+        prototype=prototype,
+        annotator=annotator,
+        groups=groups,
+        settings=checked,
+        snapshot=snapshot,
+        by=by,
     )
     _check_scope(run)
+    if snapshot:
+        check_trainable(project, snapshot)
     _check_judgments(run)
     if run.scope != Scope.EVERYONE and checked["adapter"] == "lora":
         run.start_from = _group_policy(run)
@@ -54,7 +64,7 @@ def start_policy_run(
         lock_project(project)
         earlier = project.policy_runs.all()
         same = earlier.filter(state__in=ACTIVE, scope=scope, prototype=prototype, annotator=annotator, settings=checked)
-        if found := same.first():
+        if found := (same.filter(snapshot=snapshot) if snapshot else same).first():
             raise Conflict(f"Policy run {found.number} already trains this and is {found.get_state_display().lower()}.")
         run.number = (earlier.values_list("number", flat=True).first() or 0) + 1
         run.save()

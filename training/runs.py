@@ -15,7 +15,7 @@ from attune import rewards
 from attune.encoders import get_encoder
 from attune.errors import AttuneError
 from training.errors import NothingToLearn
-from training.models import Run, RunEvent
+from training.models import Run, RunEvent, Snapshot
 from training.snapshots import usable_judgments
 
 ACTIVE = (JobState.WAITING, JobState.RUNNING)
@@ -32,9 +32,12 @@ def start_run(
     options: Mapping[str, object] | None = None,
     doubtful: str = Run.Doubtful.KEEP,
     seed: int = 0,
+    snapshot: Snapshot | None = None,
     send: bool = True,
 ) -> Run:
     """Write the run's row, then tell a worker; where the broker is away the sweep tells one later.
+
+    Without a ``snapshot`` of the project it fits the judgments of the moment in which it begins.
 
     Without ``send`` no worker is told, for callers that carry it out themselves at once. Raises ``Invalid`` for an unknown model or option, ``NothingToLearn``, and ``Conflict`` while the same is in work.
     """
@@ -47,15 +50,15 @@ def start_run(
         trigger=trigger,
         doubtful=doubtful,
         promote_when_done=promote_when_done,
+        snapshot=snapshot,
         by=by,
     )
     _check(run)
     with transaction.atomic():
         lock_project(project)
         earlier = project.runs.all()
-        if same := earlier.filter(
-            state__in=ACTIVE, model_name=run.model_name, options=run.options, doubtful=doubtful
-        ).first():
+        active = earlier.filter(state__in=ACTIVE, model_name=run.model_name, options=run.options, doubtful=doubtful)
+        if same := (active.filter(snapshot=snapshot) if snapshot else active).first():
             raise Conflict(
                 f"Run {same.number} already fits “{run.model_name}” and is {same.get_state_display().lower()}."
             )
@@ -97,11 +100,21 @@ def _check(run: Run) -> None:
         get_encoder(run.encoder)
     except AttuneError as error:
         raise Invalid(str(error)) from error
-    if not usable_judgments(run.project).filter(choice__in=DECIDED).exists():
+    if run.snapshot:
+        check_trainable(run.project, run.snapshot)
+    elif not usable_judgments(run.project).filter(choice__in=DECIDED).exists():
         raise NothingToLearn(
             f"“{run.project.name}” has no judgment yet that prefers one response over the other, by an annotator whose"
             " judgments go into the model. Collect or import some first."
         )
+
+
+def check_trainable(project: Project, snapshot: Snapshot) -> None:
+    """Raise ``Invalid`` for another project's snapshot, ``NothingToLearn`` for one in which nothing is left to learn from."""
+    if snapshot.project_id != project.pk:
+        raise Invalid("The snapshot is of another project.")
+    if not snapshot.counts.get("decided"):
+        raise NothingToLearn(f"{snapshot} holds no judgment any more that prefers one response over the other.")
 
 
 def lock_project(project: Project) -> None:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection, transaction
 from django.db.models import Count, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import JSONObject
 
+from annotator.errors import Conflict, Invalid
 from annotator.models import Judgment, Project, Response, Span, User
+from annotator.services import audit
 from attune import data
 from training import store
 from training.aspects import aspect_marks
 from training.errors import NothingToLearn
-from training.models import Snapshot
+from training.filters import SnapshotFilters
+from training.models import Snapshot, SnapshotPerson
+from training.moments import check_settled, dropped_at, stood_at
 
 CHUNK = 2_000
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+DIGEST = re.compile(r"[0-9a-f]{8,}")
+"""What names a snapshot by the start of its digest."""
 LEARNT_FROM = ("a", "b", "tie", "both_good", "both_bad")
 _COUNTED_AS = {"a": "decided", "b": "decided", "tie": "ties", "both_good": "ties", "both_bad": "both_bad"}
 _COLUMNS = (
@@ -42,48 +50,66 @@ _COLUMNS = (
 _MARK = ("response", "good", "start", "end")
 
 
-def usable_judgments(project: Project) -> QuerySet[Judgment]:
+EVERYTHING = SnapshotFilters()
+
+
+def usable_judgments(
+    project: Project, *, at: datetime | None = None, filters: SnapshotFilters = EVERYTHING
+) -> QuerySet[Judgment]:
     """What a model of the project learns from: current, not withdrawn, not skipped, of annotators in training.
 
-    Those whom their checks left out (``Annotator.dropped_at``) are not in it.
+    Those whom their checks left out (``Annotator.dropped_at``) are not in it, unless ``filters`` say so. ``at``: as it was at
+    that moment, but for consent: who has taken theirs back since is not in it.
     """
-    return _consented(project).filter(annotator__dropped_at=None)
+    rows = _consented(project, at, filters)
+    if filters.failed_checks == "keep":
+        return rows
+    return rows.filter(annotator__dropped_at=None) if at is None else rows.exclude(annotator__in=dropped_at(at))
 
 
-def _consented(project: Project) -> QuerySet[Judgment]:
-    return Judgment.objects.filter(
-        project=project,
-        kind=Judgment.Kind.PAIR,
-        current=True,
-        withdrawn=False,
-        choice__in=LEARNT_FROM,
-        annotator__in_training=True,
-    )
+def _consented(project: Project, at: datetime | None, filters: SnapshotFilters) -> QuerySet[Judgment]:
+    rows = Judgment.objects.filter(project=project)
+    rows = rows.filter(current=True) if at is None else stood_at(rows, at)
+    rows = rows.filter(kind=Judgment.Kind.PAIR, withdrawn=False, choice__in=LEARNT_FROM, annotator__in_training=True)
+    return filters.of(rows)
 
 
-def _dropped(project: Project) -> dict[str, int]:
+def _dropped(project: Project, at: datetime | None, filters: SnapshotFilters) -> dict[str, int]:
     """What is left out because of failed checks, for the snapshot to say so."""
-    return (
-        _consented(project)
-        .exclude(annotator__dropped_at=None)
-        .aggregate(dropped_judgments=Count("pk"), dropped_annotators=Count("annotator", distinct=True))
-    )
+    if filters.failed_checks == "keep":
+        return {"dropped_judgments": 0, "dropped_annotators": 0}
+    rows = _consented(project, at, filters)
+    rows = rows.exclude(annotator__dropped_at=None) if at is None else rows.filter(annotator__in=dropped_at(at))
+    return rows.aggregate(dropped_judgments=Count("pk"), dropped_annotators=Count("annotator", distinct=True))
 
 
-def take_snapshot(*, project: Project, by: User | None = None) -> Snapshot:
+def take_snapshot(
+    *,
+    project: Project,
+    by: User | None = None,
+    name: str = "",
+    at: datetime | None = None,
+    filters: SnapshotFilters = EVERYTHING,
+) -> Snapshot:
     """Freeze the project's usable judgments. The same judgments give the same digest, the same file, the same row.
 
-    Flat in memory: rows go from the database's cursor to the file. Raises ``NothingToLearn`` where no judgment prefers
-    a response, ``StoreError`` where the file can't be kept.
+    ``at`` freezes them as they were at that moment, now or ever again. Flat in memory: rows go from the database's cursor to
+    the file. Raises ``NothingToLearn`` where no judgment prefers a response, ``StoreError`` where the file can't be kept,
+    ``Invalid`` for a name or moment that can't be, ``Conflict`` for a name that is taken, for judgments that are frozen under
+    another name, and for a moment that is still being written.
     """
+    check_name(project, name)
+    if at:
+        check_settled(at)
     tally = _Tally()
     with store.work_folder() as work:
         with _one_moment():
-            last = usable_judgments(project).aggregate(last=Max("id"))["last"] or 0
-            dropped = _dropped(project)
-            about = {"project": project.slug, "last_judgment": last, **dropped}
+            rows = usable_judgments(project, at=at, filters=filters)
+            last = rows.aggregate(last=Max("id"))["last"] or 0
+            dropped = _dropped(project, at, filters)
+            about = {"project": project.slug, "last_judgment": last, **dropped, **_asked(at, filters)}
             digest = data.write_snapshot(
-                work / "snapshot", _responses(project, tally), _judgments(project, tally), about
+                work / "snapshot", _responses(rows, tally), _judgments(project, rows, tally), about
             )
         if not tally.counts["decided"]:
             raise NothingToLearn(
@@ -92,12 +118,52 @@ def take_snapshot(*, project: Project, by: User | None = None) -> Snapshot:
             )
         path = f"snapshots/{project.pk}/{digest}"
         store.put_folder(work / "snapshot", path)
-    snapshot, _ = Snapshot.objects.get_or_create(
-        project=project,
-        digest=digest,
-        defaults={"path": path, "counts": {**tally.result(), **dropped}, "last_judgment": last, "created_by": by},
-    )
+    with transaction.atomic():
+        snapshot, fresh = Snapshot.objects.get_or_create(
+            project=project,
+            digest=digest,
+            erased=[],
+            defaults={
+                "path": path,
+                "counts": {**tally.result(), **dropped},
+                "last_judgment": last,
+                "created_by": by,
+                "as_of": at,
+                "filters": filters.as_json(),
+            },
+        )
+        if fresh:
+            SnapshotPerson.objects.bulk_create(
+                SnapshotPerson(snapshot=snapshot, annotator_id=who, judgments=count)
+                for who, count in sorted(tally.annotators.items())
+            )
+        if name:
+            name_snapshot(snapshot=snapshot, name=name, by=by)
     return snapshot
+
+
+def name_snapshot(*, snapshot: Snapshot, name: str, by: User | None) -> None:
+    """Give a snapshot its name; one that has it keeps it. Raises ``Invalid``, and ``Conflict`` where it has another."""
+    if snapshot.name == name:
+        return
+    if snapshot.name:
+        raise Conflict(f"These judgments are frozen already, as “{snapshot.name}”.")
+    check_name(snapshot.project, name)
+    with transaction.atomic():
+        snapshot.name = name
+        snapshot.save(update_fields=["name"])
+        audit.record(project=snapshot.project, by=by, what="snapshot named", snapshot=snapshot.digest, name=name)
+
+
+def check_name(project: Project, name: str) -> None:
+    """Raise ``Invalid`` for what no name can be, ``Conflict`` for one that the project has; none at all is fine."""
+    if not name:
+        return
+    if not NAME.fullmatch(name) or DIGEST.fullmatch(name):
+        expected = "Expected 1 to 80 letters, digits, dots, dashes and underscores, which don’t read like a digest."
+        raise Invalid(f"“{name[:80]}” can’t be a name. {expected}", fields={"name": expected})
+    if project.snapshots.filter(name=name).exists():
+        raise Conflict(f"There is a snapshot “{name}” already; names are given once.")
 
 
 def load_snapshot(snapshot: Snapshot) -> data.Snapshot:
@@ -110,7 +176,7 @@ class _Tally:
     """Counts what goes by on its way to the file."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    annotators: set[int] = field(default_factory=set)
+    annotators: Counter[int] = field(default_factory=Counter)
     prompts: set[int] = field(default_factory=set)
 
     def result(self) -> dict[str, int]:
@@ -129,8 +195,13 @@ def _one_moment() -> Iterator[None]:
         yield
 
 
-def _responses(project: Project, tally: _Tally) -> Iterator[data.Response]:
-    pairs = usable_judgments(project).values
+def _asked(at: datetime | None, filters: SnapshotFilters) -> dict[str, object]:
+    moment = {"as_of": at.astimezone(UTC).isoformat()} if at else {}
+    return {**moment, **({"filters": filters.as_json()} if filters != EVERYTHING else {})}
+
+
+def _responses(judged: QuerySet[Judgment], tally: _Tally) -> Iterator[data.Response]:
+    pairs = judged.order_by().values
     named = Q(pk__in=pairs("pair__response_a")) | Q(pk__in=pairs("pair__response_b"))
     rows = (
         Response.objects.filter(named)
@@ -143,15 +214,15 @@ def _responses(project: Project, tally: _Tally) -> Iterator[data.Response]:
         yield data.Response(str(pk), prompt, text, topic)
 
 
-def _judgments(project: Project, tally: _Tally) -> Iterator[data.Judgment]:
+def _judgments(project: Project, usable: QuerySet[Judgment], tally: _Tally) -> Iterator[data.Judgment]:
     spans = Span.objects.filter(judgment=OuterRef("pk")).order_by("response", "start", "pk")
     marked = ArraySubquery(spans.values_list(JSONObject(**{name: name for name in _MARK})))
-    judged = usable_judgments(project).annotate(marked=marked).order_by("judged_at", "pk")
+    judged = usable.annotate(marked=marked).order_by("judged_at", "pk")
     rows = judged.values_list(*_COLUMNS, named=True)
     marks = aspect_marks(project)
     for row in rows.iterator(CHUNK):
         tally.counts.update(("judgments", _COUNTED_AS[row.choice]))
-        tally.annotators.add(row.annotator_id)
+        tally.annotators[row.annotator_id] += 1
         part, slices = row.about.get("part", ""), row.about.get("slices", [])
         yield data.Judgment(
             annotator=str(row.annotator_id),

@@ -2,9 +2,10 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from training.views import listing, policies, run, version
+from training.views import listing, policies, run, snapshots, version
 
 PREFIX = "projects/<slug:slug>/models/"
+SNAPSHOTS = "projects/<slug:slug>/snapshots/"
 POLICIES = "projects/<slug:slug>/policies/"
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -19,6 +20,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(PREFIX + "<int:number>/", version.version, name="version"),
     path(PREFIX + "<int:number>/promote/", version.version_promote, name="version_promote"),
     path(PREFIX + "<int:number>/retire/", version.version_retire, name="version_retire"),
+    path(SNAPSHOTS, snapshots.snapshots, name="snapshots"),
+    path(SNAPSHOTS + "new/", snapshots.snapshot_new, name="snapshot_new"),
+    path(SNAPSHOTS + "compare/", snapshots.snapshot_diff, name="snapshot_diff"),
+    path(SNAPSHOTS + "<str:digest>/name/", snapshots.snapshot_name, name="snapshot_name"),
     path(POLICIES, policies.policies, name="policies"),
     path(POLICIES + "train/", policies.policy_train, name="policy_train"),
     path(POLICIES + "runs/<int:number>/", policies.policy_run, name="policy_run"),

@@ -8,7 +8,9 @@ COMMANDS = {
     "export": Lazy("config.commands.data:export_command", "Write a project's judgments to a file."),
     "import": Lazy("config.commands.data:import_command", "Read judgments, or prompts with responses, into a project."),
     "promote": Lazy("config.commands.training:promote", "Make a model version the one that serves."),
-    "snapshot": Lazy("config.commands.training:snapshot", "Freeze a project's judgments to a file."),
+    "snapshot": Lazy(
+        "config.commands.snapshots:snapshot", "Freeze judgments, also of a past moment; compare what is frozen."
+    ),
     "train": Lazy("config.commands.training:train", "Fit a project's model on its judgments."),
     "train-policy": Lazy("config.commands.policies:train_policy", "Train a policy on a project's judgments."),
     "up": Lazy("config.commands.up:up", "Start Attune on this machine; Ctrl-C stops it."),

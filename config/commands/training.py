@@ -1,4 +1,4 @@
-"""`attune snapshot`, `attune train` and `attune promote`: results as JSON on stdout, progress on stderr."""
+"""`attune train` and `attune promote`: results as JSON on stdout, progress on stderr."""
 
 import json
 import sys
@@ -23,18 +23,6 @@ project_option = click.option(
 
 @click.command()
 @project_option
-def snapshot(slug: str) -> None:
-    """Freeze the project's judgments to a file. The same judgments give the same snapshot."""
-    with project_session(slug) as project:
-        from training import store
-        from training.snapshots import take_snapshot
-
-        taken = take_snapshot(project=project)
-        say({"snapshot": taken.digest, "counts": taken.counts, "folder": str(store.fetch_folder(taken.path))})
-
-
-@click.command()
-@project_option
 @click.option(
     "--model", metavar="NAME", help="One of the names in `attune evaluate --help`; the project's own unless given."
 )
@@ -49,6 +37,12 @@ def snapshot(slug: str) -> None:
     help="What to do with judgments that look mislabelled.",
 )
 @click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--snapshot",
+    "frozen",
+    metavar="NAME",
+    help="What to fit: a name or digest; the judgments as they are now unless given.",
+)
 @click.option("--promote", "promote_when_done", is_flag=True, help="Make the version live when it is done.")
 @click.option("--wait", is_flag=True, help="Stay until a worker has carried it out.")
 @click.option("--here", is_flag=True, help="Carry it out in this process, without a worker or a broker.")
@@ -58,6 +52,7 @@ def train(
     options: tuple[str, ...],
     doubtful: str,
     seed: int,
+    frozen: str | None,
     promote_when_done: bool,
     wait: bool,
     here: bool,
@@ -67,6 +62,7 @@ def train(
         from training.execution import execute_run
         from training.fits import measure_fits
         from training.runs import start_run
+        from training.snapshot_selectors import find_snapshot
 
         run = start_run(
             project=project,
@@ -75,6 +71,7 @@ def train(
             doubtful=doubtful,
             seed=seed,
             promote_when_done=promote_when_done,
+            snapshot=find_snapshot(project, frozen) if frozen else None,
             send=not here,
         )
         click.echo(f"run {run.number} of {slug}: {run.model_name} on {run.encoder}", err=True)

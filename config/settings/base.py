@@ -166,6 +166,7 @@ SPECTACULAR_SETTINGS = {
         "JobState": "annotator.models.JobState",
         "VersionState": "training.models.ModelVersion.State",
         "GoldAnswer": "annotator.models.content.GOLD_CHOICES",
+        "DropOrKeep": "training.filters.DROP_OR_KEEP",
     },
 }
 

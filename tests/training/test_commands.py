@@ -25,12 +25,35 @@ def attune(*arguments: str) -> Result:
 
 
 def test_snapshot_says_where_the_file_is(project: Project) -> None:
-    ran = attune("snapshot", "--project", "everyday")
+    ran = attune("snapshot", "create", "--project", "everyday", "--name", "first")
 
     assert ran.exit_code == 0, ran.output
     said = json.loads(ran.stdout)
     assert said["counts"]["judgments"] == 48
     assert read_snapshot(Path(said["folder"])).digest == said["snapshot"]
+
+
+def test_snapshots_are_compared(project: Project) -> None:
+    annotator = project.annotators.all()[0]
+    first = json.loads(attune("snapshot", "create", "--project", "everyday", "--filter", "repeats=drop").stdout)
+    judge(annotator, make_pair(project), "a", text="new")
+    second = json.loads(attune("snapshot", "create", "--project", "everyday", "--name", "second").stdout)
+    assert (first["filters"], second["filters"]) == ({"repeats": "drop"}, {})
+    ran = attune("snapshot", "diff", first["snapshot"][:12], "second", "--project", "everyday")
+    assert ran.exit_code == 0, ran.output
+    row, end = map(json.loads, ran.stdout.splitlines())
+    assert (row["kind"], row["annotator"], row["after"]["rationale"]) == ("came", annotator.ref, "new")
+    assert end["counts"] == {"came": 1, "went": 0, "changed": 0, "same": 48}
+    counts = attune("snapshot", "diff", "second", first["snapshot"], "--project", "everyday", "--counts")
+    assert json.loads(counts.stdout)["counts"]["went"] == 1
+    listed = attune("snapshot", "list", "--project", "everyday").stdout.splitlines()
+    assert [json.loads(line)["name"] for line in listed] == ["second", ""]
+    past = attune("snapshot", "create", "--project", "everyday", "--as-of", "2020-01-02T03:04:05Z")
+    assert (past.exit_code, past.stderr.count("\n")) == (1, 1)
+    wrong = attune("snapshot", "create", "--project", "everyday", "--as-of", "yesterday")
+    assert "--as-of is “yesterday”" in wrong.stderr
+    chosen = attune("train", "--project", "everyday", "--here", "--snapshot", first["snapshot"])
+    assert json.loads(chosen.stdout)["snapshot"] == first["snapshot"]
 
 
 def test_train_here_shows_progress_and_ends_with_the_version(project: Project) -> None:
@@ -107,7 +130,7 @@ def test_what_is_wrong_is_said_in_one_line(project: Project, arguments: tuple[st
 def test_nothing_to_learn_is_said(db: None) -> None:
     project = make_project(slug="eggs", name="Eggs", reward_model="bradley_terry", encoder="style")
     judge(make_annotator(project), make_pair(project), "tie")
-    for command in ("snapshot", "train"):
-        ran = attune(command, "--project", "eggs")
+    for command in (("snapshot", "create"), ("train",)):
+        ran = attune(*command, "--project", "eggs")
         assert ran.exit_code == 1
         assert "“Eggs” has" in ran.stderr

@@ -20,6 +20,7 @@ from annotator.models import JobState, Project, Role
 from training import policy_selectors as selectors
 from training.models import PolicyRun, PolicyVersion, Scope
 from training.policy_runs import cancel_policy_run, continue_policy_run, start_policy_run
+from training.snapshot_selectors import find_snapshot
 
 _NUMBER = OpenApiParameter("number", int, OpenApiParameter.PATH, description="1, 2, 3 … within the project.")
 
@@ -32,6 +33,12 @@ class PolicyRunInSerializer(StrictSerializer):
     prototype = Whole(min_value=1, max_value=12, allow_null=True, default=None, help_text="Which group, from 1.")
     annotator = Text(max_length=200, allow_null=True, default=None, help_text="The annotator's reference.")
     groups = Whole(min_value=2, max_value=12, default=3, help_text="Into how many groups annotators are parted.")
+    snapshot = Text(
+        max_length=80,
+        allow_null=True,
+        default=None,
+        help_text="A snapshot's name or digest; null: the judgments as they are when it begins.",
+    )
     settings = serializers.DictField(
         default=dict, help_text="method, base, epochs, rationales … as in docs/policies.md."
     )
@@ -141,6 +148,7 @@ class PolicyRunsView(APIView):
                 annotator=selectors.annotator_named(project, ref) if (ref := asked["annotator"]) is not None else None,
                 groups=asked["groups"],
                 chosen=asked["settings"],
+                snapshot=find_snapshot(project, asked["snapshot"]) if asked["snapshot"] is not None else None,
             )
             return 201, PolicyRunSerializer(run).data
 

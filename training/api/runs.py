@@ -25,6 +25,7 @@ from training.api.serializers import (
 )
 from training.models import ModelVersion, Run
 from training.runs import cancel_run, start_run
+from training.snapshot_selectors import find_snapshot
 
 _NUMBER = OpenApiParameter("number", int, OpenApiParameter.PATH, description="1, 2, 3 … within the project.")
 _VERSION = OpenApiParameter("version", str, OpenApiParameter.PATH, description="hybrid@3, or 3.")
@@ -88,7 +89,7 @@ class RunsView(APIView):
         tags=["models"],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """A worker fits the model on the judgments of that moment. 409 while the same is in work."""
+        """A worker fits the model on the snapshot, or on the judgments of that moment. 409 while the same is in work."""
         project = _managed(request, slug)
         body = RunInSerializer(data=request.data)
         body.is_valid(raise_exception=True)
@@ -103,6 +104,7 @@ class RunsView(APIView):
                 doubtful=asked["doubtful"],
                 seed=asked["seed"],
                 promote_when_done=asked["promote"],
+                snapshot=find_snapshot(project, asked["snapshot"]) if asked["snapshot"] is not None else None,
             )
             return 201, RunSerializer(run).data
 

@@ -45,6 +45,12 @@ class RunInSerializer(StrictSerializer):
     )
     seed = Whole(min_value=0, max_value=2**31 - 1, default=0)
     promote = Truth(default=False, help_text="Make the version live when it is done.")
+    snapshot = Text(
+        max_length=80,
+        allow_null=True,
+        default=None,
+        help_text="A snapshot's name or digest; null: the judgments as they are when it begins.",
+    )
 
 
 @extend_schema_serializer(component_name="Run")

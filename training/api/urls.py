@@ -10,6 +10,7 @@ from training.api.policies import (
     PolicyRunView,
 )
 from training.api.runs import KindsView, PromoteView, RunCancelView, RunsView, RunView, VersionsView
+from training.api.snapshots import SnapshotDiffView, SnapshotsView, SnapshotView
 
 PREFIX = "projects/<slug:slug>/"
 
@@ -20,6 +21,9 @@ urlpatterns: list[URLPattern] = [
     path(PREFIX + "runs/<int:number>/cancel", RunCancelView.as_view(), name="api_run_cancel"),
     path(PREFIX + "models", VersionsView.as_view(), name="api_versions"),
     path(PREFIX + "models/<str:version>/promote", PromoteView.as_view(), name="api_promote"),
+    path(PREFIX + "snapshots", SnapshotsView.as_view(), name="api_snapshots"),
+    path(PREFIX + "snapshots/<str:snapshot>", SnapshotView.as_view(), name="api_snapshot"),
+    path(PREFIX + "snapshots/<str:before>/diff/<str:after>", SnapshotDiffView.as_view(), name="api_snapshot_diff"),
     path(PREFIX + "policies", PoliciesView.as_view(), name="api_policies"),
     path(PREFIX + "policies/runs", PolicyRunsView.as_view(), name="api_policy_runs"),
     path(PREFIX + "policies/runs/<int:number>", PolicyRunView.as_view(), name="api_policy_run"),

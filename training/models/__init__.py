@@ -2,7 +2,7 @@
 
 from training.models.policies import PolicyEvent, PolicyRun, PolicyVersion, Scope
 from training.models.registry import ModelVersion, Promotion
-from training.models.runs import Doubt, Run, RunEvent, Snapshot
+from training.models.runs import Doubt, Run, RunEvent, Snapshot, SnapshotPerson
 from training.models.vectors import TextVector
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "RunEvent",
     "Scope",
     "Snapshot",
+    "SnapshotPerson",
     "TextVector",
 ]

@@ -90,6 +90,9 @@ class PolicyVersion(Scoped):
     digest = models.CharField(max_length=64)
     metrics = models.JSONField(default=dict)
     notes = models.JSONField(default=list, blank=True)
+    erased = models.PositiveIntegerField(
+        default=0, help_text="People in its snapshot who were erased since it was made."
+    )
     samples = models.JSONField(default=list, blank=True, help_text="Prompt, before, after.")
     run = models.OneToOneField(PolicyRun, on_delete=models.RESTRICT, related_name="version")
     retired = models.BooleanField(default=False)

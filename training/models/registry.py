@@ -27,6 +27,9 @@ class ModelVersion(models.Model):
     digest = models.CharField(max_length=64)
     metrics = models.JSONField(default=dict)
     dissection = models.JSONField(default=dict, help_text="What moves the community, as attune.dissection writes it.")
+    erased = models.PositiveIntegerField(
+        default=0, help_text="People in its snapshot who were erased since it was made."
+    )
     run = models.OneToOneField(Run, on_delete=models.RESTRICT, related_name="version")
     state = models.CharField(max_length=10, choices=State, default=State.CANDIDATE)
     created_at = models.DateTimeField(auto_now_add=True)

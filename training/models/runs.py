@@ -1,15 +1,27 @@
 from __future__ import annotations
 
-from django.db import models
+from datetime import datetime
 
-from annotator.models import Job, Judgment, Project, User
+from django.db import models
+from django.db.models import Q
+
+from annotator.models import Annotator, Job, Judgment, Project, User
 
 
 class Snapshot(models.Model):
-    """A project's judgments frozen to a file, named by its digest: the same judgments are the same snapshot."""
+    """A project's judgments frozen to a file, known by its digest: the same judgments are the same snapshot.
+
+    Its rows never change, but for one thing: who is erased goes out of it (decision 11), and it has another digest then.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="snapshots")
+    name = models.CharField(max_length=80, blank=True, help_text="What people call it; empty: only its digest.")
     digest = models.CharField(max_length=64)
+    as_of = models.DateTimeField(null=True, blank=True, help_text="The moment it holds; empty: when it was made.")
+    filters = models.JSONField(default=dict, blank=True, help_text="As training.filters reads them.")
+    erased = models.JSONField(
+        default=list, blank=True, help_text="Who went out: {at, was: digest, judgments}, nameless."
+    )
     path = models.CharField(max_length=255, help_text="In the artifacts storage.")
     counts = models.JSONField(default=dict, help_text="judgments, responses, annotators, ties …")
     last_judgment = models.BigIntegerField(default=0, help_text="Highest judgment id that it holds.")
@@ -18,10 +30,40 @@ class Snapshot(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["project", "digest"], name="snapshot_once_per_digest")]
+        constraints = [
+            # Two that differed only in somebody who was erased are equal afterwards, and both stay.
+            models.UniqueConstraint(
+                fields=["project", "digest"], condition=Q(erased=[]), name="snapshot_once_per_digest"
+            ),
+            models.UniqueConstraint(fields=["project", "name"], condition=~Q(name=""), name="snapshot_name_once"),
+        ]
 
     def __str__(self) -> str:
-        return f"snapshot {self.digest[:12]}"
+        return self.name or f"snapshot {self.digest[:12]}"
+
+    @property
+    def moment(self) -> datetime:
+        """Whose judgments it holds: those that stood then."""
+        return self.as_of or self.created_at
+
+    @property
+    def only(self) -> list[tuple[str, str]]:
+        """Its filters, to be read."""
+        return [(name, ", ".join(each) if isinstance(each, list) else each) for name, each in self.filters.items()]
+
+
+class SnapshotPerson(models.Model):
+    """Whose judgments a snapshot holds, so that nobody has to be looked for in files."""
+
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="people")
+    annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="in_snapshots")
+    judgments = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["snapshot", "annotator"], name="snapshot_person_once")]
+
+    def __str__(self) -> str:
+        return f"{self.annotator} in {self.snapshot}"
 
 
 class Run(Job):

@@ -19,6 +19,7 @@ from training.models import ModelVersion, Run
 from training.options import options_from_text, settings_shown
 from training.reports import report_on
 from training.runs import ACTIVE, start_run
+from training.snapshot_selectors import find_snapshot
 from training.sweeping import FIRST_MODEL_AT
 from training.views.people import person
 
@@ -85,6 +86,7 @@ def train(request: HttpRequest, slug: str) -> HttpResponse:
             promote_when_done=request.POST.get("promote") == "on",
             options=options_from_text(request.POST.get("options", "")),
             doubtful=request.POST.get("doubtful") or Run.Doubtful.KEEP,
+            snapshot=find_snapshot(project, frozen) if (frozen := request.POST.get("snapshot")) else None,
         )
     except AnnotatorError as error:
         messages.error(request, str(error))
