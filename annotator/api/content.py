@@ -130,13 +130,12 @@ class ResponsesView(APIView):
     )
     def post(self, request: Request, slug: str, ref: str) -> Response:
         """And pairs of all that it has, unless `pairs` is 0; pairs that are there stay as they are."""
-        project = owned(request, slug)
+        prompt = _prompt(owned(request, slug), ref)
         body = ResponsesInSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         said = body.validated_data
 
         def write() -> tuple[int, object]:
-            prompt = _prompt(project, ref)
             add_responses(prompt=prompt, responses=[ResponseInSerializer.new(each) for each in said["responses"]])
             add_pairs(prompt=prompt, responses=list(prompt.responses.all()), limit=said["pairs"])
             return 201, PromptDetailSerializer(prompt).data

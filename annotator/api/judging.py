@@ -154,13 +154,13 @@ class ReviseView(APIView):
     def post(self, request: Request, slug: str, pk: int) -> Response:
         """A new revision; what was said before stays in the history. Sides as they were shown then."""
         access = project_for(caller(request), slug, Role.OWNER, Role.ANNOTATOR)
+        judgment = _own_judgment(access, caller(request), pk)
         key = idempotency_key(request)
         body = RevisionInSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         answer = body.answer()
 
         def write() -> tuple[int, object]:
-            judgment = _own_judgment(access, caller(request), pk)
             revised = revise(
                 annotator=judgment.annotator,
                 judgment_id=pk,
@@ -239,11 +239,11 @@ class WithdrawView(APIView):
     def post(self, request: Request, slug: str, pk: int) -> Response:
         """It counts no more and its slot is free for others; its history stays. `id` may be any revision of it."""
         access = project_for(caller(request), slug, Role.OWNER, Role.ANNOTATOR)
+        judgment = _own_judgment(access, caller(request), pk)
         key = idempotency_key(request)
         StrictSerializer(data=request.data).is_valid(raise_exception=True)  # nothing belongs in the body
 
         def write() -> tuple[int, object]:
-            judgment = _own_judgment(access, caller(request), pk)
             own_key = client_key(request, key)
             taken_back = withdraw(annotator=judgment.annotator, judgment_id=pk, client_key=own_key).judgment
             return 200, _stored(taken_back, taken_back.assignment.key if taken_back.assignment else None)
