@@ -13,9 +13,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotator.access import Access, project_for
-from annotator.api.fields import StrictSerializer
+from annotator.api.fields import expect_no_body
 from annotator.api.openapi import IDEMPOTENCY_KEY, problems
-from annotator.api.pagination import PARAMETERS, Pages, page_of
+from annotator.api.pagination import PARAMETERS, listed, page_of
 from annotator.api.permissions import caller
 from annotator.api.serializers import (
     AspectOutSerializer,
@@ -46,6 +46,7 @@ class NextView(APIView):
     """The pair to judge next."""
 
     required_scope = ApiToken.Scope.WRITE  # it lends a pair
+    parameters = ("annotator",)
 
     @extend_schema(
         operation_id="next_pair",
@@ -88,10 +89,8 @@ class JudgmentsView(APIView):
     def get(self, request: Request, slug: str) -> Response:
         """Judgments that stand (no earlier revisions, nothing withdrawn), oldest first. For owners and viewers."""
         access = project_for(caller(request), slug, Role.OWNER, Role.VIEWER)
-        pages = Pages()
         rows = _standing(access, request.query_params.get("annotator"))
-        page = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(JudgmentSerializer(page, many=True).data)
+        return listed(rows, request, JudgmentSerializer)
 
     @extend_schema(
         operation_id="judge",
@@ -241,7 +240,7 @@ class WithdrawView(APIView):
         access = project_for(caller(request), slug, Role.OWNER, Role.ANNOTATOR)
         judgment = _own_judgment(access, caller(request), pk)
         key = idempotency_key(request)
-        StrictSerializer(data=request.data).is_valid(raise_exception=True)  # nothing belongs in the body
+        expect_no_body(request)
 
         def write() -> tuple[int, object]:
             own_key = client_key(request, key)

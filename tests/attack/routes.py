@@ -32,6 +32,18 @@ class Route:
         """Each of its parameters but the project's slug, by what stands before it: ``pairs:int`` for ``…/pairs/<int:pk>/``."""
         return tuple(f"{before}:{kind}" for before, kind, name in _PARAMETER.findall(self.template) if name != "slug")
 
+    def named(self, slug: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of its parameters by their names in the OpenAPI document."""
+        found = _PARAMETER.findall(self.template)
+        return {
+            _in_document(name): slug if name == "slug" else values[f"{before}:{kind}"] for before, kind, name in found
+        }
+
+    @property
+    def in_schema(self) -> str:
+        """How the OpenAPI document writes it."""
+        return "/" + _PARAMETER.sub(lambda match: f"{match[1]}/{{{_in_document(match[3])}}}", self.template)
+
     def address(self, slug: str, values: Mapping[str, Any]) -> str:
         """With ``values`` for ``parameters``. Raises ``KeyError`` for one that is not there."""
 
@@ -46,6 +58,10 @@ def every_route() -> list[Route]:
     """All but Django's own admin, which is for superusers, and allauth's pages of an account."""
     found = _walk(get_resolver().url_patterns, "")
     return [route for route in found if not route.template.startswith(("admin/", "accounts/"))]
+
+
+def _in_document(name: str) -> str:
+    return "id" if name == "pk" else name
 
 
 def _walk(patterns: Sequence[URLPattern | URLResolver], prefix: str) -> Iterator[Route]:
