@@ -8,7 +8,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import click
 import orjson
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -16,7 +15,8 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from annotator.models import ImportBatch
-from attune.commands.transfer import _unpack
+from attune.client import ClientError
+from attune.client.unpacking import unpack
 from tests.annotator.api import Program
 from tests.attack.routes import every_route
 from tests.attack.victim import Victim, everything, make_victim
@@ -142,12 +142,12 @@ def test_names_of_uploads_lead_nowhere(
 
 @pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "a/../../outside"])
 def test_names_in_an_archive_lead_nowhere(name: str, tmp_path: Path) -> None:
-    packed = io.BytesIO()
+    packed = tmp_path / "sent.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr(name, "x")
-    with zipfile.ZipFile(packed) as archive, pytest.raises(click.ClickException, match="with the name"):
-        _unpack(archive, archive.infolist()[0], tmp_path / "dataset")
-    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ClientError, match="with the name"):
+        unpack(packed, tmp_path / "dataset")
+    assert list(tmp_path.iterdir()) == [packed]
 
 
 def test_names_of_annotators_and_prompts_are_only_names(owner: Program, victim: Victim) -> None:
