@@ -34,6 +34,7 @@ ENCODERS = {
     "minilm+style": _("Meaning and style"),
     "minilm": _("Meaning only"),
     "style": _("Style only: length, lists, hedges … (fast)"),
+    "tiny": _("A tiny language model: its reward models can be taken away exactly"),
 }
 PERCENTS = {
     "shared_share": "shared_percent",

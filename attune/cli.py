@@ -29,6 +29,9 @@ class Lazy(NamedTuple):
 OWN_COMMANDS: Mapping[str, Lazy] = {
     "login": Lazy("attune.commands.login:login", "Keep a server's address and a token for the other commands."),
     "runs": Lazy("attune.commands.runs:runs", "Runs on a server: list, start, wait for their end."),
+    "export-model": Lazy(
+        "attune.commands.take_away:export_model", "Take a reward model away as a folder that transformers load."
+    ),
     "score": Lazy("attune.commands.score:score", "Ask a running Attune for personal rewards."),
     "fit-policy": Lazy("attune.commands.fit_policy:command", "Train a policy from a snapshot's judgments."),
     "evaluate": Lazy("attune.commands.evaluate:command", "Measure models on annotators that they were not fitted on."),

@@ -1,6 +1,6 @@
 """Turning (prompt, response) texts into vectors, and keeping the vectors by what the texts say.
 
-Importing this module loads neither torch nor sentence-transformers; only the ``minilm`` encoder's ``encode`` does.
+Importing this module loads neither torch nor sentence-transformers; only ``encode`` of ``minilm`` and of language models does.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from attune.causal import CausalEncoder, causal_encoders
 from attune.data import content_digest
 from attune.errors import ArtifactError, BadData
 from attune.style_features import STYLE_FEATURES, style_vector
@@ -115,14 +116,24 @@ class Concatenated:
 
 
 def get_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
-    """The encoder of that name: ``style``, ``minilm`` or several joined by ``+``. Raises ``BadData`` for another."""
+    """The encoder of that name: ``style``, ``minilm``, several of these joined by ``+``, or a language model of
+    ``attune.causal``. Raises ``BadData`` for another."""
+    languages = causal_encoders()
+    if name in languages:
+        return CausalEncoder(name, languages[name])
     known: dict[str, Encoder] = {"style": StyleEncoder(), "minilm": MiniLMEncoder()}
     parts = name.split("+")
     if unknown := [part for part in parts if part not in known]:
         raise BadData(
-            f"encoder {name!r}: {unknown[0]!r} is not known; expected one of {', '.join(known)}, joined by '+'"
+            f"encoder {name!r}: {unknown[0]!r} is not known; expected one of {', '.join(known)}, joined by '+', "
+            f"or one of {', '.join(languages)}"
         )
     return known[name] if len(parts) == 1 else Concatenated(name, [known[part] for part in parts])
+
+
+def is_linear_encoder(name: str) -> bool:
+    """Whether rewards shall be linear in its vectors, without center or clipping, so that they can be taken away as a head."""
+    return name in causal_encoders()
 
 
 def style_columns(encoder: str) -> slice | None:

@@ -3,9 +3,10 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from personalization.api.annotators import AnnotatorsView, AnnotatorView
+from personalization.api.classifier import ClassifierView
 from personalization.api.rewards import BatchView, BestOfView, CompareView, PopulationView, RankView
 from personalization.api.score import ScoreView
-from personalization.views import playground, profile
+from personalization.views import playground, profile, taking_away
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/me/", profile.me, name="me"),
@@ -25,6 +26,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("projects/<slug:slug>/annotators/<path:ref>/", profile.annotator_profile, name="annotator_profile"),
     path("projects/<slug:slug>/playground/", playground.playground, name="playground"),
+    path("projects/<slug:slug>/models/<int:number>/take-away/", taking_away.model_take, name="model_take"),
+    path("projects/<slug:slug>/models/<int:number>/take-away/file/", taking_away.model_file, name="model_file"),
+    path("api/v1/projects/<slug:slug>/classifier", ClassifierView.as_view(), name="api_classifier"),
     path("api/v1/score", ScoreView.as_view(), name="api_score"),
     path("api/v1/score/batch", BatchView.as_view(), name="api_score_batch"),
     path("api/v1/score/population", PopulationView.as_view(), name="api_score_population"),

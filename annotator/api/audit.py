@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from annotator.api.content import owned
 from annotator.api.content_serializers import ObjectField
 from annotator.api.openapi import problems
-from annotator.api.pagination import PARAMETERS, Pages, page_of
+from annotator.api.pagination import PARAMETERS, listed, page_of
 from annotator.models import ApiToken, AuditEntry
 
 
@@ -42,6 +42,4 @@ class AuditView(APIView):
     def get(self, request: Request, slug: str) -> Response:
         """Oldest first. For owners."""
         rows = AuditEntry.objects.filter(project=owned(request, slug)).select_related("by")
-        pages = Pages()
-        page = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(AuditEntrySerializer(page, many=True).data)
+        return listed(rows, request, AuditEntrySerializer)

@@ -24,8 +24,9 @@ from annotator.api.content_serializers import (
     ResponseInSerializer,
     ResponsesInSerializer,
 )
+from annotator.api.fields import expect_no_body
 from annotator.api.openapi import IDEMPOTENCY_KEY, problems
-from annotator.api.pagination import PARAMETERS, Pages, page_of
+from annotator.api.pagination import PARAMETERS, listed, page_of
 from annotator.api.permissions import caller
 from annotator.api.writes import written_once
 from annotator.errors import Conflict, Invalid, NotFound
@@ -69,9 +70,7 @@ class PromptsView(APIView):
         rows = Prompt.objects.filter(project=reading(request, slug))
         if (topic := request.query_params.get("topic")) is not None:
             rows = rows.filter(topic=storable(topic))
-        pages = Pages()
-        page = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(PromptSerializer(page, many=True).data)
+        return listed(rows, request, PromptSerializer)
 
     @extend_schema(
         operation_id="add_prompt",
@@ -130,13 +129,12 @@ class ResponsesView(APIView):
     )
     def post(self, request: Request, slug: str, ref: str) -> Response:
         """And pairs of all that it has, unless `pairs` is 0; pairs that are there stay as they are."""
-        project = owned(request, slug)
+        prompt = _prompt(owned(request, slug), ref)
         body = ResponsesInSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         said = body.validated_data
 
         def write() -> tuple[int, object]:
-            prompt = _prompt(project, ref)
             add_responses(prompt=prompt, responses=[ResponseInSerializer.new(each) for each in said["responses"]])
             add_pairs(prompt=prompt, responses=list(prompt.responses.all()), limit=said["pairs"])
             return 201, PromptDetailSerializer(prompt).data
@@ -162,9 +160,7 @@ class PairsView(APIView):
     )
     def get(self, request: Request, slug: str) -> Response:
         """Oldest first. For owners and viewers."""
-        pages = Pages()
-        page = pages.paginate_queryset(_filtered(reading(request, slug), request), request, view=self)
-        return pages.get_paginated_response(PairSerializer(page, many=True).data)
+        return listed(_filtered(reading(request, slug), request), request, PairSerializer)
 
     @extend_schema(
         operation_id="add_pair",
@@ -197,9 +193,10 @@ class PairStateView(APIView):
 
     act = ""
 
-    @extend_schema(request=None, responses={200: PairSerializer, **problems()}, tags=["content"])
+    @extend_schema(request=None, responses={200: PairSerializer, **problems(413, 422)}, tags=["content"])
     def post(self, request: Request, slug: str, pk: int) -> Response:
         """Withdrawn pairs are shown to nobody; what was said of them stays."""
+        expect_no_body(request)
         pair = _pairs(owned(request, slug)).filter(pk=pk).first()
         if pair is None:
             raise NotFound(f"There is no pair {pk} in this project.")

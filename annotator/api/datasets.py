@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from django.http import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -40,6 +42,7 @@ class DatasetView(APIView):
     """A project's judgments as a dataset."""
 
     content_negotiation_class = ByParameter
+    parameters = tuple(each.name for each in fields(DatasetOptions))
 
     @extend_schema(
         operation_id="dataset",
@@ -66,7 +69,7 @@ class DatasetView(APIView):
             304: OpenApiResponse(description="You have it already."),
             412: OpenApiResponse(description="If-Match names another one."),
             416: OpenApiResponse(description="It has no such part."),
-            **problems(422),
+            **problems(400, 422),
         },
         tags=["data"],
     )

@@ -45,6 +45,7 @@ class ExportView(APIView):
     """A project's judgments as a file."""
 
     content_negotiation_class = ByParameter
+    parameters = (*_CHOICES, "revisions")
 
     @extend_schema(
         operation_id="export",
@@ -61,7 +62,7 @@ class ExportView(APIView):
         responses={
             (200, "application/jsonl"): OpenApiResponse(str, description="One row a line, streamed."),
             (200, "text/csv"): OpenApiResponse(str, description="With a header; cells are guarded against formulas."),
-            **problems(422),
+            **problems(400, 422),
         },
         tags=["data"],
     )
@@ -78,11 +79,6 @@ class ExportView(APIView):
 
 
 def _options(asked: QueryDict) -> ExportOptions:
-    known = (*_CHOICES, "revisions")
-    if unknown := sorted(set(asked) - set(known)):
-        raise Invalid(
-            f"There is no parameter “{unknown[0]}”.", fields={unknown[0]: f"Unknown; known are {', '.join(known)}."}
-        )
     revisions = asked.get("revisions", "false")
     if revisions not in ("true", "false"):
         raise Invalid("revisions is true or false.", fields={"revisions": f"“{revisions}” is neither true nor false."})

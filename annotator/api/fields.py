@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.request import Request
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -17,6 +18,11 @@ class StrictSerializer(serializers.Serializer[Any]):
             known = ", ".join(self.fields) or "none"
             raise serializers.ValidationError({name: [f"Unknown field; known are {known}."] for name in unknown})
         return super().to_internal_value(data)
+
+
+def expect_no_body(request: Request) -> None:
+    """For routes that take none; ``{}`` will do. Raises ``ValidationError`` for anything that it names."""
+    StrictSerializer(data=request.data).is_valid(raise_exception=True)
 
 
 class Text(serializers.CharField):

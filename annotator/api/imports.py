@@ -15,8 +15,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotator.api.content import owned, reading
+from annotator.api.fields import expect_no_body
 from annotator.api.openapi import problems
-from annotator.api.pagination import PARAMETERS, Pages, page_of
+from annotator.api.pagination import PARAMETERS, listed, page_of
 from annotator.api.parsers import StrictJSONParser, TooLarge
 from annotator.api.permissions import caller
 from annotator.errors import AnnotatorError, Invalid, NotFound
@@ -64,6 +65,7 @@ class ImportsView(APIView):
 
     parser_classes = [AnyFile]
     filters = ()
+    parameters = ("name", "confirm", "skip_bad")
 
     @extend_schema(
         operation_id="imports",
@@ -74,9 +76,7 @@ class ImportsView(APIView):
     )
     def get(self, request: Request, slug: str) -> Response:
         """Oldest first. For owners and viewers."""
-        pages = Pages()
-        page = pages.paginate_queryset(ImportBatch.objects.filter(project=reading(request, slug)), request, view=self)
-        return pages.get_paginated_response(ImportSerializer(page, many=True).data)
+        return listed(ImportBatch.objects.filter(project=reading(request, slug)), request, ImportSerializer)
 
     @extend_schema(
         operation_id="upload",
@@ -125,16 +125,18 @@ class ImportActView(APIView):
     """Confirming an import, and stopping one. ``act`` comes with the address."""
 
     act = ""
+    parameters = ("skip_bad",)
     parser_classes = [StrictJSONParser]
 
     @extend_schema(
         parameters=[OpenApiParameter("skip_bad", bool, default=False, description="Take the good rows only.")],
         request=None,
-        responses={200: ImportSerializer, **problems(409)},
+        responses={200: ImportSerializer, **problems(409, 413, 422)},
         tags=["data"],
     )
     def post(self, request: Request, slug: str, pk: int) -> Response:
         """A worker reads a confirmed file; what is stopped before its end leaves nothing behind."""
+        expect_no_body(request)
         batch = _batch(owned(request, slug), pk)
         if self.act == "confirm":
             start_import(batch=batch, by=caller(request), skip_bad=_flag(request, "skip_bad"))

@@ -13,9 +13,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotator.access import Access, project_for
-from annotator.api.fields import StrictSerializer
+from annotator.api.fields import expect_no_body
 from annotator.api.openapi import IDEMPOTENCY_KEY, problems
-from annotator.api.pagination import PARAMETERS, Pages, page_of
+from annotator.api.pagination import PARAMETERS, listed, page_of
 from annotator.api.permissions import caller
 from annotator.api.serializers import (
     AspectOutSerializer,
@@ -46,6 +46,7 @@ class NextView(APIView):
     """The pair to judge next."""
 
     required_scope = ApiToken.Scope.WRITE  # it lends a pair
+    parameters = ("annotator",)
 
     @extend_schema(
         operation_id="next_pair",
@@ -88,10 +89,8 @@ class JudgmentsView(APIView):
     def get(self, request: Request, slug: str) -> Response:
         """Judgments that stand (no earlier revisions, nothing withdrawn), oldest first. For owners and viewers."""
         access = project_for(caller(request), slug, Role.OWNER, Role.VIEWER)
-        pages = Pages()
         rows = _standing(access, request.query_params.get("annotator"))
-        page = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(JudgmentSerializer(page, many=True).data)
+        return listed(rows, request, JudgmentSerializer)
 
     @extend_schema(
         operation_id="judge",
@@ -154,13 +153,13 @@ class ReviseView(APIView):
     def post(self, request: Request, slug: str, pk: int) -> Response:
         """A new revision; what was said before stays in the history. Sides as they were shown then."""
         access = project_for(caller(request), slug, Role.OWNER, Role.ANNOTATOR)
+        judgment = _own_judgment(access, caller(request), pk)
         key = idempotency_key(request)
         body = RevisionInSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         answer = body.answer()
 
         def write() -> tuple[int, object]:
-            judgment = _own_judgment(access, caller(request), pk)
             revised = revise(
                 annotator=judgment.annotator,
                 judgment_id=pk,
@@ -239,11 +238,11 @@ class WithdrawView(APIView):
     def post(self, request: Request, slug: str, pk: int) -> Response:
         """It counts no more and its slot is free for others; its history stays. `id` may be any revision of it."""
         access = project_for(caller(request), slug, Role.OWNER, Role.ANNOTATOR)
+        judgment = _own_judgment(access, caller(request), pk)
         key = idempotency_key(request)
-        StrictSerializer(data=request.data).is_valid(raise_exception=True)  # nothing belongs in the body
+        expect_no_body(request)
 
         def write() -> tuple[int, object]:
-            judgment = _own_judgment(access, caller(request), pk)
             own_key = client_key(request, key)
             taken_back = withdraw(annotator=judgment.annotator, judgment_id=pk, client_key=own_key).judgment
             return 200, _stored(taken_back, taken_back.assignment.key if taken_back.assignment else None)

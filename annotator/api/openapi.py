@@ -38,10 +38,10 @@ _MEANING = {
 
 
 def problems(*statuses: int) -> dict[Any, OpenApiResponse]:
-    """The error answers of a route, for ``extend_schema(responses=…)``; 401, 403 and 404 are everywhere."""
+    """The error answers of a route, for ``extend_schema(responses=…)``; 400, 401, 403 and 404 are everywhere."""
     return {
         (status, "application/problem+json"): OpenApiResponse(Problem, description=_MEANING[status])
-        for status in sorted({401, 403, 404, *statuses})
+        for status in sorted({400, 401, 403, 404, *statuses})
     }
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
-from rest_framework.exceptions import ParseError
 from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 
 class Pages(CursorPagination):
@@ -18,12 +20,12 @@ class Pages(CursorPagination):
     page_size_query_param = "limit"
     max_page_size = 1000
 
-    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
-        """A page of the rows. Raises ``ParseError`` for a parameter that the view does not name in ``filters``."""
-        known = {*getattr(view, "filters", ()), "cursor", "limit"}
-        if unknown := sorted(set(request.query_params) - known):
-            raise ParseError(f"There is no parameter “{unknown[0]}”; known are {', '.join(sorted(known))}.")
-        return super().paginate_queryset(queryset, request, view)
+
+def listed(rows: QuerySet[Any], request: Request, serializer: type[serializers.Serializer[Any]]) -> Response:
+    """The page of ``rows`` that the request asks for."""
+    pages = Pages()
+    page = pages.paginate_queryset(rows, request)
+    return pages.get_paginated_response(serializer(page, many=True).data)
 
 
 def page_of(name: str, rows: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:

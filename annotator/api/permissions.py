@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_framework.exceptions import NotAuthenticated
+from rest_framework.exceptions import NotAuthenticated, ParseError
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
@@ -36,4 +36,23 @@ class HasScope(BasePermission):
             raise Forbidden(
                 f"This needs a token with the scope “{required}”; yours has {', '.join(request.auth.scopes)}."
             )
+        return True
+
+
+PAGE = ("cursor", "limit")
+
+
+class KnownParameters(BasePermission):
+    """No parameter but those that the view names in ``parameters`` and, where it lists something, in ``filters``, with a
+    page's. ``parameters = None`` lets any pass."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        named = getattr(view, "parameters", ())
+        if named is None:
+            return True
+        filters = getattr(view, "filters", None) if request.method in SAFE_METHODS else None
+        known = {*named, *(() if filters is None else (*filters, *PAGE))}
+        if unknown := sorted(set(request.query_params) - known):
+            expected = f"known are {', '.join(sorted(known))}" if known else "none is known here"
+            raise ParseError(f"There is no parameter “{unknown[0][:80]}”; {expected}.")
         return True

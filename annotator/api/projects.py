@@ -12,8 +12,9 @@ from rest_framework.views import APIView
 
 from annotator.access import Access, project_for
 from annotator.api.content_serializers import ProjectInSerializer, SettingsInSerializer
+from annotator.api.fields import expect_no_body
 from annotator.api.openapi import IDEMPOTENCY_KEY, problems
-from annotator.api.pagination import PARAMETERS, Pages, page_of
+from annotator.api.pagination import PARAMETERS, listed, page_of
 from annotator.api.permissions import caller
 from annotator.api.serializers import ProjectDetailSerializer, ProjectSerializer
 from annotator.api.writes import written_once
@@ -42,9 +43,7 @@ class ProjectsView(APIView):
     )
     def get(self, request: Request) -> Response:
         """The projects of which the token's user is a member and that the token reaches."""
-        pages = Pages()
-        page = pages.paginate_queryset(_memberships(caller(request)), request, view=self)
-        return pages.get_paginated_response(ProjectSerializer(page, many=True).data)
+        return listed(_memberships(caller(request)), request, ProjectSerializer)
 
     @extend_schema(
         operation_id="create_project",
@@ -114,9 +113,10 @@ class ProjectArchiveView(APIView):
     required_scope = ApiToken.Scope.MANAGE
     act = ""
 
-    @extend_schema(request=None, responses={200: ProjectDetailSerializer, **problems()}, tags=["projects"])
+    @extend_schema(request=None, responses={200: ProjectDetailSerializer, **problems(413, 422)}, tags=["projects"])
     def post(self, request: Request, slug: str) -> Response:
         """An archived project is off the lists and asks nothing; everything stays."""
+        expect_no_body(request)
         access = project_for(caller(request), slug, Role.OWNER)
         (archive_project if self.act == "archive" else restore_project)(project=access.project, by=caller(request))
         return Response(_detail(access))

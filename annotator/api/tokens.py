@@ -17,8 +17,8 @@ from rest_framework.views import APIView
 from annotator.access import project_for
 from annotator.api.fields import StrictSerializer, Text, Whole
 from annotator.api.openapi import problems
-from annotator.api.pagination import PARAMETERS, Pages, page_of
-from annotator.api.permissions import caller
+from annotator.api.pagination import PARAMETERS, listed, page_of
+from annotator.api.permissions import KnownParameters, caller
 from annotator.errors import Invalid, NotFound
 from annotator.models import ApiToken
 from annotator.services.tokens import MAX_NAME, issue_token, revoke_token, rotate_token
@@ -44,7 +44,7 @@ class TokenSerializer(serializers.Serializer[Any]):
 class TokenView(APIView):
     """The token in use. Any scope will do."""
 
-    permission_classes = [IsAuthenticated]
+    permission_classes = [IsAuthenticated, KnownParameters]
 
     @extend_schema(
         operation_id="token",
@@ -93,9 +93,7 @@ class TokensView(APIView):
     )
     def get(self, request: Request) -> Response:
         """Those that reach no more than the one in use."""
-        pages = Pages()
-        page = pages.paginate_queryset(_within(request), request, view=self)
-        return pages.get_paginated_response(TokenSerializer(page, many=True).data)
+        return listed(_within(request), request, TokenSerializer)
 
     @extend_schema(
         operation_id="issue_token",

@@ -11,9 +11,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotator.api.content import owned
-from annotator.api.fields import StrictSerializer, Text, Truth
+from annotator.api.fields import StrictSerializer, Text, Truth, expect_no_body
 from annotator.api.openapi import IDEMPOTENCY_KEY, problems
-from annotator.api.pagination import PARAMETERS, Pages, page_of
+from annotator.api.pagination import PARAMETERS, listed, page_of
 from annotator.api.permissions import caller
 from annotator.api.writes import written_once
 from annotator.errors import NotFound
@@ -97,9 +97,7 @@ class WebhooksView(ManageView):
     )
     def get(self, request: Request, slug: str) -> Response:
         """Without their secrets."""
-        pages = Pages()
-        page = pages.paginate_queryset(Webhook.objects.filter(project=owned(request, slug)), request, view=self)
-        return pages.get_paginated_response(WebhookSerializer(page, many=True).data)
+        return listed(Webhook.objects.filter(project=owned(request, slug)), request, WebhookSerializer)
 
     @extend_schema(
         operation_id="add_webhook",
@@ -164,11 +162,12 @@ class WebhookSecretView(ManageView):
         operation_id="renew_webhook_secret",
         summary="Renew a webhook's secret",
         request=None,
-        responses={200: WebhookSecretSerializer, **problems()},
+        responses={200: WebhookSecretSerializer, **problems(413, 422)},
         tags=["webhooks"],
     )
     def post(self, request: Request, slug: str, pk: int) -> Response:
         """It signs from now on; the old one no more."""
+        expect_no_body(request)
         webhook = _webhook(request, slug, pk)
         renew_secret(webhook=webhook, by=caller(request))
         return Response(WebhookSecretSerializer(webhook).data)
@@ -182,11 +181,12 @@ class WebhookTestView(ManageView):
         summary="Send a test",
         parameters=[IDEMPOTENCY_KEY],
         request=None,
-        responses={201: WebhookMessageSerializer, **problems(400)},
+        responses={201: WebhookMessageSerializer, **problems(413, 422)},
         tags=["webhooks"],
     )
     def post(self, request: Request, slug: str, pk: int) -> Response:
         """It goes out within seconds; look it up among the messages."""
+        expect_no_body(request)
         webhook = _webhook(request, slug, pk)
         return written_once(request, lambda: (201, WebhookMessageSerializer(send_test(webhook=webhook)).data))
 
@@ -205,11 +205,9 @@ class WebhookMessagesView(ManageView):
     )
     def get(self, request: Request, slug: str, pk: int) -> Response:
         """Oldest first; kept for 30 days."""
-        pages = Pages()
-        page = pages.paginate_queryset(
-            WebhookMessage.objects.filter(webhook=_webhook(request, slug, pk)), request, view=self
+        return listed(
+            WebhookMessage.objects.filter(webhook=_webhook(request, slug, pk)), request, WebhookMessageSerializer
         )
-        return pages.get_paginated_response(WebhookMessageSerializer(page, many=True).data)
 
 
 class WebhookMessageAgainView(ManageView):
@@ -219,11 +217,12 @@ class WebhookMessageAgainView(ManageView):
         operation_id="send_webhook_message_again",
         summary="Send a message again",
         request=None,
-        responses={200: WebhookMessageSerializer, **problems()},
+        responses={200: WebhookMessageSerializer, **problems(413, 422)},
         tags=["webhooks"],
     )
     def post(self, request: Request, slug: str, pk: int, message: str) -> Response:
         """Under the same id."""
+        expect_no_body(request)
         key = message.removeprefix("msg_")
         rows = WebhookMessage.objects.filter(webhook=_webhook(request, slug, pk)).select_related("webhook__project")
         found = rows.filter(key=key).first() if len(key) == 32 and set(key) <= set("0123456789abcdef") else None

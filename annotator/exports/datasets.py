@@ -120,15 +120,20 @@ def _write_zip(project: Project, options: DatasetOptions, out: BinaryIO) -> Tall
     with tempfile.TemporaryDirectory(prefix="attune-dataset-") as work:
         folder = Path(work) / "dataset"
         written = write_folder(project, options, folder)
-        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:  # Parquet is compressed already
-            for path in sorted(folder.rglob("*")):
-                if path.is_file():
-                    entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _ZIP_TIME)
-                    entry.external_attr = 0o644 << 16
-                    with archive.open(entry, "w", force_zip64=True) as target, path.open("rb") as source:
-                        while piece := source.read(1 << 20):
-                            target.write(piece)
+        zip_folder(folder, out)
     return written.tally
+
+
+def zip_folder(folder: Path, out: BinaryIO) -> None:
+    """All files below it, as they are (Parquet and weights are compact already); the same files give the same bytes."""
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _ZIP_TIME)
+                entry.external_attr = 0o644 << 16
+                with archive.open(entry, "w", force_zip64=True) as target, path.open("rb") as source:
+                    while piece := source.read(1 << 20):
+                        target.write(piece)
 
 
 def _described(folder: Path, path: Path, split: str, rows: int) -> DataFile:

@@ -11,8 +11,10 @@ import os
 import shutil
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 from django.conf import settings
@@ -55,12 +57,21 @@ class Kept:
 
 def kept_dataset(*, project: Project, options: DatasetOptions) -> Kept:
     """The file, made now unless it is there. Raises ``OSError`` where the disk is full."""
-    key = _key(project, options)
+    return kept_file(
+        project=project,
+        key=_key(project, options),
+        ending=ENDINGS[options.type],
+        write=lambda out: write_dataset(project, options, out),
+    )
+
+
+def kept_file(*, project: Project, key: str, ending: str, write: Callable[[BinaryIO], Tally]) -> Kept:
+    """A file by the name ``key`` of all that it is made of. Raises as ``kept_dataset``, and what ``write`` raises."""
     folder = _folder(project)
     about = folder / f"{key}.about.json"
-    path = folder / f"{key}.{ENDINGS[options.type]}"
+    path = folder / f"{key}.{ending}"
     if not (about.exists() and path.exists()):
-        _make(project, options, path, about)
+        _make(write, path, about)
     found = orjson.loads(about.read_bytes())
     os.utime(about)
     return Kept(path, found["sha256"], path.stat().st_size, found["rows"], found["left_out"])
@@ -83,13 +94,13 @@ def forget_old(now: float | None = None) -> int:
     return gone
 
 
-def _make(project: Project, options: DatasetOptions, path: Path, about: Path) -> None:
+def _make(write: Callable[[BinaryIO], Tally], path: Path, about: Path) -> None:
     """Aside, then renamed: the description last, for it says that the file is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{uuid.uuid4().hex}")
     try:
         with aside.open("wb") as out:
-            tally = write_dataset(project, options, out)
+            tally = write(out)
         with aside.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         aside.replace(path)

@@ -64,10 +64,10 @@ def invite_revoke(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 def member_role(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Give a member another role."""
     access = project_for(request.user, slug, Role.OWNER)
+    member = _member(access, pk)
     role = request.POST.get("role", "")
     if role not in Role.values:
         raise Invalid(f"There is no role “{role}”; choose one of {', '.join(Role.values)}.")
-    member = _member(access, pk)
     members.change_role(member=member, role=Role(role), by=signed_in(request))
     messages.success(request, _("%(who)s is now %(role)s.") % {"who": member.user, "role": Role(role).label.lower()})
     return _after(request, member, slug)

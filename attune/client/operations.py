@@ -287,3 +287,8 @@ def export(slug: str, **options: Any) -> Call:
         name: str(value).lower() if isinstance(value, bool) else value for name, value in _given(**options).items()
     }
     return Call("GET", _project(slug, route), params=given)
+
+
+def classifier(slug: str, **options: Any) -> Call:
+    """A reward model to take away, as a zip."""
+    return Call("GET", _project(slug, "/classifier"), params=_given(**options))

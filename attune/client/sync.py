@@ -27,6 +27,7 @@ from attune.client.transport import (
     retry_after,
     unreachable,
 )
+from attune.client.unpacking import unpack
 from attune.client.where import find
 
 T = TypeVar("T")
@@ -243,10 +244,37 @@ class Client:
 
     def download(self, project: str, path: str | Path, **options: Any) -> int:
         """An export or a dataset as a file, which appears under its name once it is whole. Returns its size in bytes."""
-        target = Path(path)
+        return self._download(operations.export(project, **options), Path(path))
+
+    def take_away(
+        self,
+        project: str,
+        folder: str | Path,
+        *,
+        user: str | None = None,
+        prototype: int | None = None,
+        model: str | None = None,
+        student: str | None = None,
+    ) -> dict[str, Any]:
+        """A reward model as a new folder that ``AutoModelForSequenceClassification`` loads: an annotator's, a prototype's, or
+        everybody's. ``student`` names the language model for those that can't be had exactly. Gives what its card says."""
+        call = operations.classifier(project, user=user, prototype=prototype, model=model, student=student)
+        target = Path(folder)
+        if target.exists():
+            raise ClientError(f"{target} is there already; a folder is never written over.")
+        packed = target.with_name(f".{target.name}.zip")
+        try:
+            self._download(call, packed)
+            unpack(packed, target)
+        finally:
+            packed.unlink(missing_ok=True)
+        about: dict[str, Any] = orjson.loads((target / "attune.json").read_bytes())
+        return about
+
+    def _download(self, call: Call, target: Path) -> int:
         aside = target.with_name(f".{target.name}.part")
         try:
-            with self.stream(operations.export(project, **options)) as response, aside.open("wb") as file:
+            with self.stream(call) as response, aside.open("wb") as file:
                 for piece in response.iter_bytes():
                     file.write(piece)
             aside.replace(target)

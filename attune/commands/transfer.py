@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import click
 
 from attune.client import Client
+from attune.client.unpacking import unpack
 from attune.commands.remote import REFUSED, say, server
-
-PIECE = 1 << 20
 
 
 def remote_export(slug: str, out: str, options: dict[str, Any], *, url: str | None, token: str | None) -> None:
@@ -49,26 +47,11 @@ def _to_folder(client: Client, slug: str, target: Path, options: dict[str, Any])
     if target.exists():
         raise click.UsageError(f"{target} is there already; a folder is never written over.")
     packed = target.with_name(f".{target.name}.zip")
-    aside = target.with_name(f".{target.name}.part")
     try:
         client.download(slug, packed, **options)
-        with zipfile.ZipFile(packed) as archive:
-            for entry in archive.infolist():
-                _unpack(archive, entry, aside)
-        aside.rename(target)
+        unpack(packed, target)
     finally:
         packed.unlink(missing_ok=True)
-
-
-def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> None:
-    """One file, below the folder whatever it calls itself."""
-    path = (folder / entry.filename).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise click.ClickException(f"The server sent a file with the name {entry.filename!r}.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with archive.open(entry) as source, path.open("wb") as out:
-        while piece := source.read(PIECE):
-            out.write(piece)
 
 
 def _watch(found: dict[str, Any]) -> None:

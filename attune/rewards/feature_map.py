@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from attune.data import Snapshot
-from attune.encoders import style_columns
+from attune.encoders import is_linear_encoder, style_columns
 from attune.errors import EncoderMismatch
 from attune.rewards.base import Array
 from attune.rewards.indexing import Comparisons, Ints, feature_matrix, index_snapshot, prompt_groups
@@ -19,17 +20,33 @@ STYLE_CLIP = 4.0
 
 @dataclass(frozen=True, slots=True)
 class FeatureMap:
-    """Affine: (x − center) @ projection, clipped for single odd texts. center (D,), projection (D, F)."""
+    """Affine: (x − center) @ projection, clipped for single odd texts. center (D,), projection (D, F); clip: ∞ for none."""
 
     center: Array
     projection: Array
+    clip: float = STYLE_CLIP
 
     def __call__(self, vectors: Array) -> Array:
         """(N, D) to (N, F). Raises ``EncoderMismatch`` for another width than was fitted."""
         if vectors.ndim != 2 or vectors.shape[1] != len(self.center):
             raise EncoderMismatch(f"features have shape {vectors.shape}, expected (n, {len(self.center)})")
         mapped = (vectors - self.center) @ self.projection
-        return np.clip(mapped, -STYLE_CLIP, STYLE_CLIP).astype(np.float32)
+        return np.clip(mapped, -self.clip, self.clip).astype(np.float32)
+
+    def tensors(self) -> dict[str, Array]:
+        """What ``from_tensors`` reads back."""
+        return {
+            "feature_center": self.center,
+            "feature_projection": self.projection,
+            "feature_clip": np.array([self.clip], np.float32),
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, np.ndarray[Any, Any]]) -> FeatureMap:
+        """The inverse of ``tensors``; artifacts of before clipping was a choice have none. Raises ``KeyError``."""
+        clip = tensors.get("feature_clip")
+        center, projection = (np.asarray(tensors[f"feature_{name}"], np.float32) for name in ("center", "projection"))
+        return cls(center, projection, STYLE_CLIP if clip is None else float(clip[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +76,12 @@ def fit_feature_map(vectors: Array, groups: Ints, encoder: str) -> FeatureMap:
 
     Style features get unit spread each; dense features are turned onto their first principal directions, which
     share one scale, so that their spectrum stays. vectors (N, D), groups (N,).
+
+    An encoder whose rewards shall be linear has no center to subtract: the direction of the mean is projected out instead,
+    which leaves mapped features without a mean just the same.
     """
+    if is_linear_encoder(encoder):
+        return _linear_map(vectors, groups)
     center = vectors.mean(axis=0)
     within = _within(vectors, groups)
     style = style_columns(encoder)
@@ -72,6 +94,16 @@ def fit_feature_map(vectors: Array, groups: Ints, encoder: str) -> FeatureMap:
     if is_style.any():
         blocks.append(np.diag(1.0 / (within.std(axis=0) + 0.02))[:, is_style])
     return FeatureMap(center.astype(np.float32), np.concatenate(blocks, axis=1).astype(np.float32))
+
+
+def _linear_map(vectors: Array, groups: Ints) -> FeatureMap:
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    along = mean / max(float(np.linalg.norm(mean)), 1e-12)
+    within = _within(vectors, groups)
+    within = np.asarray(within - np.outer(within @ along, along), np.float32)
+    projection = _principal(within, np.ones(vectors.shape[1], bool)).astype(np.float64)
+    projection -= np.outer(along, along @ projection)
+    return FeatureMap(np.zeros(vectors.shape[1], np.float32), projection.astype(np.float32), clip=np.inf)
 
 
 def _within(vectors: Array, groups: Ints) -> Array:

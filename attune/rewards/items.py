@@ -54,25 +54,23 @@ class ItemTable:
         """What ``from_tensors`` reads back; the ids go into the configuration."""
         return {
             "table": self.table,
-            "feature_center": self.feature_map.center,
-            "feature_projection": self.feature_map.projection,
+            **self.feature_map.tensors(),
             "text_weights": self.text_weights,
         }
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[np.generic]], ids: object) -> ItemTable:
         """The inverse of ``tensors``. Raises ``KeyError`` for a missing one, ``ArtifactError`` where they do not fit."""
-        of = {name: np.asarray(tensors[name], np.float32) for name in cls.names()}
-        feature_map = FeatureMap(of["feature_center"], of["feature_projection"])
-        made = cls(tuple(ids if isinstance(ids, list) else ()), of["table"], feature_map, of["text_weights"])
+        of = {name: np.asarray(tensors[name], np.float32) for name in ("table", "text_weights")}
+        made = cls(
+            tuple(ids if isinstance(ids, list) else ()),
+            of["table"],
+            FeatureMap.from_tensors(tensors),
+            of["text_weights"],
+        )
         if len(made.table) != len(made.ids) or made.text_weights.shape[1] != made.table.shape[1]:
             raise ArtifactError(
                 f"items do not fit together: {len(made.ids)} ids, table {made.table.shape}, "
                 f"text weights {made.text_weights.shape}"
             )
         return made
-
-    @staticmethod
-    def names() -> tuple[str, ...]:
-        """The tensors' names."""
-        return "table", "feature_center", "feature_projection", "text_weights"

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from attune.errors import ArtifactError, NotFitted
+from attune.errors import ArtifactError, BadData, NotFitted
 from attune.rewards.base import Array, Comparison, Latent, RewardModel, Scores
 from attune.rewards.context import columns_of_context
 from attune.rewards.feature_map import FeatureMap
@@ -143,6 +143,17 @@ class LinearReward(RewardModel):
         mean, variance = self.margin(latent, items_a, items_b)
         return mean, variance, _sigmoid(self.temperature(latent.n) * mean / np.sqrt(1 + PROBIT * variance))
 
+    def text_head(self, latent: Latent) -> Array:
+        """h (D,) with reward = ⟨h, vector⟩ of a response that goes by its text alone.
+
+        Raises ``BadData`` where the vectors are centered or clipped on the way, so that there is no such h.
+        """
+        feature_map = self.parts.feature_map
+        if np.isfinite(feature_map.clip) or feature_map.center.any():
+            raise BadData(f"rewards of {self.name} are not linear in the vectors of the encoder {self.encoder!r}")
+        weights = latent.mean[: self.parts.table.shape[1]].astype(np.float64)
+        return np.asarray(feature_map.projection @ (self.parts.text_weights @ weights), np.float32)
+
     def tie_probability(self, latent: Latent, items_a: Array, items_b: Array) -> Array:
         """P(tie), (N,), at the latent's mean."""
         mean, _ = self.margin(latent, items_a, items_b)
@@ -165,8 +176,7 @@ class LinearReward(RewardModel):
         parts = self.parts
         tensors: dict[str, NDArray[np.generic]] = {
             "table": parts.table,
-            "feature_center": parts.feature_map.center,
-            "feature_projection": parts.feature_map.projection,
+            **parts.feature_map.tensors(),
             "text_weights": parts.text_weights,
             "prior_mean": parts.prior_mean,
             "prior_cov": parts.prior_cov,
@@ -185,7 +195,7 @@ class LinearReward(RewardModel):
             parts = LinearParts(
                 ids=tuple(ids if isinstance(ids, list) else ()),
                 table=of["table"],
-                feature_map=FeatureMap(of["feature_center"], of["feature_projection"]),
+                feature_map=FeatureMap.from_tensors(of),
                 text_weights=of["text_weights"],
                 prior_mean=of["prior_mean"],
                 prior_cov=of["prior_cov"],

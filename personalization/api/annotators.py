@@ -28,6 +28,8 @@ from training.serving import live_version
 class AnnotatorsView(APIView):
     """The annotators of a project, for its owners and viewers."""
 
+    filters = ()
+
     @extend_schema(
         operation_id="annotators",
         summary="List a project's annotators",
@@ -39,7 +41,7 @@ class AnnotatorsView(APIView):
         """A page, with links to the next and the previous one."""
         access = project_for(caller(request), slug, Role.OWNER, Role.VIEWER)
         pages = Pages()
-        page = pages.paginate_queryset(_annotators(access), request, view=self) or []
+        page = pages.paginate_queryset(_annotators(access), request) or []
         return pages.get_paginated_response(
             [{"ref": row.ref, "name": row.name, "simulated": row.simulated, "judgments": row.standing} for row in page]
         )

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from click.testing import CliRunner, Result
 from pytest_django import Settings
@@ -17,7 +14,6 @@ from pytest_django.live_server_helper import LiveServer
 
 from annotator.models import ImportBatch, Judgment
 from annotator.services.tokens import issue_token
-from attune.commands.transfer import _unpack
 from config.commands.data import export_command, import_command
 from tests.annotator.importing import row, take
 from tests.factories import ThreePeople
@@ -69,12 +65,3 @@ def test_a_file_goes_up_and_is_read(people: ThreePeople, run: Any, tmp_path: Pat
     assert (wrong.exit_code, json.loads(wrong.stdout)["report"]["rejected"]) == (1, 1)
     assert ImportBatch.objects.filter(confirmed_at__isnull=False).count() == 0
     assert run(import_command, str(path), "--create").exit_code == 2
-
-
-def test_names_in_a_zip_stay_below_the_folder(tmp_path: Path) -> None:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("../outside", "x")
-    with zipfile.ZipFile(packed) as archive, pytest.raises(click.ClickException, match="outside"):
-        _unpack(archive, archive.infolist()[0], tmp_path / "folder")
-    assert not (tmp_path / "outside").exists()

@@ -11,9 +11,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotator.access import Access, project_for
-from annotator.api.fields import StrictSerializer, Text, Whole
+from annotator.api.fields import StrictSerializer, Text, Whole, expect_no_body
 from annotator.api.openapi import IDEMPOTENCY_KEY, problems
-from annotator.api.pagination import PARAMETERS, Pages, page_of
+from annotator.api.pagination import PARAMETERS, listed, page_of
 from annotator.api.permissions import caller
 from annotator.api.writes import written_once
 from annotator.models import JobState, Project, Role
@@ -110,6 +110,8 @@ def _owned(request: Request, slug: str) -> Project:
 class PolicyRunsView(APIView):
     """A project's policy runs."""
 
+    filters = ()
+
     @extend_schema(
         operation_id="policy_runs",
         summary="List policy runs",
@@ -120,9 +122,7 @@ class PolicyRunsView(APIView):
     def get(self, request: Request, slug: str) -> Response:
         """Oldest first."""
         rows = PolicyRun.objects.filter(project=_reading(request, slug).project).select_related("version", "annotator")
-        pages = Pages()
-        page = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(PolicyRunSerializer(page, many=True).data)
+        return listed(rows, request, PolicyRunSerializer)
 
     @extend_schema(
         operation_id="start_policy_run",
@@ -178,11 +178,12 @@ class PolicyRunCancelView(APIView):
         summary="Stop a policy run",
         parameters=[_NUMBER],
         request=None,
-        responses={200: PolicyRunSerializer, **problems(400)},
+        responses={200: PolicyRunSerializer, **problems(413, 422)},
         tags=["policies"],
     )
     def post(self, request: Request, slug: str, number: int) -> Response:
         """At once where it waits, with a checkpoint where it works. One that is over stays as it is."""
+        expect_no_body(request)
         run = selectors.find_policy_run(_owned(request, slug), number)
         cancel_policy_run(run=run, by=caller(request))
         return Response(PolicyRunSerializer(run).data)
@@ -196,11 +197,12 @@ class PolicyRunContinueView(APIView):
         summary="Continue a policy run",
         parameters=[_NUMBER],
         request=None,
-        responses={200: PolicyRunSerializer, **problems(400, 409)},
+        responses={200: PolicyRunSerializer, **problems(409, 413, 422)},
         tags=["policies"],
     )
     def post(self, request: Request, slug: str, number: int) -> Response:
         """From its last checkpoint, where it was stopped or has failed."""
+        expect_no_body(request)
         run = selectors.find_policy_run(_owned(request, slug), number)
         continue_policy_run(run=run, by=caller(request))
         return Response(PolicyRunSerializer(run).data)
@@ -208,6 +210,8 @@ class PolicyRunContinueView(APIView):
 
 class PoliciesView(APIView):
     """A project's policies."""
+
+    filters = ()
 
     @extend_schema(
         operation_id="policies",
@@ -220,6 +224,4 @@ class PoliciesView(APIView):
         """Oldest first."""
         project = _reading(request, slug).project
         rows = PolicyVersion.objects.filter(project=project).select_related("run", "annotator")
-        pages = Pages()
-        page = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(PolicySerializer(page, many=True).data)
+        return listed(rows, request, PolicySerializer)

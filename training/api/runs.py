@@ -8,8 +8,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotator.access import Access, project_for
+from annotator.api.fields import expect_no_body
 from annotator.api.openapi import IDEMPOTENCY_KEY, problems
-from annotator.api.pagination import PARAMETERS, Pages, page_of
+from annotator.api.pagination import PARAMETERS, listed, page_of
 from annotator.api.permissions import caller
 from annotator.api.writes import written_once
 from annotator.models import ApiToken, Project, Role
@@ -54,16 +55,17 @@ class KindsView(APIView):
 
 
 def _kind(name: str) -> dict[str, object]:
-    listed = [
+    settings = [
         {"name": each.name, "default": each.default, "takes": expected(each), "about": each.about}
         for each in rewards.settings(name)
     ]
-    return {"name": name, "settings": listed}
+    return {"name": name, "settings": settings}
 
 
 class RunsView(APIView):
     """A project's runs."""
 
+    filters = ()
     write_scope = ApiToken.Scope.MANAGE
 
     @extend_schema(
@@ -76,9 +78,7 @@ class RunsView(APIView):
     def get(self, request: Request, slug: str) -> Response:
         """Attempts to fit a model, oldest first."""
         rows = Run.objects.filter(project=_reading(request, slug).project).select_related("version", "snapshot")
-        pages = Pages()
-        page = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(RunSerializer(page, many=True).data)
+        return listed(rows, request, RunSerializer)
 
     @extend_schema(
         operation_id="start_run",
@@ -136,11 +136,12 @@ class RunCancelView(APIView):
         summary="Stop a run",
         parameters=[_NUMBER],
         request=None,
-        responses={200: RunSerializer, **problems(400)},
+        responses={200: RunSerializer, **problems(413, 422)},
         tags=["models"],
     )
     def post(self, request: Request, slug: str, number: int) -> Response:
         """At once where it waits, at its next sign of life where it works. One that is over stays as it is."""
+        expect_no_body(request)
         run = selectors.find_run(_managed(request, slug), number)
         cancel_run(run=run, by=caller(request))
         return Response(RunSerializer(run).data)
@@ -148,6 +149,8 @@ class RunCancelView(APIView):
 
 class VersionsView(APIView):
     """A project's model versions."""
+
+    filters = ()
 
     @extend_schema(
         operation_id="versions",
@@ -159,9 +162,7 @@ class VersionsView(APIView):
     def get(self, request: Request, slug: str) -> Response:
         """Oldest first; at most one is live."""
         rows = ModelVersion.objects.filter(project=_reading(request, slug).project).select_related("run")
-        pages = Pages()
-        page = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(VersionSerializer(page, many=True).data)
+        return listed(rows, request, VersionSerializer)
 
 
 class PromoteView(APIView):

@@ -75,6 +75,7 @@ class CompatView(APIView):
 
     required_scope = ApiToken.Scope.SCORE
     schema = None  # their documents describe it
+    parameters = None  # as with fields: clients send more than is needed
     statuses: ClassVar[Mapping[int, int]] = {}
     """Statuses that the client knows by another number."""
 
