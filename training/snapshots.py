@@ -10,10 +10,10 @@ from datetime import UTC
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection, transaction
-from django.db.models import Count, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import JSONObject
 
-from annotator.models import Judgment, Project, Response, Span, User
+from annotator.models import HINDSIGHT, Judgment, Project, Response, Span, User
 from attune import data
 from training import store
 from training.aspects import aspect_marks
@@ -45,9 +45,20 @@ _MARK = ("response", "good", "start", "end")
 def usable_judgments(project: Project) -> QuerySet[Judgment]:
     """What a model of the project learns from: current, not withdrawn, not skipped, of annotators in training.
 
-    Those whom their checks left out (``Annotator.dropped_at``) are not in it.
+    Those whom their checks left out (``Annotator.dropped_at``) are not in it. Of a pair that was judged again with
+    hindsight, ``Project.hindsight_trains`` says which judgment is, or both.
     """
-    return _consented(project).filter(annotator__dropped_at=None)
+    return _looks(project, _consented(project).filter(annotator__dropped_at=None))
+
+
+def _looks(project: Project, judged: QuerySet[Judgment]) -> QuerySet[Judgment]:
+    if project.hindsight_trains == Project.Looks.FIRST:
+        return judged.exclude(occasion=HINDSIGHT)
+    if project.hindsight_trains == Project.Looks.BOTH:
+        return judged
+    same = Judgment.objects.filter(annotator=OuterRef("annotator"), pair=OuterRef("pair"), occasion=HINDSIGHT)
+    again = Exists(same.filter(current=True, withdrawn=False, choice__in=LEARNT_FROM))
+    return judged.exclude(Q(occasion=0) & again)
 
 
 def _consented(project: Project) -> QuerySet[Judgment]:
@@ -81,7 +92,7 @@ def take_snapshot(*, project: Project, by: User | None = None) -> Snapshot:
         with _one_moment():
             last = usable_judgments(project).aggregate(last=Max("id"))["last"] or 0
             dropped = _dropped(project)
-            about = {"project": project.slug, "last_judgment": last, **dropped}
+            about = {"project": project.slug, "last_judgment": last, "looks": project.hindsight_trains, **dropped}
             digest = data.write_snapshot(
                 work / "snapshot", _responses(project, tally), _judgments(project, tally), about
             )
@@ -165,7 +176,7 @@ def _judgments(project: Project, tally: _Tally) -> Iterator[data.Judgment]:
             judged_at=row.judged_at.astimezone(UTC).isoformat(),
             part=part if part in data.PARTS else "",
             slices=tuple(each for each in slices if isinstance(each, str)) if isinstance(slices, list) else (),
-            repeat=row.occasion > 0,
+            repeat=row.occasion not in (0, HINDSIGHT),
             spans=tuple(_span(mark, row.pair__response_a_id) for mark in row.marked),
         )
 
