@@ -39,6 +39,7 @@ ENCODERS = {
 PERCENTS = {
     "shared_share": "shared_percent",
     "repeat_rate": "repeat_percent",
+    "hindsight_rate": "hindsight_percent",
     "gold_rate": "gold_percent",
     "gold_bar": "gold_bar_percent",
     "repeat_bar": "repeat_bar_percent",
@@ -161,9 +162,22 @@ class UploadForm(PlainForm):
     file = forms.FileField(
         label=_("File"),
         max_length=255,
-        help_text=_("JSONL or CSV, also as .gz: judgments, or prompts with their responses."),
+        help_text=_(
+            "JSONL or CSV, also as .gz or in a .zip with pictures: judgments, or prompts with their responses."
+        ),
         error_messages={"empty": _("The file is empty."), "required": _("Choose a file first.")},
     )
+
+
+class PicturesForm(PlainForm):
+    """What pictures answer."""
+
+    prompt = forms.CharField(
+        label=_("What was asked"),
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"class": "in", "rows": 2, "dir": "auto"}),
+    )
+    topic = forms.CharField(label=_("Topic"), max_length=200, required=False)
 
 
 class QuotaForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
@@ -250,6 +264,12 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
         help_text=_("0: a tag or a mark in the text will do."),
     )
     repeat_percent = forms.FloatField(label=_("Shown twice, %"), min_value=0, max_value=50)
+    hindsight_percent = forms.FloatField(
+        label=_("Asked again with hindsight, %"),
+        min_value=0,
+        max_value=100,
+        help_text=_("Of the judgments of pairs where both responses have a consequence; drawn at random."),
+    )
     gold_percent = forms.FloatField(label=_("Pairs with a known answer, %"), min_value=0, max_value=50)
     gold_bar_percent = forms.FloatField(
         label=_("Known answers found, at least %"),
@@ -299,6 +319,8 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
             "quota_day",
             "checks_needed",
             "consequence",
+            "hindsight_trains",
+            "picture_urls",
             "lease_minutes",
             "daily_goal",
             "reward_model",
@@ -314,12 +336,15 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
             "rationales": forms.RadioSelect,
             "choosing": forms.RadioSelect,
             "consequence": forms.RadioSelect,
+            "hindsight_trains": forms.RadioSelect,
         }
         labels = {
             "instructions": _("Instructions for annotators"),
             "rationales": _("Ask for a reason"),
             "choosing": _("Which pair comes next"),
             "consequence": _("Below a bar"),
+            "hindsight_trains": _("After a second look, models learn from"),
+            "picture_urls": _("Imports and the API may name addresses of pictures"),
             "lease_minutes": _("Minutes a pair is kept for somebody"),
             "daily_goal": _("Pairs a day for each person"),
             "refit_every": _("New judgments that start a training run"),
@@ -331,6 +356,10 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
             "lease_minutes": _("Then somebody else may get it."),
             "refit_every": _("0 means: only when somebody starts one."),
             "consequence": _("Every step is logged on the page of quality, and can be taken back there."),
+            "hindsight_trains": _("From the next model version on. Both judgments are kept and exported in any case."),
+            "picture_urls": _(
+                "Our server then fetches a copy of each, from public addresses only. Annotators’ browsers never ask them."
+            ),
             "show_guess": _("Never before it: that would steer them."),
             "source_note": _("Shown with the project."),
         }

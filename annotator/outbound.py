@@ -1,22 +1,29 @@
 """Requests that go out to addresses which somebody else has chosen: never into our own network.
 
 The host is resolved once, every address it has must be public, and the connection goes to the very address that was
-looked at, so that a name which resolves to another one a moment later (rebinding) changes nothing. No redirects, no
-proxies, and of the answer only its status.
+looked at, so that a name which resolves to another one a moment later (rebinding) changes nothing. No proxies. What is
+posted follows no redirects and gets only a status; what is fetched follows a few, each looked at as the first was.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import httpx
 from django.conf import settings
 
 SECONDS = 10.0
+FETCH_SECONDS = 30.0
+"""For a whole file, however slowly it comes."""
 MAX_URL = 500
+MAX_FETCHED_URL = 2_000
+MAX_REDIRECTS = 3
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -29,48 +36,88 @@ class Unanswered(Exception):
     """Nobody answered in time."""
 
 
-def check_url(url: str) -> None:
-    """Raises ``NotAllowed`` for what is no public web address, as far as can be seen without resolving it."""
-    if len(url) > MAX_URL or not url.isascii() or any(character <= " " for character in url):
-        raise NotAllowed(f"expected an address of at most {MAX_URL} ASCII characters without spaces")
+def check_url(url: str, *, private: bool | None = None, longest: int = MAX_URL) -> None:
+    """Raises ``NotAllowed`` for what is no public web address, as far as can be seen without resolving it.
+
+    ``private`` allows http:// and addresses that are not public; unless given, ``WEBHOOKS_PRIVATE`` decides.
+    """
+    private = settings.WEBHOOKS_PRIVATE if private is None else private
+    if len(url) > longest or not url.isascii() or any(character <= " " for character in url):
+        raise NotAllowed(f"expected an address of at most {longest} ASCII characters without spaces")
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
         raise NotAllowed(f"is no address: {error}") from None
-    if parts.scheme != "https" and not (settings.WEBHOOKS_PRIVATE and parts.scheme == "http"):
+    if parts.scheme != "https" and not (private and parts.scheme == "http"):
         raise NotAllowed("must begin with https://")
     if parts.username is not None or parts.password is not None:
         raise NotAllowed("must not hold a user name or a password")
     if not parts.hostname:
         raise NotAllowed("names no host")
     try:
-        _check_public(ipaddress.ip_address(parts.hostname))
+        _check_public(ipaddress.ip_address(parts.hostname), private=private)
     except ValueError:
         if parts.hostname == "localhost" or parts.hostname.endswith((".localhost", ".local", ".internal")):
-            _check_private_allowed(parts.hostname)
+            _check_private_allowed(parts.hostname, private=private)
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
     """POST to a checked address and give the answer's status. Raises ``NotAllowed`` or ``Unanswered``."""
     check_url(url)
+    with _asked("POST", url, private=settings.WEBHOOKS_PRIVATE, body=body, headers=headers) as response:
+        return response.status_code
+
+
+def fetch(url: str, *, most: int) -> bytes:
+    """GET a file of at most ``most`` bytes. Raises ``NotAllowed`` (also for where a redirect leads) or ``Unanswered``."""
+    private, until = settings.PICTURES_PRIVATE, time.monotonic() + FETCH_SECONDS
+    for _ in range(MAX_REDIRECTS + 1):
+        check_url(url, private=private, longest=MAX_FETCHED_URL)
+        with _asked("GET", url, private=private, headers={"Accept": "image/*", "User-Agent": "Attune"}) as response:
+            if response.has_redirect_location:
+                url = str(httpx.URL(url).join(response.headers["location"]))
+                continue
+            if response.status_code != HTTPStatus.OK:
+                raise Unanswered(f"answered {response.status_code}")
+            return _body(response, most, until)
+    raise Unanswered(f"redirects more than {MAX_REDIRECTS} times")
+
+
+def _body(response: httpx.Response, most: int, until: float) -> bytes:
+    data = bytearray()
+    for piece in response.iter_bytes():
+        data += piece
+        if len(data) > most:
+            raise NotAllowed(f"has more than {most:,} bytes")
+        if time.monotonic() > until:
+            raise Unanswered(f"took longer than {FETCH_SECONDS:.0f} seconds")
+    return bytes(data)
+
+
+@contextmanager
+def _asked(
+    method: str, url: str, *, private: bool, headers: Mapping[str, str], body: bytes | None = None
+) -> Iterator[httpx.Response]:
+    """A request to the very address that was looked at. Raises ``NotAllowed`` or ``Unanswered``."""
     parts = httpx.URL(url)
     host = parts.host
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    address = _resolved(host, port)
+    address = _resolved(host, parts.port or (443 if parts.scheme == "https" else 80), private=private)
     sent = {**headers, "Host": parts.netloc.decode()}
     try:
         with httpx.Client(timeout=SECONDS, follow_redirects=False, trust_env=False) as client:
-            request = client.build_request("POST", parts.copy_with(host=str(address)), content=body, headers=sent)
+            request = client.build_request(method, parts.copy_with(host=str(address)), content=body, headers=sent)
             request.extensions["sni_hostname"] = host
             response = client.send(request, stream=True)
-            response.close()
-            return response.status_code
+            try:
+                yield response
+            finally:
+                response.close()
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         raise Unanswered(f"{type(error).__name__}: {error}"[:300]) from error
 
 
-def _resolved(host: str, port: int) -> Address:
+def _resolved(host: str, port: int, *, private: bool) -> Address:
     """The first of the host's addresses, all of which are public."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -78,11 +125,11 @@ def _resolved(host: str, port: int) -> Address:
         raise Unanswered(f"{host} has no address: {error}") from error
     addresses = [ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in found]
     for address in addresses:
-        _check_public(address)
+        _check_public(address, private=private)
     return addresses[0]
 
 
-def _check_public(address: Address) -> None:
+def _check_public(address: Address, *, private: bool) -> None:
     inner = [address]
     if isinstance(address, ipaddress.IPv6Address):
         inner += [each for each in (address.ipv4_mapped, address.sixtofour) if each]
@@ -90,9 +137,9 @@ def _check_public(address: Address) -> None:
         if address in ipaddress.ip_network("64:ff9b::/96"):
             inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     if not all(each.is_global and not each.is_multicast for each in inner):
-        _check_private_allowed(str(address))
+        _check_private_allowed(str(address), private=private)
 
 
-def _check_private_allowed(host: str) -> None:
-    if not settings.WEBHOOKS_PRIVATE:
+def _check_private_allowed(host: str, *, private: bool) -> None:
+    if not private:
         raise NotAllowed(f"{host} is not a public address")

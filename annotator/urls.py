@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from annotator.views import history, home, importance, judge
+from annotator.views import history, home, importance, judge, pictures
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/judge/undo/", judge.undo, name="judge_undo"),
     path("projects/<slug:slug>/judge/ahead/", judge.ahead, name="judge_ahead"),
     path("projects/<slug:slug>/judge/draft/", judge.draft, name="judge_draft"),
+    path("projects/<slug:slug>/pictures/<str:name>", pictures.picture, name="picture"),
     path("projects/<slug:slug>/importance/", importance.importance, name="importance"),
     path("projects/<slug:slug>/history/", history.history, name="history"),
     path("projects/<slug:slug>/history/<int:pk>/", history.revise_page, name="history_revise"),

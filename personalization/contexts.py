@@ -58,7 +58,9 @@ def context_of(
     key = (annotator_id, served.digest)
     known, found = _sets.get(key), None
     if known and signature and not known.unused:
-        found = _joined(known, evidence.standing(annotator_id, known.last) if added is None else added, model, served)
+        news = evidence.standing(annotator_id, known.last) if added is None else added
+        if not any(each.supersedes for each in news):  # else something known counts no more
+            found = _joined(known, news, model, served)
     if found is None or found.signature != signature:
         found = _joined(_EMPTY, evidence.standing(annotator_id), model, served)
     _sets.keep(key, found)

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection, transaction
-from django.db.models import Count, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import JSONObject
 
 from annotator.errors import Conflict, Invalid
-from annotator.models import Judgment, Project, Response, Span, User
+from annotator.models import HINDSIGHT, Judgment, Project, Response, Span, User
 from annotator.services import audit
 from attune import data
 from training import store
@@ -58,13 +58,23 @@ def usable_judgments(
 ) -> QuerySet[Judgment]:
     """What a model of the project learns from: current, not withdrawn, not skipped, of annotators in training.
 
-    Those whom their checks left out (``Annotator.dropped_at``) are not in it, unless ``filters`` say so. ``at``: as it was at
-    that moment, but for consent: who has taken theirs back since is not in it.
+    Those whom their checks left out (``Annotator.dropped_at``) are not in it, unless ``filters`` say so. Of a pair that was
+    judged again with hindsight, ``Project.hindsight_trains`` says which judgment is, or both. ``at``: as it was at that
+    moment, but for consent: who has taken theirs back since is not in it.
     """
-    rows = _consented(project, at, filters)
+    rows = _looks(project, _consented(project, at, filters))
     if filters.failed_checks == "keep":
         return rows
     return rows.filter(annotator__dropped_at=None) if at is None else rows.exclude(annotator__in=dropped_at(at))
+
+
+def _looks(project: Project, judged: QuerySet[Judgment]) -> QuerySet[Judgment]:
+    if project.hindsight_trains == Project.Looks.FIRST:
+        return judged.exclude(occasion=HINDSIGHT)
+    if project.hindsight_trains == Project.Looks.BOTH:
+        return judged
+    again = judged.filter(annotator=OuterRef("annotator"), pair=OuterRef("pair"), occasion=HINDSIGHT)
+    return judged.exclude(Q(occasion=0) & Exists(again))
 
 
 def _consented(project: Project, at: datetime | None, filters: SnapshotFilters) -> QuerySet[Judgment]:
@@ -106,8 +116,8 @@ def take_snapshot(
         with _one_moment():
             rows = usable_judgments(project, at=at, filters=filters)
             last = rows.aggregate(last=Max("id"))["last"] or 0
-            dropped = _dropped(project, at, filters)
-            about = {"project": project.slug, "last_judgment": last, **dropped, **_asked(at, filters)}
+            dropped, looks = _dropped(project, at, filters), {"looks": project.hindsight_trains}
+            about = {"project": project.slug, "last_judgment": last, **looks, **dropped, **_asked(at, filters)}
             digest = data.write_snapshot(
                 work / "snapshot", _responses(rows, tally), _judgments(project, rows, tally), about
             )
@@ -236,7 +246,7 @@ def _judgments(project: Project, usable: QuerySet[Judgment], tally: _Tally) -> I
             judged_at=row.judged_at.astimezone(UTC).isoformat(),
             part=part if part in data.PARTS else "",
             slices=tuple(each for each in slices if isinstance(each, str)) if isinstance(slices, list) else (),
-            repeat=row.occasion > 0,
+            repeat=row.occasion not in (0, HINDSIGHT),
             spans=tuple(_span(mark, row.pair__response_a_id) for mark in row.marked),
         )
 

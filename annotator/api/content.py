@@ -91,7 +91,7 @@ class PromptsView(APIView):
             prompt = add_prompt(
                 project=project,
                 prompt=said["prompt"],
-                responses=[ResponseInSerializer.new(each) for each in said["responses"]],
+                responses=[ResponseInSerializer.new(each, said["after"]) for each in said["responses"]],
                 ref=said["ref"],
                 topic=said["topic"],
                 about=said["about"],

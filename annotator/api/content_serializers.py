@@ -11,8 +11,9 @@ from rest_framework import serializers
 from annotator.api.fields import Number, StrictSerializer, Text, Truth, Whole
 from annotator.api.serializers import MessageSerializer
 from annotator.models import Pair, Project, Prompt
+from annotator.models import Response as ResponseRow
 from annotator.models.content import GOLD_CHOICES, MAX_TEXT
-from annotator.services.content import MAX_REF, NewResponse
+from annotator.services.content import MAX_REF, NewResponse, turns_problem
 from annotator.services.projects import TEMPLATES
 
 MOST_RESPONSES = 64
@@ -44,6 +45,19 @@ class PromptField(serializers.Field[Any, Any, Any, Any]):
                 raise serializers.ValidationError(f"Message {n} has a wrong role or no text as its content.")
         if data[-1]["role"] != "user":
             raise serializers.ValidationError("The last message must be the user's.")
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+@extend_schema_field({"type": "array", "maxItems": 500, "items": _MESSAGE})
+class TurnsField(serializers.Field[Any, Any, Any, Any]):
+    """Messages that follow a response."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if problem := turns_problem(data):
+            raise serializers.ValidationError(f"{problem[0].upper()}{problem[1:]}.")
         return data
 
     def to_representation(self, value: Any) -> Any:
@@ -95,6 +109,9 @@ class SettingsInSerializer(StrictSerializer):
     daily_goal = Whole(min_value=0, max_value=32_767, required=False)
     repeat_rate = Number(min_value=0, max_value=0.5, required=False)
     gold_rate = Number(min_value=0, max_value=0.5, required=False)
+    hindsight_rate = Number(min_value=0, max_value=1, required=False, help_text="Share of judgments asked again.")
+    hindsight_trains = serializers.ChoiceField(Project.Looks.choices, required=False)
+    picture_urls = Truth(required=False, help_text="Pictures may be named by address; the server fetches a copy.")
     refit_every = Whole(min_value=0, max_value=2**31 - 1, required=False)
     show_guess = Truth(required=False)
     source_note = Text(required=False)
@@ -105,16 +122,29 @@ class SettingsInSerializer(StrictSerializer):
 
 @extend_schema_serializer(component_name="ResponseIn")
 class ResponseInSerializer(StrictSerializer):
-    text = Text(max_length=MAX_TEXT, allow_blank=False)
+    text = Text(max_length=MAX_TEXT, allow_blank=False, help_text="What it says; of a picture, what it shows.")
     ref = Text(max_length=MAX_REF, default="", help_text="Your id; made of what it says unless given.")
     source = Text(  # type: ignore[assignment]
         max_length=MAX_REF, default="", help_text="What wrote it; never shown to annotators."
     )
     about = ObjectField(default=dict)
+    picture = Text(
+        max_length=2_000, default="", help_text="Name of a stored picture, or an address that the project may fetch."
+    )
+    after = TurnsField(default=list, help_text="How the conversation went on after it.")
+    consequence = Text(max_length=MAX_TEXT, default="", help_text="What came of following it; for second looks.")
 
     @staticmethod
-    def new(said: dict[str, Any]) -> NewResponse:
-        return NewResponse(said["text"], said["ref"], said["source"], said["about"])
+    def new(said: dict[str, Any], after: list[dict[str, str]] | None = None) -> NewResponse:
+        return NewResponse(
+            said["text"],
+            said["ref"],
+            said["source"],
+            said["about"],
+            said["picture"],
+            said["after"] or after or [],
+            said["consequence"],
+        )
 
 
 @extend_schema_serializer(component_name="PromptIn")
@@ -124,6 +154,7 @@ class PromptInSerializer(StrictSerializer):
     topic = Text(max_length=MAX_REF, default="")
     about = ObjectField(default=dict)
     responses = ResponseInSerializer(many=True, default=list, max_length=MOST_RESPONSES)  # type: ignore[call-arg]
+    after = TurnsField(default=list, help_text="How it went on, for responses that do not say so themselves.")
     pairs = Whole(min_value=0, max_value=2016, allow_null=True, default=None, help_text="Pairs to make; null: all.")
 
 
@@ -140,7 +171,40 @@ class ResponseSerializer(serializers.Serializer[Any]):
     ref = serializers.CharField()
     text = serializers.CharField()
     source = serializers.CharField()  # type: ignore[assignment]
+    picture = serializers.SerializerMethodField(help_text="Name of its picture; null for a text.")
+    after = MessageSerializer(many=True)
+    consequence = serializers.CharField()
     about = ObjectField()
+
+    def get_picture(self, row: ResponseRow) -> str | None:
+        return row.picture.name if row.picture else None
+
+
+@extend_schema_serializer(component_name="PictureIn")
+class PictureInSerializer(StrictSerializer):
+    url = Text(
+        max_length=2_000, allow_blank=False, help_text="Where the server is to fetch it, if the project allows that."
+    )
+
+
+@extend_schema_serializer(component_name="Picture")
+class PictureSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(help_text="What responses call it: the digest of the stored file.")
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+    size = serializers.IntegerField(help_text="Bytes.")
+    created_at = serializers.DateTimeField()
+
+
+class ConsequenceRowSerializer(StrictSerializer):
+    prompt = Text(max_length=MAX_REF, help_text="The prompt's ref.")
+    response = Text(max_length=MAX_REF, help_text="The response's ref.")
+    text = Text(max_length=MAX_TEXT, help_text="What came of following it; empty takes it away.")
+
+
+@extend_schema_serializer(component_name="ConsequencesIn")
+class ConsequencesInSerializer(StrictSerializer):
+    consequences = ConsequenceRowSerializer(many=True, max_length=1_000, allow_empty=False)  # type: ignore[call-arg]
 
 
 @extend_schema_serializer(component_name="Prompt")
@@ -159,7 +223,7 @@ class PromptDetailSerializer(PromptSerializer):
 
     @extend_schema_field(ResponseSerializer(many=True))
     def get_responses(self, prompt: Prompt) -> Any:
-        return ResponseSerializer(prompt.responses.all(), many=True).data
+        return ResponseSerializer(prompt.responses.select_related("picture"), many=True).data
 
     def get_pairs(self, prompt: Prompt) -> int:
         return prompt.pairs.filter(withdrawn_at=None).count()

@@ -30,6 +30,7 @@ _HELP = {
     "both_bad": "Left out, or treated as ties; in `kto` both are then undesirable.",
     "flagged": "Judgments of pairs that somebody flagged.",
     "repeats": "Hidden second looks.",
+    "hindsight": "Of pairs judged again once the consequences were shown: the first judgment, the second, or both.",
     "people": "Those who let their judgments go into training, or all.",
     "failed_checks": "Annotators whom their checks have dropped.",
     "simulated": "Simulated annotators.",

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -32,10 +33,10 @@ from annotator.api.serializers import (
 )
 from annotator.api.writes import client_key, idempotency_key, written_once
 from annotator.errors import AnnotatorError, NotFound
-from annotator.models import Annotator, ApiToken, Assignment, Judgment, Role, User
+from annotator.models import HINDSIGHT, Annotator, ApiToken, Assignment, Judgment, Role, User
 from annotator.services.answers import as_shown
 from annotator.services.aspects import aspects_of
-from annotator.services.dealing import Dealt, deal
+from annotator.services.dealing import Dealt, Shown, deal
 from annotator.services.judging import record, revise, withdraw
 from annotator.services.people import annotator_by_ref, annotator_of
 
@@ -293,14 +294,25 @@ def _next(dealt: Dealt, annotator: Annotator) -> dict[str, Any]:
         "assignment": dealt.key,
         "annotator": annotator.ref,
         "prompt": {"ref": dealt.prompt_ref, "messages": dealt.messages},
-        "a": {"text": dealt.left.text},
-        "b": {"text": dealt.right.text},
+        "a": _shown(dealt, dealt.left, annotator.project.slug),
+        "b": _shown(dealt, dealt.right, annotator.project.slug),
+        "hindsight": dealt.occasion == HINDSIGHT,
         "reason_tags": annotator.project.reason_tags,
         "aspects": AspectOutSerializer(aspects_of(annotator.project), many=True).data,
         "rationales": annotator.project.rationales,
         "rationale_min": annotator.project.rationale_min,
         "lease_until": dealt.lease_until,
     }
+
+
+def _shown(dealt: Dealt, shown: Shown, slug: str) -> dict[str, Any]:
+    """A response as an annotator may see it: what came of it with a second look only."""
+    picture = shown.picture
+    found: dict[str, Any] = {"text": shown.text, "picture": None, "after": shown.after, "consequence": ""}
+    if picture:
+        url = reverse("api_picture", args=[slug, picture.name])
+        found["picture"] = {"name": picture.name, "width": picture.width, "height": picture.height, "url": url}
+    return found | {"consequence": shown.consequence} if dealt.occasion == HINDSIGHT else found
 
 
 def _stored(judgment: Judgment, assignment_key: UUID | None) -> dict[str, Any]:

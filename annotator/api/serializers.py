@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from annotator.api import examples
 from annotator.api.fields import Number, StrictSerializer, Text, Truth, Whole
-from annotator.models import Aspect, Flag, Judgment, Project, Role, Span
+from annotator.models import HINDSIGHT, Aspect, Flag, Judgment, Project, Role, Span
 from annotator.services.answers import (
     CHOICES as CHOICES_ON_SCREEN,
 )
@@ -104,8 +104,18 @@ class NextPromptSerializer(serializers.Serializer[Any]):
     messages = MessageSerializer(many=True)
 
 
+class NextPictureSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+    url = serializers.CharField(help_text="Path on this server; with the same token.")
+
+
 class NextResponseSerializer(serializers.Serializer[Any]):
-    text = serializers.CharField()
+    text = serializers.CharField(help_text="What it says; of a picture, what it shows.")
+    picture = NextPictureSerializer(allow_null=True)
+    after = MessageSerializer(many=True, help_text="How the conversation went on after it.")
+    consequence = serializers.CharField(help_text="What came of following it; with a second look only, else empty.")
 
 
 @extend_schema_serializer(component_name="NextPair", examples=examples.NEXT)
@@ -115,6 +125,7 @@ class NextSerializer(serializers.Serializer[Any]):
     prompt = NextPromptSerializer()
     a = NextResponseSerializer(help_text="The response to show on the left.")
     b = NextResponseSerializer(help_text="The response to show on the right.")
+    hindsight = serializers.BooleanField(help_text="A second look: say which is better now that you know.")
     reason_tags = ReasonTagSerializer(many=True)
     aspects = AspectOutSerializer(many=True)
     rationales = serializers.ChoiceField(Project.Rationales.choices)
@@ -260,6 +271,7 @@ class JudgmentSerializer(serializers.Serializer[Any]):
     skip_reason = serializers.CharField()
     swapped = serializers.BooleanField(help_text="`response_b` was shown on the left.")
     repeat = serializers.SerializerMethodField(help_text="A hidden second look.")
+    hindsight = serializers.SerializerMethodField(help_text="Given after what came of either response was shown.")
     rationale = serializers.SerializerMethodField()
     tags = serializers.SerializerMethodField()
     spans = SpanOutSerializer(many=True, help_text="Marked stretches.")
@@ -270,7 +282,10 @@ class JudgmentSerializer(serializers.Serializer[Any]):
     judged_at = serializers.DateTimeField()
 
     def get_repeat(self, judgment: Judgment) -> bool:
-        return judgment.occasion > 0
+        return judgment.occasion not in (0, HINDSIGHT)
+
+    def get_hindsight(self, judgment: Judgment) -> bool:
+        return judgment.occasion == HINDSIGHT
 
     def get_rationale(self, judgment: Judgment) -> str:
         rationale = getattr(judgment, "rationale", None)

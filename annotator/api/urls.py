@@ -22,6 +22,7 @@ from annotator.api.judging import (
     WithdrawView,
 )
 from annotator.api.pairs import DecisionView, GoldView, PinView
+from annotator.api.pictures import ConsequencesView, PicturesView, PictureView
 from annotator.api.projects import ProjectArchiveView, ProjectsView, ProjectView
 from annotator.api.quality import QualityView
 from annotator.api.tokens import TokenRevokeView, TokenRotateView, TokensView, TokenView
@@ -52,6 +53,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{PROJECT}prompts", PromptsView.as_view(), name="api_prompts"),
     path(f"{PROJECT}prompts/<path:ref>/responses", ResponsesView.as_view(), name="api_responses"),
     path(f"{PROJECT}prompts/<path:ref>", PromptView.as_view(), name="api_prompt"),
+    path(f"{PROJECT}pictures", PicturesView.as_view(), name="api_pictures"),
+    path(f"{PROJECT}pictures/<str:name>", PictureView.as_view(), name="api_picture"),
+    path(f"{PROJECT}consequences", ConsequencesView.as_view(), name="api_consequences"),
     path(f"{PROJECT}pairs", PairsView.as_view(), name="api_pairs"),
     path(f"{PROJECT}pairs/<int:pk>/withdraw", PairStateView.as_view(act="withdraw"), name="api_pair_withdraw"),
     path(f"{PROJECT}pairs/<int:pk>/restore", PairStateView.as_view(act="restore"), name="api_pair_restore"),

@@ -12,7 +12,7 @@ from django.db.models import Count, Max, Min, Q
 from annotator.exports.dataset_options import DatasetOptions
 from annotator.exports.dataset_rows import COLUMNS, Column
 from annotator.exports.options import Tally
-from annotator.models import Annotator, Judgment, Project, QualityReport
+from annotator.models import HINDSIGHT, Annotator, Judgment, Project, QualityReport, Response
 
 if TYPE_CHECKING:
     from annotator.exports.datasets import DataFile
@@ -24,6 +24,7 @@ DECISIONS = {
     "both_bad": "“Both bad”",
     "flagged": "Pairs that somebody flagged",
     "repeats": "Hidden second looks",
+    "hindsight": "Pairs judged again once the consequences were shown",
     "people": "Annotators",
     "failed_checks": "Annotators whose checks failed",
     "simulated": "Simulated annotators",
@@ -47,6 +48,11 @@ class Facts:
     first: datetime | None
     last: datetime | None
     quality: Mapping[str, Any]
+    pictures: int
+    """Responses that are pictures."""
+    middles: int
+    """Responses after which the conversation went on."""
+    second_looks: int
 
     @property
     def name(self) -> str:
@@ -70,6 +76,7 @@ def facts_of(project: Project, options: DatasetOptions, tally: Tally) -> Facts:
         people=Count("pk", distinct=True, filter=Q(simulated=False)),
         simulated=Count("pk", distinct=True, filter=Q(simulated=True)),
     )
+    responses = Response.objects.filter(prompt__project=project)
     report = QualityReport.objects.filter(project=project).defer("aggregates").first()
     return Facts(
         project,
@@ -82,6 +89,9 @@ def facts_of(project: Project, options: DatasetOptions, tally: Tally) -> Facts:
         span["first"],
         span["last"],
         report.body if report else {},
+        responses.exclude(picture=None).count(),
+        responses.exclude(after=[]).count(),
+        standing.filter(occasion=HINDSIGHT).count(),
     )
 
 
@@ -137,10 +147,38 @@ def _how(facts: Facts) -> str:
         f"Up to {project.overlap} people were asked about a pair. Reasons in words: {project.get_rationales_display().lower()}."
         + (f" Reason tags: {tags}." if tags else ""),
     ]
+    lines += [words for count, words in _beside(facts) if count]
     if project.instructions.strip():
         quoted = "\n".join(f"> {line}" for line in project.instructions.strip().splitlines())
         lines += ["They were told:", quoted]
     return "\n\n".join(lines)
+
+
+def _beside(facts: Facts) -> list[tuple[int, str]]:
+    return [
+        (
+            facts.pictures,
+            (
+                f"{facts.pictures:,} of the responses are pictures. Their text is what the owner says that they show, and is all that"
+                " these rows and text models see of them; `…_picture` names the file, which is not part of this dataset. The"
+                " owner’s export of judgments as a zip holds the files."
+            ),
+        ),
+        (
+            facts.middles,
+            (
+                f"{facts.middles:,} of the responses sit in the middle of a conversation: annotators also saw how it went on"
+                " (`…_after`)."
+            ),
+        ),
+        (
+            facts.second_looks,
+            (
+                f"{facts.second_looks:,} judgments are second looks, given by the same person after what came of following each"
+                " response was shown; which of the two are here is among the decisions."
+            ),
+        ),
+    ]
 
 
 def _agreement(facts: Facts) -> str:

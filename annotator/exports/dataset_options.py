@@ -31,6 +31,7 @@ Ties = Literal["drop", "both"]
 Both = Literal["drop", "tie"]
 Flagged = Literal["drop", "keep"]
 Repeats = Literal["drop", "keep"]
+Looks = Literal["first", "hindsight", "both"]
 People = Literal["training", "all"]
 Checks = Literal["drop", "keep"]
 Simulated = Literal["include", "exclude", "only"]
@@ -46,6 +47,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "both_bad": get_args(Both),
     "flagged": get_args(Flagged),
     "repeats": get_args(Repeats),
+    "hindsight": get_args(Looks),
     "people": get_args(People),
     "failed_checks": get_args(Checks),
     "simulated": get_args(Simulated),
@@ -63,7 +65,8 @@ class DatasetOptions:
 
     ties: leave them out, or give each in both directions, marked. both_good, both_bad: leave them out, or
     treat them as ties; in ``kto`` both responses are then desirable, or undesirable. flagged: judgments of pairs that
-    somebody flagged for the owner. repeats: hidden second looks. people: those who let their judgments go into
+    somebody flagged for the owner. repeats: hidden second looks. hindsight: of pairs that were judged again
+    once the consequences were shown, the first judgment, the second, or both. people: those who let their judgments go into
     training, or all. failed_checks: annotators whom their checks have dropped. split: whole annotators, whole prompts, or
     a moment in time apart, ``held_out`` of them (0 to 0.5) each for validation and test. names: annotators by a hash that
     is salted with ``salt`` (the project's own for this form unless given), so that two exports can't be joined, or by their
@@ -77,6 +80,7 @@ class DatasetOptions:
     both_bad: Both = "drop"
     flagged: Flagged = "drop"
     repeats: Repeats = "drop"
+    hindsight: Looks = "first"
     people: People = "training"
     failed_checks: Checks = "drop"
     simulated: Simulated = "include"

@@ -14,8 +14,10 @@ from django.db import connection, transaction
 
 from annotator.exports.dataset_options import DatasetOptions, Form, Pseudonyms
 from annotator.exports.options import Tally
+from annotator.exports.rows import AGAIN, beside_of, look_left_out
 from annotator.exports.splitting import splitter
-from annotator.models import Project
+from annotator.models import HINDSIGHT, Project
+from annotator.selectors.content import beside
 
 CHUNK = 500
 Row = dict[str, Any]
@@ -50,15 +52,18 @@ class Said(NamedTuple):
     tags: str
     judged_at: datetime
     seconds: float | None
+    again: bool
+    a_beside: str | None
+    b_beside: str | None
 
 
-_QUERY = """
+_QUERY = f"""
 SELECT j.id, n.ref, n.simulated, n.in_training, n.dropped_at IS NOT NULL,
        q.id IN (SELECT fj.pair_id FROM annotator_flag f JOIN annotator_judgment fj ON fj.id = f.judgment_id
                  WHERE fj.project_id = %(project)s AND fj.current AND NOT fj.withdrawn),
        p.ref, p.digest, p.messages::text, p.topic, q.id,
        a.ref, a.text, a.source, b.ref, b.text, b.source, j.choice, j.strength, j.swapped, j.occasion,
-       coalesce(r.text, ''), coalesce(r.tags::text, '[]'), j.judged_at, j.seconds
+       coalesce(r.text, ''), coalesce(r.tags::text, '[]'), j.judged_at, j.seconds, {{again}}, {beside("a")}, {beside("b")}
   FROM annotator_judgment j
   JOIN annotator_annotator n ON n.id = j.annotator_id
   JOIN annotator_pair q ON q.id = j.pair_id
@@ -67,7 +72,7 @@ SELECT j.id, n.ref, n.simulated, n.in_training, n.dropped_at IS NOT NULL,
   JOIN annotator_response b ON b.id = q.response_b_id
   LEFT JOIN annotator_rationale r ON r.judgment_id = j.id
  WHERE j.project_id = %(project)s AND j.current AND NOT j.withdrawn
- ORDER BY {order}
+ ORDER BY {{order}}
 """
 _SPANS = """
 SELECT s.judgment_id, x.ref, s.start, s."end", s.quote, s.good, s.tag, s.comment, x.id = q.response_a_id
@@ -117,6 +122,13 @@ _SOURCES = (
     Column("rejected_id", "text", "The owner's id of the response."),
     Column("chosen_source", "text", "What wrote it."),
     Column("rejected_source", "text", "What wrote it."),
+    Column("chosen_picture", "text", "Name of its picture; the response’s text then says what it shows."),
+    Column("rejected_picture", "text", "Name of its picture; the response’s text then says what it shows."),
+    Column("chosen_after", "messages", "How the conversation went on after it, if the pair sat in the middle of one."),
+    Column(
+        "rejected_after", "messages", "How the conversation went on after it, if the pair sat in the middle of one."
+    ),
+    Column("hindsight", "flag", "Given after what came of following the responses was shown."),
 )
 _PROMPT = Column("prompt", "messages", "The conversation so far.")
 COLUMNS: dict[Form, tuple[Column, ...]] = {
@@ -216,10 +228,11 @@ def dataset_rows(project: Project, options: DatasetOptions, tally: Tally) -> Ite
         yield row
 
 
-def said_of(project: Project, order: str) -> Iterator[Said]:
+def said_of(project: Project, order: str, options: DatasetOptions) -> Iterator[Said]:
     """Judgments that stand, from a cursor, in one of the orders above."""
+    again = AGAIN if options.hindsight == "hindsight" else "false"
     with transaction.atomic(), connection.chunked_cursor() as cursor:
-        cursor.execute(_QUERY.format(order=order), {"project": project.pk})
+        cursor.execute(_QUERY.format(order=order, again=again), {"project": project.pk})
         while found := cursor.fetchmany(CHUNK):
             yield from map(Said._make, found)
 
@@ -245,7 +258,8 @@ def _left_out(each: Said, options: DatasetOptions) -> str:
         return "by simulated annotators" if each.simulated else "by people"
     if options.flagged == "drop" and each.flagged:
         return "of flagged pairs"
-    return "hidden repeats" if options.repeats == "drop" and each.occasion else ""
+    look = look_left_out(each.occasion, each.again, options.hindsight)
+    return "" if look == "hidden repeats" and options.repeats == "keep" else look
 
 
 def _no_preference(each: Said, options: DatasetOptions) -> str:
@@ -263,7 +277,7 @@ def _no_preference(each: Said, options: DatasetOptions) -> str:
 def _one_by_one(project: Project, options: DatasetOptions, tally: Tally) -> Iterator[Row]:
     names, split = Pseudonyms(project, options), splitter(project, options)
     answers = options.form == "rationales"
-    for each in _kept(said_of(project, JUDGED), options, tally, answers=answers):
+    for each in _kept(said_of(project, JUDGED, options), options, tally, answers=answers):
         who = {"annotator": names.of(each.annotator), "simulated": each.simulated}
         yield from _rows_of(each, options.form, who, split(each.annotator, each.prompt_digest, each.judged_at))
 
@@ -291,7 +305,7 @@ def _preference(each: Said, form: Form, who: Row, split: str) -> Iterator[Row]:
         reasons = {"strength": each.strength, "tie": tie, "rationale": each.rationale, "tags": tags}
         ids = {"chosen_id": _id(each, chosen), "rejected_id": _id(each, rejected)}
         sources = {"chosen_source": _source(each, chosen), "rejected_source": _source(each, rejected)}
-        yield {**row, **who, **reasons, **ids, **sources, **_tail(each, split)}
+        yield {**row, **who, **reasons, **ids, **sources, **_beside(each, chosen, rejected), **_tail(each, split)}
 
 
 def _kto(each: Said, who: Row, split: str) -> Iterator[Row]:
@@ -357,7 +371,7 @@ def _prompts(project: Project, options: DatasetOptions, _tally: Tally) -> Iterat
 def _ranked(project: Project, options: DatasetOptions, tally: Tally) -> Iterator[Row]:
     """By each annotator, the responses to a prompt in the order of the comparisons that they won (Copeland)."""
     names, split = Pseudonyms(project, options), splitter(project, options)
-    said = _kept(said_of(project, _BY_PERSON_AND_PROMPT), options, tally, answers=True)
+    said = _kept(said_of(project, _BY_PERSON_AND_PROMPT, options), options, tally, answers=True)
     for _, group in groupby(said, key=lambda each: (each.prompt_id, each.annotator)):
         rows = list(group)
         last = rows[-1]
@@ -396,7 +410,7 @@ def _agrees(each: Said, ranks: dict[str, int]) -> bool:
 def _contexts(project: Project, options: DatasetOptions, tally: Tally) -> Iterator[Row]:
     """A row for each annotator: what few-shot and variational models take in."""
     names, split = Pseudonyms(project, options), splitter(project, options)
-    said = _kept(said_of(project, _BY_PERSON), options, tally)
+    said = _kept(said_of(project, _BY_PERSON, options), options, tally)
     for _, group in groupby(said, key=attrgetter("annotator")):
         rows = list(group)
         judgments = [
@@ -423,7 +437,7 @@ def _contexts(project: Project, options: DatasetOptions, tally: Tally) -> Iterat
 
 def _spans(project: Project, options: DatasetOptions, tally: Tally) -> Iterator[Row]:
     names, split = Pseudonyms(project, options), splitter(project, options)
-    said = _kept(said_of(project, JUDGED), options, tally, answers=True)
+    said = _kept(said_of(project, JUDGED, options), options, tally, answers=True)
     for batch in _batches(said, CHUNK):
         by_judgment: dict[int, list[Any]] = {}
         with connection.cursor() as cursor:
@@ -454,7 +468,7 @@ def _spans(project: Project, options: DatasetOptions, tally: Tally) -> Iterator[
 def _label_studio(project: Project, options: DatasetOptions, tally: Tally) -> Iterator[Row]:
     """A task for each pair, an annotation for each judgment; ties and both bad as choices beside the comparison."""
     names = Pseudonyms(project, options)
-    said = _kept(said_of(project, _BY_PAIR), options, tally, answers=True)
+    said = _kept(said_of(project, _BY_PAIR, options), options, tally, answers=True)
     for _, group in groupby(said, key=attrgetter("pair")):
         rows = list(group)
         first = rows[0]
@@ -498,7 +512,7 @@ def _results(each: Said) -> list[Row]:
 def _argilla(project: Project, options: DatasetOptions, tally: Tally) -> Iterator[Row]:
     """A record for each pair, with every annotator's responses to the questions ``preference`` and ``rationale``."""
     names = Pseudonyms(project, options)
-    said = _kept(said_of(project, _BY_PAIR), options, tally, answers=True)
+    said = _kept(said_of(project, _BY_PAIR, options), options, tally, answers=True)
     for _, group in groupby(said, key=attrgetter("pair")):
         rows = list(group)
         first = rows[0]
@@ -539,6 +553,17 @@ def _id(each: Said, side: str) -> str:
 
 def _source(each: Said, side: str) -> str:
     return each.a_source if side == "a" else each.b_source
+
+
+def _beside(each: Said, chosen: str, rejected: str) -> Row:
+    found = {"a": beside_of(each.a_beside), "b": beside_of(each.b_beside)}
+    return {
+        "chosen_picture": found[chosen].picture,
+        "rejected_picture": found[rejected].picture,
+        "chosen_after": found[chosen].after,
+        "rejected_after": found[rejected].after,
+        "hindsight": each.occasion == HINDSIGHT,
+    }
 
 
 def _answer(text: str) -> list[Message]:

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from annotator.errors import Invalid
 
 Format = Literal["judgments", "trl", "pairs", "people"]
-FileType = Literal["jsonl", "csv"]
+FileType = Literal["jsonl", "csv", "zip"]
 Sides = Literal["pair", "shown"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 FILE_TYPES: tuple[FileType, ...] = get_args(FileType)
@@ -19,7 +19,7 @@ SIDES: tuple[Sides, ...] = get_args(Sides)
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
     """``format`` judgments as kept; trl: preference rows with an explicit prompt; pairs: aggregated answers and the last
-    word; people: figures of each annotator. ``type`` of the file.
+    word; people: figures of each annotator. ``type`` of the file; a zip holds the judgments and the pictures they are of.
 
     ``sides``: ``a`` and ``b`` are the pair's own (``swapped`` says if b was on the left), or as shown, ``a`` on the left.
     ``revisions`` adds judgments that were changed or withdrawn since. Both are for judgments only. Raises ``Invalid``.
@@ -37,6 +37,8 @@ class ExportOptions:
             for name, values in allowed.items()
             if getattr(self, name) not in values
         }
+        if self.type == "zip" and self.format != "judgments":
+            fields.setdefault("type", "A zip is for judgments, with their pictures.")
         if fields:
             raise Invalid(" ".join(fields.values()), fields=fields)
 

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from annotator.cells import guarded
+from annotator.exports.archives import with_pictures
 from annotator.exports.options import ExportOptions, Tally
 from annotator.exports.quality_rows import PAIR_COLUMNS, PEOPLE_COLUMNS, pair_rows, people_rows
 from annotator.exports.rows import JUDGMENT_COLUMNS, TRL_COLUMNS, Row, export_rows
@@ -19,14 +20,20 @@ log = logging.getLogger(__name__)
 PIECE = 64_000
 """Bytes gathered before they are handed on."""
 COLUMNS = {"judgments": JUDGMENT_COLUMNS, "trl": TRL_COLUMNS, "pairs": PAIR_COLUMNS, "people": PEOPLE_COLUMNS}
-CONTENT_TYPES = {"jsonl": "application/jsonl; charset=utf-8", "csv": "text/csv; charset=utf-8"}
+CONTENT_TYPES = {
+    "jsonl": "application/jsonl; charset=utf-8",
+    "csv": "text/csv; charset=utf-8",
+    "zip": "application/zip",
+}
 
 
 def export_project(project: Project, options: ExportOptions, tally: Tally | None = None) -> Iterator[bytes]:
     """The file, piece by piece, in constant memory. ``tally`` is complete when it is used up; it goes to the log, too."""
     tally = tally if tally is not None else Tally()
     rows = _rows(project, options, tally)
-    if options.type == "jsonl":
+    if options.type == "zip":
+        yield from with_pictures(project, rows)
+    elif options.type == "jsonl":
         yield from pieces(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
     else:
         yield from pieces(csv_lines(rows, COLUMNS[options.format]))
@@ -60,7 +67,7 @@ def csv_lines(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[bytes]:
     """A header, then a line for each row; cells are guarded against formulas."""
     yield _line(columns)
     for row in rows:
-        yield _line([_cell(name, row[name]) for name in columns])
+        yield _line([_cell(name, row.get(name)) for name in columns])
 
 
 def _line(cells: Iterable[str]) -> bytes:

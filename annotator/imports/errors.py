@@ -58,6 +58,7 @@ REASONS = {
     "unknown_field": "an unknown field,",
     "missing": "missing",
     "wrong_type": "a value of the wrong type,",
+    "wrong_picture": "no picture that can be taken,",
     "wrong_value": "a wrong value,",
     "empty": "an empty text",
     "too_long": "too long a text,",

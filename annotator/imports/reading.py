@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import orjson
 
+from annotator.imports.archives import MAGIC, Archive
 from annotator.imports.errors import BadFile, BadRow
 
 MAX_LINE_BYTES = 16_000_000
@@ -57,8 +58,8 @@ class RawRow:
 class Opened:
     """A file being read: ``position`` of ``size`` bytes (None: not known), ``stream`` of its plain bytes."""
 
-    def __init__(self, source: Readable, *, name: str, size: int | None) -> None:
-        self.name, self.size = name, size
+    def __init__(self, source: Readable, *, name: str, size: int | None, archive: Archive | None = None) -> None:
+        self.name, self.size, self.archive = name, size, archive
         self._counted = _Counted(source, name)
         raw = io.BufferedReader(self._counted, _BUFFER)
         packed = raw.peek(2)[:2] == _GZIP_MAGIC
@@ -88,9 +89,9 @@ class Opened:
 
 @contextmanager
 def opened(source: Source) -> Iterator[Opened]:
-    """Open a source for reading; what was open before stays open. Raises ``BadFile``."""
+    """Open a source for reading; what was open before stays open. Of a zip, its file of rows. Raises ``BadFile``."""
     if not isinstance(source, str | Path):
-        yield Opened(source, name=Path(str(getattr(source, "name", "the file"))).name, size=_size(source))
+        yield _perhaps_zip(source, Path(str(getattr(source, "name", "the file"))).name, _size(source))
     elif str(source) == "-":
         yield Opened(sys.stdin.buffer, name="standard input", size=None)
     else:
@@ -100,7 +101,28 @@ def opened(source: Source) -> Iterator[Opened]:
         except OSError as error:
             raise BadFile(f"{path} cannot be read: {error.strerror}.") from None
         with file:
-            yield Opened(file, name=path.name, size=path.stat().st_size)
+            yield _perhaps_zip(file, path.name, path.stat().st_size)
+
+
+def _perhaps_zip(source: Any, name: str, size: int | None) -> Opened:
+    seekable = getattr(source, "seekable", None)
+    if seekable is None or not seekable() or not _begins_with(source, MAGIC):
+        return Opened(source, name=name, size=size)
+    archive = Archive(source, name)
+    rows = archive.open_rows()
+    if rows.size > max(RATIO_FLOOR, MAX_RATIO * rows.packed):
+        raise BadFile(f"{rows.name} unpacks to more than {MAX_RATIO} times its size; expected ordinary text.")
+    return Opened(rows, name=rows.name, size=rows.size, archive=archive)
+
+
+def _begins_with(source: Any, magic: bytes) -> bool:
+    try:
+        at = source.tell()
+        begin = source.read(len(magic))
+        source.seek(at)
+    except OSError as error:
+        raise BadFile(f"The file cannot be read: {error.strerror or error}.") from None
+    return bool(begin == magic)
 
 
 def json_rows(lines: Iterable[Line]) -> Iterator[RawRow]:

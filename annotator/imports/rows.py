@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
@@ -17,7 +17,7 @@ from annotator.models import Flag
 from annotator.models.content import GOLD_CHOICES, MAX_TEXT
 from annotator.services.answers import MAX_FLAG_NOTE
 from annotator.services.aspects import MAX_ASPECTS
-from annotator.services.content import ROLES, Message, as_messages, prompt_digest
+from annotator.services.content import ROLES, Message, as_messages, prompt_digest, turns_problem
 from annotator.services.marks import MAX_COMMENT, MAX_SPANS
 from attune.data import PARTS, content_digest, flatten_prompt
 
@@ -26,23 +26,31 @@ MAX_EXTRA = 200_000
 """Bytes of JSON beside the known fields of one row."""
 MAX_MESSAGES = 500
 MAX_RESPONSES = 64
+MAX_REFERENCE = 2_000
+"""Code points of what a row calls a picture: a name, a file of the zip, or an address."""
 MAX_TAGS = 100
 MAX_TAG = 40
 MAX_SEEN = 1_000
 SHORT_ROW = 10_000
 """Pairs whose texts are remembered, and the bytes that a row may have to be remembered."""
 _PROMPT = frozenset({"prompt", "topic"})
-JUDGMENT_FIELDS = _PROMPT | {
-    *("annotator", "simulated", "prompt_id", "response_a", "response_a_id", "model_a"),
-    *("response_b", "response_b_id", "model_b", "preference", "strength", "swapped", "occasion", "revision"),
-    *("withdrawn", "skip_reason", "rationale", "tags", "spans", "flag", "aspects", "part", "slices", "source"),
-    *("judged_at", "seconds", "page_version", "client_key", "extra"),
-}
-PROMPT_FIELDS = _PROMPT | {"id", "responses", "style", "extra", "gold", "qualifying"}
-RESPONSE_FIELDS = frozenset({"id", "text", "source", "style", "extra"})
+_BESIDE = frozenset({"after", *(f"{name}_{side}" for side in "ab" for name in ("picture", "after", "consequence"))})
+"""What most rows have nothing of."""
+JUDGMENT_FIELDS = (
+    _PROMPT
+    | {
+        *("annotator", "simulated", "prompt_id", "response_a", "response_a_id", "model_a"),
+        *("response_b", "response_b_id", "model_b", "preference", "strength", "swapped", "occasion", "revision"),
+        *("withdrawn", "skip_reason", "rationale", "tags", "spans", "flag", "aspects", "part", "slices", "source"),
+        *("judged_at", "seconds", "page_version", "client_key", "extra", "hindsight_of"),
+    }
+    | _BESIDE
+)
+PROMPT_FIELDS = _PROMPT | {"id", "responses", "style", "extra", "gold", "qualifying", "after"}
+RESPONSE_FIELDS = frozenset({"id", "text", "source", "style", "extra", "picture", "after", "consequence"})
 _TEXT_FIELDS = (
     *("prompt", "prompt_id", "topic", "response_a", "response_a_id", "model_a"),
-    *("response_b", "response_b_id", "model_b"),
+    *("response_b", "response_b_id", "model_b", *sorted(_BESIDE)),
 )
 _TAG_FIELDS = frozenset({"tag", "side", "good"})
 _SPAN_FIELDS = frozenset({"side", "start", "end", "quote", "good", "tag", "comment"})
@@ -68,13 +76,20 @@ class PromptText:
 
 @dataclass(slots=True)
 class ResponseText:
-    """A response as the file has it; ``ref`` is empty where the file gives no id."""
+    """A response as the file has it; ``ref`` is empty where the file gives no id.
+
+    ``picture`` is what the file calls it; ``picture_id`` comes once it is in the store.
+    """
 
     ref: str
     text: str
     digest: str
     source: str
     about: Mapping[str, object] | None = None
+    picture: str = ""
+    after: list[Message] = field(default_factory=list)
+    consequence: str = ""
+    picture_id: int | None = None
 
 
 Texts = tuple[PromptText, tuple[ResponseText, ResponseText]]
@@ -136,6 +151,7 @@ class Checker:
         extra = _extra(row, JUDGMENT_FIELDS, keep=self._keep)
         prompt, responses = self._texts(row, short=isinstance(raw, bytes) and len(raw) <= SHORT_ROW)
         preference = fields.one_of(row, "preference", PREFERENCES)
+        _key(row, "hindsight_of")  # annotator and pair say it, too
         return JudgmentRow(
             line=line,
             raw=raw,
@@ -158,7 +174,7 @@ class Checker:
             judged_at=fields.moment(row, "judged_at"),
             seconds=fields.seconds(row, "seconds"),
             page_version=fields.text(row, "page_version", limit=20, blank=True),
-            client_key=_client_key(row),
+            client_key=_key(row, "client_key"),
             about=_judgment_about(row, extra),
         )
 
@@ -173,7 +189,10 @@ class Checker:
             raise BadRow("wrong_type", "responses", listed, "a list of responses")
         if not 1 <= len(listed) <= MAX_RESPONSES:
             raise BadRow("wrong_value", "responses", f"{len(listed)} responses", f"1 to {MAX_RESPONSES}")
-        responses = [_listed_response(each, number, prompt, keep=self._keep) for number, each in enumerate(listed)]
+        after = _turns(row, "after")
+        responses = [
+            _listed_response(each, number, prompt, after, keep=self._keep) for number, each in enumerate(listed)
+        ]
         _refuse_same(responses)
         return PromptRow(line, raw, prompt, responses, *_gold(row, len(responses)))
 
@@ -248,7 +267,7 @@ def _messages(value: list[object]) -> list[Message]:
 def _texts(row: Mapping[str, object]) -> Texts:
     prompt = _prompt(row, "prompt_id")
     a, b = _response(row, "a", prompt), _response(row, "b", prompt)
-    if a.digest == b.digest and not (a.ref and b.ref and a.ref != b.ref):
+    if (a.digest, a.picture) == (b.digest, b.picture) and not (a.ref and b.ref and a.ref != b.ref):
         raise BadRow("same_responses", "response_b", b.text, "another text than response_a, or ids that differ")
     if a.ref and a.ref == b.ref:
         raise BadRow("same_responses", "response_b_id", b.ref, "another id than response_a_id")
@@ -257,15 +276,32 @@ def _texts(row: Mapping[str, object]) -> Texts:
 
 def _response(row: Mapping[str, object], side: str, prompt: PromptText) -> ResponseText:
     text = fields.text(row, f"response_{side}", limit=MAX_TEXT)
-    return ResponseText(
+    found = ResponseText(
         fields.text(row, f"response_{side}_id", blank=True),
         text,
         content_digest(prompt.text, text),
         fields.text(row, f"model_{side}", blank=True),
     )
+    if not _BESIDE.isdisjoint(row):
+        found.picture = fields.text(row, f"picture_{side}", limit=MAX_REFERENCE, blank=True)
+        found.after = _turns(row, f"after_{side}") or _turns(row, "after")
+        found.consequence = fields.text(row, f"consequence_{side}", limit=MAX_TEXT, blank=True)
+    return found
 
 
-def _listed_response(value: object, number: int, prompt: PromptText, *, keep: bool) -> ResponseText:
+def _turns(row: Mapping[str, object], name: str, *, shown: str = "") -> list[Message]:
+    """Messages that follow a response; absent is none."""
+    value = row.get(name)
+    if value is None:
+        return []
+    if problem := turns_problem(value):
+        raise BadRow("wrong_value", shown or name, value, f"messages with role and content: {problem}")
+    return as_messages(cast("list[Message]", value))
+
+
+def _listed_response(
+    value: object, number: int, prompt: PromptText, after: list[Message], *, keep: bool
+) -> ResponseText:
     shown = f"responses[{number}]"
     if isinstance(value, str):
         value = {"text": value}
@@ -279,6 +315,9 @@ def _listed_response(value: object, number: int, prompt: PromptText, *, keep: bo
         content_digest(prompt.text, text),
         fields.text(value, "source", blank=True, shown=f"{shown}.source"),
         about,
+        fields.text(value, "picture", limit=MAX_REFERENCE, blank=True, shown=f"{shown}.picture"),
+        _turns(value, "after", shown=f"{shown}.after") or after,
+        fields.text(value, "consequence", limit=MAX_TEXT, blank=True, shown=f"{shown}.consequence"),
     )
 
 
@@ -296,13 +335,14 @@ def _gold(row: Mapping[str, object], responses: int) -> tuple[str, bool]:
 def _refuse_same(responses: list[ResponseText]) -> None:
     """Equal ids never; equal texts only where each has an id."""
     ids: set[str] = set()
-    texts: dict[str, str] = {}
+    texts: dict[tuple[str, str], str] = {}
     for number, each in enumerate(responses):
         if each.ref in ids:
             raise BadRow("same_responses", f"responses[{number}].id", each.ref, "an id of its own for each response")
-        if each.digest in texts and not (each.ref and texts[each.digest]):
+        says = (each.digest, each.picture)
+        if says in texts and not (each.ref and texts[says]):
             raise BadRow("same_responses", f"responses[{number}].text", each.text, "another text, or an id for each")
-        texts[each.digest] = each.ref
+        texts[says] = each.ref
         ids |= {each.ref} - {""}
 
 
@@ -408,14 +448,14 @@ def _aspects(row: Mapping[str, object]) -> dict[str, object]:
     return said
 
 
-def _client_key(row: Mapping[str, object]) -> uuid.UUID | None:
-    value = row.get("client_key")
+def _key(row: Mapping[str, object], name: str) -> uuid.UUID | None:
+    value = row.get(name)
     if value is None:
         return None
     try:
         return uuid.UUID(value)  # type: ignore[arg-type]
     except (ValueError, AttributeError, TypeError):
-        raise BadRow("wrong_value", "client_key", value, "a UUID") from None
+        raise BadRow("wrong_value", name, value, "a UUID") from None
 
 
 def _judgment_about(row: Mapping[str, object], extra: dict[str, object]) -> dict[str, object]:

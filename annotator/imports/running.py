@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from annotator.errors import Conflict
 from annotator.imports.detecting import detected
 from annotator.imports.errors import BadRow
+from annotator.imports.pictures import Pictures
 from annotator.imports.reading import Opened, RawRow, Source, opened
 from annotator.imports.rejected import RejectedFile
 from annotator.imports.reporting import FIRST_ROWS, ImportOptions, ImportPreview, ImportReport, OnProgress, Progress
@@ -69,6 +70,7 @@ class _Import:
         started = time.monotonic()
         with _uncollected(), opened(source) as file:
             self._report.source = file.name
+            self._writer.pictures = Pictures(self._project, file.archive, dry_run=self._options.dry_run)
             if self._options.skip_bad and not self._options.dry_run:
                 self._rejected = RejectedFile(self._options.rejected or _beside(source))
             try:

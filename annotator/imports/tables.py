@@ -15,7 +15,7 @@ from annotator.imports.reading import MAX_LINE_BYTES, Line, Opened, RawRow, Row
 WHOLE = ("strength", "occasion", "revision")
 FLAGS = ("swapped", "simulated", "withdrawn", "qualifying")
 LISTS = ("tags", "slices")
-OBJECTS = ("extra", "style", "about", "responses", "spans", "flag", "aspects")
+OBJECTS = ("extra", "style", "about", "responses", "spans", "flag", "aspects", "after", "after_a", "after_b")
 _TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _NUMBERED = re.compile(r"response_[1-9]\d?\Z")
 _DELIMITERS = (",", ";", "\t")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -21,10 +21,10 @@ Text = TypeVar("Text", PromptText, ResponseText)
 # By its id where the file gives one; else by what it says, the oldest of several.
 _FIND = """
 SELECT s.n, t.* FROM {stage} s CROSS JOIN LATERAL (
-    SELECT id, digest, {about} FROM {table} WHERE {owner} = s.owner AND ref = s.ref OFFSET 0) t WHERE s.given
+    SELECT id, digest, {about}, {picture} FROM {table} WHERE {owner} = s.owner AND ref = s.ref OFFSET 0) t WHERE s.given
 UNION ALL
 SELECT s.n, t.* FROM {stage} s CROSS JOIN LATERAL (
-    SELECT id, digest, {about} FROM {table} WHERE {owner} = s.owner AND digest = s.digest ORDER BY id LIMIT 1) t
+    SELECT id, digest, {about}, {picture} FROM {table} WHERE {owner} = s.owner AND digest = s.digest ORDER BY id LIMIT 1) t
  WHERE NOT s.given
 """
 _ADD = """
@@ -43,21 +43,29 @@ class Known:
     pk: int
     digest: str
     about: str
+    picture: int | None
 
 
 class Texts(Generic[Text]):
     """One of the two tables, with the texts seen lately. ``look_up``, then ``is_as_known``, then ``add``, then ``get``."""
 
     def __init__(
-        self, *, table: str, owner: str, about: str, more: str, cells: Callable[[Text], tuple[str, ...]]
+        self,
+        *,
+        table: str,
+        owner: str,
+        about: str,
+        more: Mapping[str, str],
+        cells: Callable[[Text], tuple[object, ...]],
     ) -> None:
         columns = "n int, owner bigint, ref text, given bool, digest text, about text, text text, extra jsonb"
-        self._stage = Stage(f"import_{table}", columns + "".join(f", {name} jsonb" for name in more.split()))
+        self._stage = Stage(f"import_{table}", columns + "".join(f", {name} {kind}" for name, kind in more.items()))
         self._names = {"table": table, "owner": owner, "about": about, "stage": self._stage.name} | {
-            "more": "".join(f", {name}" for name in more.split()),
-            "staged_more": "".join(f", s.{name}" for name in more.split()),
+            "picture": "picture_id" if "picture_id" in more else "NULL::bigint",
+            "more": "".join(f", {name}" for name in more),
+            "staged_more": "".join(f", s.{name}" for name in more),
         }
-        self._cells: Callable[[Text], tuple[str, ...]] = cells
+        self._cells: Callable[[Text], tuple[object, ...]] = cells
         self._known: dict[Key, Known] = {}
         self._new: dict[Key, Text] = {}
 
@@ -76,7 +84,12 @@ class Texts(Generic[Text]):
     def is_as_known(self, key: Key, text: Text) -> bool:
         """Whether the key stands for this text, stored or earlier in the file, and no other."""
         stands_for = self._known.get(key) or self._new[key]
-        return stands_for.digest == text.digest
+        if stands_for.digest != text.digest or isinstance(text, PromptText):
+            return stands_for.digest == text.digest
+        if text.picture and text.picture_id is None:  # a dry run keeps none
+            return True
+        picture = stands_for.picture if isinstance(stands_for, Known) else stands_for.picture_id
+        return picture == text.picture_id
 
     def add(self, keys: Iterable[Key]) -> int:
         """Add those of the keys looked up that are not stored, in their order in the file; how many were."""
@@ -103,18 +116,21 @@ class Texts(Generic[Text]):
 
     def _find(self) -> None:
         keys = list(self._new)
-        for n, pk, digest, about in fetch(_FIND.format(**self._names)):
-            self._known[keys[n]] = Known(pk, digest, about)
+        for n, *known in fetch(_FIND.format(**self._names)):
+            self._known[keys[n]] = Known(*known)
 
 
 def prompts() -> Texts[PromptText]:
     """The project's prompts."""
-    return Texts(table="annotator_prompt", owner="project_id", about="topic", more="messages", cells=_prompt_cells)
+    return Texts(
+        table="annotator_prompt", owner="project_id", about="topic", more={"messages": "jsonb"}, cells=_prompt_cells
+    )
 
 
 def responses() -> Texts[ResponseText]:
     """The prompts' responses."""
-    return Texts(table="annotator_response", owner="prompt_id", about="source", more="", cells=_response_cells)
+    more = {"picture_id": "bigint", "after": "jsonb", "consequence": "text"}
+    return Texts(table="annotator_response", owner="prompt_id", about="source", more=more, cells=_response_cells)
 
 
 def key_of(owner: int, text: PromptText | ResponseText) -> Key:
@@ -122,9 +138,10 @@ def key_of(owner: int, text: PromptText | ResponseText) -> Key:
     return (owner, text.ref, True) if text.ref else (owner, text.digest, False)
 
 
-def _prompt_cells(text: PromptText) -> tuple[str, ...]:
+def _prompt_cells(text: PromptText) -> tuple[object, ...]:
     return text.topic, text.text, packed(text.about or {}), packed(text.messages)
 
 
-def _response_cells(text: ResponseText) -> tuple[str, ...]:
-    return text.source, text.text, packed(text.about or {})
+def _response_cells(text: ResponseText) -> tuple[object, ...]:
+    after = packed(text.after) if text.after else "[]"
+    return text.source, text.text, packed(text.about or {}), text.picture_id, after, text.consequence

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+import orjson
 
 from annotator.imports import texts
 from annotator.imports.errors import BadRow
 from annotator.imports.judgments import Placed, write_judgments
 from annotator.imports.people import Annotators, Pairs
+from annotator.imports.pictures import Pictures
 from annotator.imports.rows import JudgmentRow, PromptRow, PromptText, ResponseText
+from annotator.imports.staging import fetch, packed, run
 from annotator.imports.texts import Key, Known, key_of
 from annotator.models import Pair, Project
 from annotator.models.content import NO_CAP
@@ -18,6 +22,13 @@ from annotator.services.content import pair_order
 
 Row = TypeVar("Row", JudgmentRow, PromptRow)
 _FLIPPED = {"a": "b", "b": "a"}
+_FILL_IN = """
+UPDATE annotator_response r SET after = CASE WHEN r.after = '[]' THEN s.after ELSE r.after END,
+    consequence = CASE WHEN r.consequence = '' THEN s.consequence ELSE r.consequence END
+  FROM unnest(%(ids)s::bigint[], %(afters)s::jsonb[], %(consequences)s::text[]) AS s (id, after, consequence)
+ WHERE r.id = s.id AND (r.after = '[]' AND s.after <> '[]' OR r.consequence = '' AND s.consequence <> '')
+"""
+_SAID = "SELECT id, after::text, consequence FROM annotator_response WHERE id = ANY(%(ids)s)"
 
 
 @dataclass(slots=True)
@@ -52,6 +63,7 @@ class Writer:
 
     def __init__(self, project: Project, *, pairs_per_prompt: int | None = None) -> None:
         self._project = project
+        self.pictures = Pictures(project)
         self._pairs_per_prompt = pairs_per_prompt
         self._prompts = texts.prompts()
         self._responses = texts.responses()
@@ -114,7 +126,7 @@ class Writer:
 
     def _with_texts(self, rows: Sequence[Row], outcome: Outcome, id_field: str) -> list[_Found[Row]]:
         """Prompts first, for responses are known under their prompt. Rows whose ids are wrong are refused."""
-        prompts = self._with_prompts(rows, outcome, id_field)
+        prompts = self._with_prompts(self._with_pictures(rows, outcome), outcome, id_field)
         keyed = [(row, prompt, [key_of(prompt.pk, each) for each in row.responses]) for row, prompt in prompts]
         self._responses.look_up(pair for row, _, keys in keyed for pair in zip(keys, row.responses, strict=True))
         good = [each for each in keyed if self._is_right(each[0], each[2], outcome)]
@@ -125,7 +137,46 @@ class Writer:
                 found.append(_Found(row, prompt, [self._responses.get(key) for key in keys]))
             except BadRow as bad:
                 outcome.refused.append((row, bad))
-        return found
+        return self._filled_in(found, outcome)
+
+    def _with_pictures(self, rows: Sequence[Row], outcome: Outcome) -> list[Row]:
+        """Pictures into the store; rows whose pictures can't be had are refused."""
+        good = []
+        for row in rows:
+            try:
+                for number, each in enumerate(row.responses):
+                    if each.picture and each.picture_id is None:
+                        self.pictures.place(each, _field_of(row, number, "picture"))
+                good.append(row)
+            except BadRow as bad:
+                outcome.refused.append((row, bad))
+        return good
+
+    def _filled_in(self, found: Sequence[_Found[Row]], outcome: Outcome) -> list[_Found[Row]]:
+        """What rows say of the end of responses that are stored already: added where nothing is there, refused where
+        something else is."""
+        said = {
+            known.pk: each
+            for row in found
+            for known, each in zip(row.responses, row.row.responses, strict=True)
+            if each.consequence or each.after
+        }
+        if not said:
+            return list(found)
+        values = {
+            "ids": list(said),
+            "afters": [packed(each.after) for each in said.values()],
+            "consequences": [each.consequence for each in said.values()],
+        }
+        run(_FILL_IN, **values)
+        stored = {pk: (orjson.loads(after), consequence) for pk, after, consequence in fetch(_SAID, ids=list(said))}
+        good = []
+        for row in found:
+            if wrong := _otherwise(row, stored):
+                outcome.refused.append((row.row, wrong))
+            else:
+                good.append(row)
+        return good
 
     def _with_prompts(self, rows: Sequence[Row], outcome: Outcome, id_field: str) -> list[tuple[Row, Known]]:
         keyed = [(row, key_of(self._project.pk, row.prompt)) for row in rows]
@@ -166,6 +217,25 @@ class Writer:
             topic=found.prompt.about,
             sources=(a.about, b.about),
         )
+
+
+def _otherwise(found: _Found[Row], stored: Mapping[int, tuple[object, str]]) -> BadRow | None:
+    """A response of the row that has another end than the row says."""
+    for number, (known, each) in enumerate(zip(found.responses, found.row.responses, strict=True)):
+        after, consequence = stored.get(known.pk, (each.after, each.consequence))
+        if each.after and each.after != after:
+            return BadRow(
+                "id_reused", _field_of(found.row, number, "after"), each.after, "the messages that are stored"
+            )
+        if each.consequence and each.consequence != consequence:
+            name = _field_of(found.row, number, "consequence")
+            return BadRow("id_reused", name, each.consequence, "what is stored; change it on the pair’s page")
+    return None
+
+
+def _field_of(row: JudgmentRow | PromptRow, number: int, name: str) -> str:
+    """What the file calls a field of one of the row's responses."""
+    return f"{name}_{'ab'[number]}" if isinstance(row, JudgmentRow) else f"responses[{number}].{name}"
 
 
 def _in_order(one: Known, other: Known) -> tuple[int, int]:

@@ -1,8 +1,9 @@
 """Tables of people, projects, what is judged and what was said of it."""
 
-from annotator.models.content import Pair, Prompt, Response
+from annotator.models.content import Pair, Picture, Prompt, Response
 from annotator.models.jobs import Job, JobState
 from annotator.models.judging import (
+    HINDSIGHT,
     Aspect,
     AspectComparison,
     AspectImportance,
@@ -20,6 +21,7 @@ from annotator.models.records import AuditEntry, Draft, IdempotencyRecord, Impor
 from annotator.models.webhooks import Webhook, WebhookMessage
 
 __all__ = [
+    "HINDSIGHT",
     "Adjudication",
     "Annotator",
     "AnnotatorQuality",
@@ -41,6 +43,7 @@ __all__ = [
     "Membership",
     "ModelFit",
     "Pair",
+    "Picture",
     "Project",
     "Prompt",
     "QualityReport",

@@ -45,14 +45,41 @@ class Prompt(models.Model):
         return self.text[:80]
 
 
+class Picture(models.Model):
+    """An image in our own store, checked and written anew, named by the digest of what is stored: ``3f….png``."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="pictures")
+    name = models.CharField(max_length=80)
+    width = models.PositiveIntegerField(help_text="Pixels.")
+    height = models.PositiveIntegerField(help_text="Pixels.")
+    size = models.PositiveIntegerField(help_text="Bytes.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="picture_once_per_project"),
+            models.CheckConstraint(condition=Q(width__gte=1, height__gte=1), name="picture_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Response(models.Model):
-    """One answer to a prompt. ``digest`` is ``attune.encoders.content_digest(prompt.text, text)``."""
+    """One answer to a prompt. ``digest`` is ``attune.encoders.content_digest(prompt.text, text)``.
+
+    Where it is a picture, ``text`` says in words what it shows: for people who can't see it, and for encoders.
+    """
 
     prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="responses")
     ref = models.CharField(max_length=200)
     text = models.TextField()
     digest = models.CharField(max_length=64, db_index=True)
     source = models.CharField(max_length=200, blank=True, help_text="Which model or person wrote it; never shown.")
+    picture = models.ForeignKey(Picture, on_delete=models.PROTECT, null=True, blank=True, related_name="responses")
+    after = models.JSONField(default=list, blank=True, help_text="How the conversation went on: messages.")
+    consequence = models.TextField(blank=True, help_text="What came of following it; shown for a second look only.")
     about = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -11,6 +11,9 @@ from annotator.models.content import Pair, Response
 from annotator.models.people import Annotator, User
 from annotator.models.projects import Project
 
+HINDSIGHT = 2
+"""The occasion of a second look, after the consequences were shown; 0 is the first, 1 a hidden repeat."""
+
 
 class Assignment(models.Model):
     """A pair lent to one annotator for a while. Open, pinned and judged ones of occasion 0 count against the pair's cap.
@@ -32,7 +35,9 @@ class Assignment(models.Model):
     annotator = models.ForeignKey(
         Annotator, on_delete=models.CASCADE, related_name="assignments", db_index=False
     )  # the index by annotator and state serves
-    occasion = models.PositiveSmallIntegerField(default=0, help_text="0 is the first look, 1 a hidden repeat.")
+    occasion = models.PositiveSmallIntegerField(
+        default=0, help_text="0 the first look, 1 a hidden repeat, 2 with hindsight."
+    )
     swapped = models.BooleanField(default=False, help_text="The pair's response B is shown on the left, as A.")
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     lease_until = models.DateTimeField()
@@ -40,9 +45,23 @@ class Assignment(models.Model):
     guess = models.FloatField(null=True, help_text="The model's P(a ≻ b) when the pair was dealt.")
     guess_version = models.CharField(max_length=80, blank=True)
     dealt_at = models.DateTimeField(default=timezone.now)
+    follows = models.ForeignKey(
+        "annotator.Judgment",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="The first judgment, where this is a second look with hindsight.",
+    )
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=Q(occasion=HINDSIGHT, follows__isnull=False)
+                | (~Q(occasion=HINDSIGHT) & Q(follows__isnull=True)),
+                name="assignment_hindsight_follows",
+            ),
             models.UniqueConstraint(
                 fields=["annotator", "pair", "occasion"],
                 condition=Q(state__in=["open", "judged", "skipped", "pinned"]),
@@ -137,6 +156,7 @@ class Judgment(models.Model):
         indexes = [
             models.Index(fields=["project", "id"], condition=Q(current=True), name="judgment_project_current"),
             models.Index(fields=["annotator", "id"], condition=Q(current=True), name="judgment_annotator_current"),
+            models.Index(fields=["project"], condition=Q(occasion=HINDSIGHT, current=True), name="judgment_hindsight"),
         ]
 
     def __str__(self) -> str:

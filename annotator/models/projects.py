@@ -20,6 +20,11 @@ class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is 
         REQUIRED = "required", "Always required"
         STRONG = "strong", "Required for strong preferences"
 
+    class Looks(models.TextChoices):
+        FIRST = "first", "The first judgment"
+        HINDSIGHT = "hindsight", "The second, where there is one"
+        BOTH = "both", "Both"
+
     class Consequence(models.TextChoices):
         WARN = "warn", "Tell the owners"
         PAUSE = "pause", "Give them no more pairs"
@@ -56,6 +61,13 @@ class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is 
     daily_goal = models.PositiveSmallIntegerField(default=40)
     repeat_rate = models.FloatField(default=0.05, help_text="Share of pairs shown a second time, sides swapped.")
     gold_rate = models.FloatField(default=0.0, help_text="Share of pairs with a known answer.")
+    hindsight_rate = models.FloatField(
+        default=0.0, help_text="Random share of judgments that are asked again once the consequences are shown."
+    )
+    hindsight_trains = models.CharField(max_length=9, choices=Looks, default=Looks.FIRST)
+    picture_urls = models.BooleanField(
+        default=False, help_text="Pictures may be fetched from addresses that an import or the API names."
+    )
     qualify_share = models.FloatField(
         null=True,
         blank=True,
@@ -100,6 +112,12 @@ class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is 
             models.CheckConstraint(
                 condition=Q(repeat_rate__gte=0, repeat_rate__lte=0.5, gold_rate__gte=0, gold_rate__lte=0.5),
                 name="project_rates_between_0_and_half",
+            ),
+            models.CheckConstraint(
+                condition=Q(hindsight_rate__gte=0, hindsight_rate__lte=1), name="project_hindsight_rate_is_share"
+            ),
+            models.CheckConstraint(
+                condition=Q(hindsight_trains__in=["first", "hindsight", "both"]), name="project_known_hindsight_trains"
             ),
             models.CheckConstraint(condition=Q(rationale_min__lte=1000), name="project_rationale_min_at_most_1000"),
         ]

@@ -13,18 +13,28 @@ class Standing(NamedTuple):
 
     judgment_id: int
     counts: bool
-    """Whether it is evidence of a taste: not skipped, not withdrawn, and no hidden repeat (fits leave those out too)."""
+    """Whether it is evidence of a taste: not skipped, not withdrawn, no hidden repeat (fits leave those out too), and of
+    a pair judged again with hindsight, what the project learns from."""
     response_a_id: int
     response_b_id: int
     choice: str
     """``a``, ``b``, ``tie``, ``both_good`` or ``both_bad``, if it counts."""
     strength: int | None
     swapped: bool
+    supersedes: bool = False
+    """It takes the place of the annotator's first judgment of the pair, which counts no more."""
 
 
-STANDING = """
-SELECT j.id, NOT j.withdrawn AND j.choice <> 'skip' AND j.occasion = 0, p.response_a_id, p.response_b_id, j.choice,
-    j.strength, j.swapped
+_LOOKS = """(SELECT o.hindsight_trains FROM annotator_annotator w JOIN annotator_project o ON o.id = w.project_id
+        WHERE w.id = %(annotator)s)"""
+"""Read once a statement, and no part of its plan."""
+STANDING = f"""
+SELECT j.id, NOT j.withdrawn AND j.choice <> 'skip' AND CASE WHEN j.occasion = 0 THEN {_LOOKS} <> 'hindsight'
+        OR NOT EXISTS (SELECT 1 FROM annotator_judgment h WHERE h.annotator_id = j.annotator_id AND h.pair_id = j.pair_id
+            AND h.occasion = 2 AND h.current AND NOT h.withdrawn AND h.choice <> 'skip')
+        ELSE j.occasion = 2 AND {_LOOKS} <> 'first' END AS counts,
+    p.response_a_id, p.response_b_id, j.choice, j.strength, j.swapped,
+    j.occasion = 2 AND {_LOOKS} = 'hindsight' AS supersedes
 FROM annotator_judgment j JOIN annotator_pair p ON p.id = j.pair_id
 WHERE j.annotator_id = %(annotator)s AND (j.annotator_id, j.id) > (%(annotator)s, %(after)s::bigint) AND j.current
 ORDER BY j.id

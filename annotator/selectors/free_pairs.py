@@ -52,7 +52,8 @@ def find_open_or_candidates(
     """One row (assignment, null …) for a lease that is still open or a pinned pair; without one, the
     candidates as rows (null, pair, response a, response b, taken), in the policy's order.
 
-    Of several open leases those that an undo reopened come first, the latest at the head, then the oldest: pages ask for pairs ahead, and a
+    Of several open leases those that an undo reopened come first, the latest at the head, then second looks with
+    hindsight, then the oldest: pages ask for pairs ahead, and a
     reload must show the one that was on the screen. Pinned pairs come after them.
 
     Parameters: project, annotator, exclude, limit, and offset, where in the fixed random order to begin. ``extra``: also
@@ -64,7 +65,7 @@ def find_open_or_candidates(
         SELECT l.id FROM annotator_assignment l JOIN annotator_pair p ON p.id = l.pair_id CROSS JOIN LATERAL (
             SELECT EXISTS (SELECT 1 FROM annotator_judgment j WHERE j.assignment_id = l.id) AS again) undone
         WHERE l.annotator_id = %(annotator)s AND l.state IN ('open', 'pinned') AND p.withdrawn_at IS NULL
-        AND p.id <> ALL (%(exclude)s::bigint[]) ORDER BY l.state = 'pinned', again DESC,
+        AND p.id <> ALL (%(exclude)s::bigint[]) ORDER BY l.state = 'pinned', again DESC, l.occasion = 2 DESC,
             CASE WHEN again THEN l.dealt_at END DESC, l.dealt_at, l.id LIMIT 1)
     SELECT id, NULL::bigint, NULL::bigint, NULL::bigint, 0 FROM mine
     UNION ALL (

@@ -30,7 +30,7 @@ JOIN annotator_prompt AS prompt ON prompt.id = pair.prompt_id
 JOIN annotator_response AS one ON one.id = pair.response_a_id
 JOIN annotator_response AS two ON two.id = pair.response_b_id
 LEFT JOIN annotator_rationale AS why ON why.judgment_id = j.id
-WHERE {COUNTS}
+WHERE {COUNTS} AND j.occasion <> 2
 """
 _FITS = """
 SELECT fit.annotator_id, fit."right", fit.pooled_right, fit.of FROM annotator_modelfit AS fit

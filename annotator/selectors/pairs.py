@@ -34,7 +34,7 @@ def pairs_of(project: Project, query: str = "", *, only_gold: bool = False, flag
 
     All, or those with a known answer, or those with a flag that no owner has seen to.
     """
-    rows = project.pairs.prefetch_related("prompt", "response_a", "response_b").order_by("id")
+    rows = project.pairs.prefetch_related("prompt", "response_a__picture", "response_b__picture").order_by("id")
     if only_gold:
         rows = rows.exclude(gold_choice="")
     if query := query.strip()[:200].replace("\x00", ""):

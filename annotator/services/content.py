@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from django.db import transaction
 
 from annotator.errors import Conflict, Invalid
-from annotator.models import Pair, Project, Prompt, Response
+from annotator.models import Pair, Project, Prompt, Response, User
 from annotator.models.content import MAX_TEXT
+from annotator.services.audit import record
+from annotator.services.pictures import picture_of
 from annotator.services.slots import slots_of
 from annotator.services.texts import text_problem
 from attune.data import content_digest, flatten_prompt
@@ -18,6 +20,8 @@ MAX_REF = 200
 """Code points of an id, a topic, a source."""
 SHORT_REF = 16
 """Hex digits of a digest that stand for a text without an id."""
+MAX_TURNS = 500
+"""Messages that may follow a response."""
 ROLES = ("system", "user", "assistant")
 
 Message = dict[str, str]
@@ -25,12 +29,19 @@ Message = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class NewResponse:
-    """An answer to be added; without ``ref`` it is known by what it says."""
+    """An answer to be added; without ``ref`` it is known by what it says, or by its picture.
+
+    ``picture`` is the name of a stored one, or an address to fetch it from; ``text`` then says what it shows. ``after`` is
+    how the conversation went on, ``consequence`` what came of following it.
+    """
 
     text: str
     ref: str = ""
     source: str = ""
     about: Mapping[str, object] = field(default_factory=dict)
+    picture: str = ""
+    after: Sequence[Mapping[str, str]] = ()
+    consequence: str = ""
 
 
 def as_messages(prompt: str | Sequence[Mapping[str, str]]) -> list[Message]:
@@ -102,26 +113,65 @@ def add_prompt(
 
 def add_responses(*, prompt: Prompt, responses: Sequence[NewResponse]) -> list[Response]:
     """Add answers to a prompt, in order. Raises ``Invalid`` for a text that can't be stored, ``Conflict`` for a taken id."""
-    rows = []
-    for each in responses:
-        _check(response=each.text, ref=each.ref, source=each.source)
-        digest = content_digest(prompt.text, each.text)
-        rows.append(
-            Response(
-                prompt=prompt,
-                ref=each.ref or short_ref(digest),
-                text=each.text,
-                digest=digest,
-                source=each.source,
-                about=dict(each.about),
-            )
-        )
+    rows = [_new_response(prompt, each) for each in responses]
     refs = [row.ref for row in rows]
     taken = {ref for ref in refs if refs.count(ref) > 1}
     taken |= set(Response.objects.filter(prompt=prompt, ref__in=refs).values_list("ref", flat=True))
     if taken:
         raise Conflict(f"The prompt has a response “{min(taken)}” already; give each response an id of its own.")
     return Response.objects.bulk_create(rows)
+
+
+def set_consequences(*, project: Project, by: User, consequences: Mapping[int, str]) -> int:
+    """Say what came of following responses, by their ids; empty takes it away. Returns how many changed.
+
+    Second looks that were given already saw what was there then; their judgments stay. Raises ``Invalid``.
+    """
+    for text in consequences.values():
+        _check(consequence=text)
+    rows = Response.objects.filter(prompt__project=project, pk__in=consequences).select_for_update()
+    with transaction.atomic():
+        changed = [row for row in rows if row.consequence != consequences[row.pk]]
+        for row in changed:
+            row.consequence = consequences[row.pk]
+        Response.objects.bulk_update(changed, ["consequence"])
+        if changed:
+            record(project=project, by=by, what="consequences written", responses=[row.pk for row in changed][:100])
+    return len(changed)
+
+
+def _new_response(prompt: Prompt, new: NewResponse) -> Response:
+    _check(response=new.text, ref=new.ref, source=new.source, consequence=new.consequence)
+    if problem := turns_problem(new.after):
+        raise Invalid(f"after: {problem}", fields={"after": problem})
+    digest = content_digest(prompt.text, new.text)
+    picture = picture_of(project=prompt.project, reference=new.picture) if new.picture else None
+    return Response(
+        prompt=prompt,
+        ref=new.ref or short_ref(picture.name if picture else digest),
+        text=new.text,
+        digest=digest,
+        source=new.source,
+        picture=picture,
+        after=[{"role": turn["role"], "content": turn["content"]} for turn in new.after],
+        consequence=new.consequence,
+        about=dict(new.about),
+    )
+
+
+def turns_problem(turns: object) -> str:
+    """What is wrong with messages that follow a response, in words; empty if nothing is."""
+    if not isinstance(turns, list | tuple) or len(turns) > MAX_TURNS:
+        return f"expected a list of at most {MAX_TURNS} messages"
+    for number, turn in enumerate(turns, start=1):
+        if not isinstance(turn, Mapping) or turn.keys() != {"role", "content"} or turn["role"] not in ROLES:
+            return f"message {number} is not a role ({', '.join(ROLES)}) with content"
+        if problem := text_problem(turn["content"], limit=MAX_TEXT):
+            return f"message {number}: {problem}"
+        if not turn["content"].strip():
+            return f"message {number} is empty"
+    total = sum(len(turn["content"]) for turn in turns)
+    return "" if total <= MAX_TEXT else f"the messages have {total:,} characters; at most {MAX_TEXT:,} are allowed"
 
 
 def add_pairs(*, prompt: Prompt, responses: Sequence[Response], limit: int | None = None) -> list[Pair]:
@@ -141,7 +191,7 @@ def _check(**texts: str) -> None:
     fields = {}
     for name, text in texts.items():
         long = name in ("prompt", "response")
-        problem = text_problem(text, limit=MAX_TEXT if long else MAX_REF)
+        problem = text_problem(text, limit=MAX_TEXT if long or name == "consequence" else MAX_REF)
         if long and not problem and not text.strip():
             problem = "This is empty."
         if problem:

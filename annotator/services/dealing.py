@@ -43,12 +43,26 @@ _FIRST = 16
 
 
 @dataclass(frozen=True, slots=True)
+class PictureShown:
+    """A picture of our own store; sizes in pixels."""
+
+    name: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
-    """One response, on the side where it is shown."""
+    """One response, on the side where it is shown. Of a picture, ``text`` says what it shows."""
 
     response_id: int
     text: str
     digest: str
+    picture: PictureShown | None = None
+    after: tuple[dict[str, str], ...] = ()
+    """How the conversation went on after it."""
+    consequence: str = ""
+    """What came of following it. For a second look only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,12 +272,20 @@ def _claim(values: dict[str, Any], *, wait: bool) -> tuple[Any, ...] | None:
 
 
 def _dealt(row: Sequence[Any], project: Project, answer: Answer | None = None) -> Dealt:
-    *lease, messages, topic, a_id, a_text, a_digest, b_id, b_text, b_digest, today, total, guesses = row
-    sides = Shown(a_id, a_text, a_digest), Shown(b_id, b_text, b_digest)
+    *lease, messages, topic, a_id, a_text, a_digest, a_more, b_id, b_text, b_digest, b_more, today, total, guesses = row
+    sides = _shown(a_id, a_text, a_digest, a_more), _shown(b_id, b_text, b_digest, b_more)
     swapped: bool = lease[4]
     left, right = reversed(sides) if swapped else sides
     progress = progress_from(today, total, guesses, goal=project.daily_goal)
     return Dealt(*[*lease, json.loads(messages), topic, left, right, progress, answer])
+
+
+def _shown(response_id: int, text: str, digest: str, more: str | None) -> Shown:
+    if more is None:
+        return Shown(response_id, text, digest)
+    beside = json.loads(more)
+    picture = PictureShown(**beside["picture"]) if beside["picture"] else None
+    return Shown(response_id, text, digest, picture, tuple(beside["after"]), beside["consequence"])
 
 
 def _last_answer(assignment_id: int) -> Answer | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 
+from annotator.selectors.content import beside
 from annotator.selectors.progress import PROGRESS
 from annotator.statements import Statement
 
-_CONTENT = """
+_CONTENT = f"""
     l.id, l.key, l.pair_id, l.occasion, l.swapped, l.lease_until, l.chosen_by, l.guess, l.guess_version,
-    t.id, t.ref, t.messages, t.topic, ra.id, ra.text, ra.digest, rb.id, rb.text, rb.digest,
+    t.id, t.ref, t.messages, t.topic, ra.id, ra.text, ra.digest, {beside("ra")},
+    rb.id, rb.text, rb.digest, {beside("rb")},
     progress.today, progress.total, progress.guesses
 """
 _CONTENT_OF = f"""
@@ -78,7 +80,7 @@ SELECT pair_id, response_a_id, response_b_id, taken, swapped FROM (
         AND j.source IN ('page', 'api') AND j.choice <> 'skip'
         AND p.withdrawn_at IS NULL AND p.id <> ALL (%(exclude)s::bigint[])
         AND p.id NOT IN (SELECT r.pair_id FROM annotator_assignment r
-            WHERE r.annotator_id = %(annotator)s AND r.occasion = 1)
+            WHERE r.annotator_id = %(annotator)s AND r.occasion > 0)
     ORDER BY j.id DESC OFFSET %(after)s::int LIMIT %(among)s::int) AS earlier
 ORDER BY random() LIMIT 1
 """)

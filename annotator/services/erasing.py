@@ -11,6 +11,7 @@ from annotator.exports.keeping import forget_project
 from annotator.imports.batches import stored_files
 from annotator.models import Assignment, Pair, Project, User
 from annotator.services.audit import record
+from annotator.services.pictures import remove_pictures
 
 BULK = (
     "DELETE FROM annotator_rationale USING annotator_judgment AS j WHERE judgment_id = j.id AND j.project_id = %s",
@@ -25,6 +26,7 @@ BULK = (
     "DELETE FROM annotator_assignment WHERE project_id = %s",
     "DELETE FROM annotator_response USING annotator_prompt AS p WHERE prompt_id = p.id AND p.project_id = %s",
     "DELETE FROM annotator_prompt WHERE project_id = %s",
+    "DELETE FROM annotator_picture WHERE project_id = %s",
 )
 """What there can be tens of thousands of; Django would load every row first. Foreign keys are checked at the end."""
 
@@ -64,6 +66,7 @@ def delete_project(*, project: Project, by: User, typed: str) -> None:
         record(project=None, by=by, what="project deleted", **about)
         transaction.on_commit(lambda: _remove_uploads(uploads))
         transaction.on_commit(lambda: forget_project(number))
+        transaction.on_commit(lambda: remove_pictures(number))
 
 
 def _remove_uploads(paths: list[str]) -> None:

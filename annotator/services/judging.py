@@ -23,6 +23,7 @@ from annotator.models import Annotator, Assignment, Judgment
 from annotator.selectors.progress import start_of_today
 from annotator.services.answers import Answer, checked, in_pair_terms
 from annotator.services.dealing import Dealt, show
+from annotator.services.hindsight import ask_again, take_back
 from annotator.services.storing import Held, lock_assignment, shown_texts, store
 
 _State = Assignment.State
@@ -80,7 +81,10 @@ def record(
             source=source,
             **_said(answer, swapped=held.swapped),
         )
-        return store(judgment, said, _state_after(answer))
+        stored = store(judgment, said, _state_after(answer))
+        if annotator.project.hindsight_rate:
+            ask_again(judgment=stored, lease_key=assignment_key)
+        return stored
 
     recorded = _once(annotator, client_key, write)
     if recorded.replayed and (used := recorded.judgment.assignment) and used.key == assignment_key:
@@ -106,6 +110,8 @@ def undo_last(*, annotator: Annotator, client_key: UUID) -> Dealt | None:
             raise NotFound("There is nothing of today to undo.")
         lease = {"lease_until": timezone.now() + timedelta(minutes=annotator.project.lease_minutes)}
         Assignment.objects.filter(pk=last.assignment_id or 0).update(dealt_at=timezone.now(), **lease)
+        if annotator.project.hindsight_rate:
+            take_back(judgment=last)
         return store(_next_revision(last, client_key=client_key, withdrawn=True), None, _State.OPEN)
 
     try:
@@ -153,6 +159,8 @@ def withdraw(*, annotator: Annotator, judgment_id: int, client_key: UUID) -> Rec
         before = _lock_current(annotator, judgment_id)
         if before.withdrawn:
             return before
+        if annotator.project.hindsight_rate:
+            take_back(judgment=before)
         return store(_next_revision(before, client_key=client_key, withdrawn=True), None, _State.RELEASED)
 
     return _once(annotator, client_key, write)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from annotator.access import Access
 from annotator.errors import Invalid, NotFound
-from annotator.models import Annotator, Draft, Judgment, Prompt, User
+from annotator.models import HINDSIGHT, Annotator, Draft, Judgment, Pair, User
 from annotator.selectors.history import kept_drafts, own_judgments, steadiness
 from annotator.selectors.progress import progress_of
 from annotator.services.answers import Answer, answer_of
@@ -24,8 +24,9 @@ from annotator.services.judging import revise, withdraw
 from annotator.services.marks import SIDES, Side
 from annotator.services.people import judge_of
 from annotator.services.storing import shown_texts
+from annotator.views.content import Content
 from annotator.views.judge_form import SIDE_NAMES, answer_from, flag_words, skip_reason_label, values_from, values_of
-from annotator.views.judge_page import JudgePage, Shown, Task
+from annotator.views.judge_page import JudgePage, Task
 from annotator.views.pages import is_part, paged, part, project_page, signed_in
 
 
@@ -41,6 +42,7 @@ class Row:
     words: str
     marks: int
     flag: str
+    hindsight: bool
 
     @classmethod
     def of(cls, judgment: Judgment) -> Row:
@@ -59,6 +61,7 @@ class Row:
             words=answer.text,
             marks=len(answer.marks),
             flag=flag_words(judgment),
+            hindsight=judgment.occasion == HINDSIGHT,
         )
 
 
@@ -158,10 +161,9 @@ def _edit(
     request: HttpRequest, access: Access, judgment: Judgment, values: dict[str, Any], error: Invalid | None = None
 ) -> HttpResponse:
     user: User = signed_in(request)
-    texts = _texts(judgment)
     assert judgment.pair is not None
     page = JudgePage(access.project, user, progress_of(judgment.annotator), values=values, revises=judgment)
-    page.task = _task(judgment, judgment.pair.prompt, texts, values)
+    page.task = _task(judgment, judgment.pair, access.project.slug, values)
     if error:
         page.note, page.note_kind = str(error), "neg"
     context = {
@@ -172,10 +174,11 @@ def _edit(
     return project_page(request, access, "annotator/history_revise.html", context, section="history", status=status)
 
 
-def _task(judgment: Judgment, prompt: Prompt, texts: dict[Side, str], values: dict[str, Any]) -> Task:
-    *earlier, last = prompt.messages
-    shown = (Shown.of("a", texts["left"], values), Shown.of("b", texts["right"], values))
-    return Task(uuid.UUID(int=judgment.pk), earlier, last["content"], shown)
+def _task(judgment: Judgment, pair: Pair, slug: str, values: dict[str, Any]) -> Task:
+    a, b = (Content.of_row(slug, each) for each in (pair.response_a, pair.response_b))
+    left, right = (b, a) if judgment.swapped else (a, b)
+    key = uuid.UUID(int=judgment.pk)
+    return Task.showing(key, pair.prompt.messages, left, right, values, hindsight=judgment.occasion == HINDSIGHT)
 
 
 def _said(answer: Answer) -> str:

@@ -120,7 +120,8 @@ def _held(values: QueryDict) -> list[int]:
 def _next(request: HtmxRequest, access: Access, annotator: Annotator, judgment: Judgment) -> HttpResponse:
     if request.POST.get("ahead"):
         waits = request.POST.get("ahead") == "none"  # nothing is on the screen
-        dealt = deal(annotator=annotator, exclude=_held(request.POST), least=1 if waits else ENOUGH)
+        held = [pair for pair in _held(request.POST) if pair != judgment.pair_id]  # it may come back for a second look
+        dealt = deal(annotator=annotator, exclude=held, least=1 if waits else ENOUGH)
         return _show(request, access, annotator, dealt, judgment=judgment, template="annotator/judge_ahead.html")
     if request.htmx:
         return _show(request, access, annotator, deal(annotator=annotator), judgment=judgment)
@@ -169,7 +170,7 @@ def _show(
     page = JudgePage(access.project, user, progress, told=told, note=note, note_kind=kind, ahead=bool(template))
     if dealt:
         page.values = values or entered(dealt)
-        page.task = Task.of(dealt, page.values)
+        page.task = Task.of(dealt, page.values, access.project)
     context: dict[str, Any] = {"project": access.project, "access": access, "section": "judge", "page": page}
     if template:
         return render(request, template, context)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from annotator.keys import REASONS, keys_of
-from annotator.markdown import Rendered, render
-from annotator.models import Aspect, Flag, Judgment, Project, User
+from annotator.models import HINDSIGHT, Aspect, Flag, Judgment, Project, User
 from annotator.selectors.progress import GuessRecord, Progress
 from annotator.services.aspects import aspects_of
 from annotator.services.dealing import Dealt
 from annotator.services.leases import mark_of
+from annotator.views.content import Content, Turns, shared_after
 from annotator.views.judge_form import SIDE_NAMES, SKIP_REASONS, Values, marks_on, values_of
 from annotator.views.judge_words import judge_words
 
@@ -27,17 +26,9 @@ class Shown:
     """One response as the page shows it."""
 
     side: str
-    rendered: Rendered
-    length: str
-    """In words."""
+    content: Content
     marks: tuple[str, ...] = ()
     """Its marked stretches, as fields of the form."""
-
-    @classmethod
-    def of(cls, side: str, text: str, values: Values) -> Shown:
-        count = len(text.split())
-        length = ngettext("%(n)s word", "%(n)s words", count) % {"n": count}
-        return cls(side, render(text), length, marks_on(side, values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +42,47 @@ class Task:
     held: str = ""
     """How the page names it among those that it holds."""
     draft_version: str = ""
+    hindsight: bool = False
+    """A second look: what came of following each response is shown."""
+    waits: bool = False
+    """A second look may follow: the page waits for the server's word before it shows another pair."""
 
     @classmethod
-    def of(cls, dealt: Dealt, values: Values) -> Task:
-        *earlier, last = dealt.messages
-        shown = (Shown.of("a", dealt.left.text, values), Shown.of("b", dealt.right.text, values))
-        version = dealt.draft.version if dealt.draft else ""
-        return cls(dealt.key, earlier, last["content"], shown, mark_of(dealt.key, dealt.pair_id), version)
+    def of(cls, dealt: Dealt, values: Values, project: Project) -> Task:
+        left, right = (Content.of(project.slug, each) for each in (dealt.left, dealt.right))
+        task = cls.showing(dealt.key, dealt.messages, left, right, values, hindsight=dealt.occasion == HINDSIGHT)
+        asked = bool(project.hindsight_rate and left.consequence and right.consequence)
+        return replace(
+            task,
+            held=mark_of(dealt.key, dealt.pair_id),
+            draft_version=dealt.draft.version if dealt.draft else "",
+            waits=asked and dealt.occasion == 0,
+        )
+
+    @classmethod
+    def showing(
+        cls,
+        key: uuid.UUID,
+        messages: list[dict[str, Any]],
+        left: Content,
+        right: Content,
+        values: Values,
+        *,
+        hindsight: bool,
+    ) -> Task:
+        """Two responses to a conversation, with what is entered."""
+        *earlier, last = messages
+        sides = (Shown("a", left, marks_on("a", values)), Shown("b", right, marks_on("b", values)))
+        return cls(key, earlier, last["content"], sides, hindsight=hindsight)
+
+    @property
+    def pictures(self) -> bool:
+        return any(each.content.picture for each in self.shown)
+
+    @property
+    def after(self) -> Turns:
+        """How the conversation went on after either response."""
+        return shared_after([each.content for each in self.shown])
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,12 @@ from annotator.errors import Conflict, Invalid
 from annotator.models import Annotator, Project, Role
 from annotator.selectors.pairs import judged, judgments_of, open_flags, pairs_of, pins_of
 from annotator.selectors.trust import aggregates_of
+from annotator.services.content import set_consequences
 from annotator.services.erasing import restore_pair, withdraw_pair
 from annotator.services.flags import see_to_flags
 from annotator.services.gold import set_gold
 from annotator.services.pinning import pin_pair, unpin_pair
+from annotator.views.content import Content
 from annotator.views.pages import is_part, paged, part, project_page, row_of, signed_in
 
 MOST_NAMED = 500
@@ -52,6 +54,8 @@ def pair(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     row = row_of(pairs_of(access.project), pk)
     context = {
         "pair": row,
+        "content_a": Content.of_row(slug, row.response_a),
+        "content_b": Content.of_row(slug, row.response_b),
         "judged": judged([row])[row.pk],
         "judgments": paged(judgments_of(row), request),
         "flags": open_flags(access.project).filter(judgment__pair=row).select_related("judgment__annotator"),
@@ -64,6 +68,7 @@ def pair(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     if access.owns:
         context |= {
             "pins": pins_of(row),
+            "hindsight_percent": f"{100 * access.project.hindsight_rate:g}",
             "annotators": access.project.annotators.filter(simulated=False).order_by("name", "ref")[:MOST_NAMED],
             "answers": answer_choices(),
         }
@@ -82,6 +87,21 @@ def pair_gold(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         messages.success(request, _("The answer is kept. Nobody who is asked the pair can tell that it has one."))
     else:
         messages.success(request, _("The pair is an ordinary one."))
+    return redirect("pair", slug, pk)
+
+
+@require_POST
+@login_required
+def pair_consequences(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Write what came of following either response."""
+    access = project_for(request.user, slug, Role.OWNER)
+    row = row_of(access.project.pairs.all(), pk)
+    texts = {
+        response: request.POST.get(f"consequence_{side}", "").replace("\r\n", "\n").strip()
+        for side, response in (("a", row.response_a_id), ("b", row.response_b_id))
+    }
+    changed = set_consequences(project=access.project, by=signed_in(request), consequences=texts)
+    messages.success(request, _("What comes of them is kept.") if changed else _("Nothing was changed."))
     return redirect("pair", slug, pk)
 
 

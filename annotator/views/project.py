@@ -25,6 +25,7 @@ from annotator.forms import ProjectForm
 from annotator.models import Project, Role
 from annotator.selectors import dashboard
 from annotator.selectors.dashboard import A_WEEK, Day, Habits, People, Progress, kept
+from annotator.selectors.hindsight import second_looks
 from annotator.selectors.quality import agreement
 from annotator.selectors.trust import Report, report_of, steps_lately
 from annotator.services.projects import TEMPLATES, create_project
@@ -135,6 +136,7 @@ def _overview(access: Access, table: Table) -> dict[str, object]:
         "fallen": kept(project, "fallen", partial(steps_lately, project)),
         "finish": _finish(progress, table.people),
         "checks": kept(project, "checks", partial(dashboard.checks, project)),
+        "hindsight": kept(project, "hindsight", partial(second_looks, project)),
         "models_card": _address_if_any("models_card", project.slug),
     }
 

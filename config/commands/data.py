@@ -115,13 +115,17 @@ def import_command(
     help="judgments, trl (preference rows), pairs (votes and aggregates) or people (figures of each annotator); or the form of"
     " a dataset: preference, implicit, kto, prompts, ranked, sft, reward, rationales, spans, contexts, label_studio, argilla.",
 )
-@click.option("--type", "kind", help="jsonl, csv, json, parquet or folder; by the name of the file unless given.")
+@click.option(
+    "--type",
+    "kind",
+    help="jsonl, csv, json, parquet, folder, or zip (judgments with their pictures); by the name of the file unless given.",
+)
 @click.option(
     "--option",
     "decisions",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Of a dataset: ties, both_good, both_bad, flagged, repeats, people, failed_checks, simulated, split, held_out, names,"
+    help="Of a dataset: ties, both_good, both_bad, flagged, repeats, hindsight, people, failed_checks, simulated, split, held_out, names,"
     " salt.",
 )
 @click.option(

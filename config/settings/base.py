@@ -114,6 +114,10 @@ STORAGES = {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": ATTUNE_HOME / "artifacts"},
     },
+    "media": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": ATTUNE_HOME / "media"},
+    },
     "staticfiles": {"BACKEND": "config.storage.StaticFiles"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
@@ -211,6 +215,8 @@ API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=60_000)
 each web process counts by itself."""
 WEBHOOKS_PRIVATE = env.bool("WEBHOOKS_PRIVATE", default=False)
 """Whether webhooks may go to http:// and to addresses that are not public, as on one machine."""
+PICTURES_PRIVATE = env.bool("PICTURES_PRIVATE", default=False)
+"""Whether pictures may be fetched from http:// and from addresses that are not public, as a store in one's own network."""
 ATTUNE_POLICY_PROCESSES = env.int("ATTUNE_POLICY_PROCESSES", default=0)
 """Processes that train one policy; 0: one per GPU of the worker, or one."""
 ATTUNE_POLICY_BASES = env.list("ATTUNE_POLICY_BASES", default=[])

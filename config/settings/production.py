@@ -37,7 +37,7 @@ SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 
 if bucket := env.str("S3_BUCKET", default=""):
-    for name in ("default", "uploads", "artifacts"):
+    for name in ("default", "uploads", "artifacts", "media"):
         STORAGES[name] = {
             "BACKEND": "storages.backends.s3.S3Storage",
             "OPTIONS": {

@@ -6,6 +6,7 @@ import { Drafts, fill } from "./judge/drafts.js";
 import { Keyboard, typing } from "./judge/keyboard.js";
 import { Marks } from "./judge/marks.js";
 import { ask, Outbox, Refused, SignedOut } from "./judge/outbox.js";
+import { Pictures } from "./judge/pictures.js";
 import { Clock, Pace } from "./judge/time.js";
 import { gestures } from "./judge/touch.js";
 
@@ -27,6 +28,7 @@ const pace = new Pace(place, Number(main.dataset.break), words);
 const drafts = new Drafts(main.dataset.owner, main.dataset.drafts);
 const differences = new Differences(words, say);
 const marks = new Marks(words, keys, say, () => entered());
+const pictures = new Pictures(main);
 const revising = main.dataset.mode === "revise"; // an earlier judgment is edited: a plain form
 const outbox = new Outbox(`attune:outbox:${place}`, here, { extra, stored, refused, changed: status });
 
@@ -51,6 +53,7 @@ function begin() {
   keyboard.print(document);
   marks.attach(main);
   differences.show(marks.texts);
+  pictures.attach();
   const form = dock();
   const fields = form && !revising && drafts.newer(form);
   if (fields?.length) {
@@ -73,6 +76,16 @@ function heldOf(html) {
 function takeIn(html) {
   const known = [shown, ...upcoming].map(dealtOf);
   if (!known.includes(dealtOf(html))) upcoming.push(html);
+}
+
+// A pair that was just judged comes back with what came of its responses: before any other.
+function secondLook(html) {
+  return / data-hindsight[ >=]/.test(html);
+}
+
+function takeInFirst(html) {
+  upcoming = upcoming.filter((each) => dealtOf(each) !== dealtOf(html));
+  if (dealtOf(html) !== dealtOf(shown) || !dock()) upcoming.unshift(html);
 }
 
 // --- pairs ahead, answers on their way ------------------------------------------------------------------------------
@@ -110,6 +123,7 @@ function stored(entry, html) {
   if (today) document.querySelector("#today").replaceWith(document.importNode(today, true));
   pace.show();
   if (next && !dealtOf(next)) show(next); // nothing is left
+  else if (next && secondLook(next)) takeInFirst(next);
   else if (next) takeIn(next);
   if (!dock() && upcoming.length) show(upcoming.shift());
   const told = reply.querySelector("#told");
@@ -169,6 +183,7 @@ function status(state, count) {
   save.dataset.state = state;
   document.querySelector("#signed-out")?.remove();
   if (state === "signed_out") signedOut();
+  if (!dock() && upcoming.length && !["saved", "saving"].includes(state)) show(upcoming.shift()); // a second look can wait
   if (!dock() && !["saved", "saving"].includes(state)) waiting(count);
   if (state === "saved" && !dock() && (document.querySelector("#waiting") || !main.querySelector(".state"))) reload(); // or another tab sent it
 }
@@ -296,7 +311,7 @@ function submit(form, submitter) {
   drafts.drop(form.dataset.dealt);
   if (!skipping) pace.took(clock.seconds());
   for (const open of document.querySelectorAll("[popover]:popover-open")) open.hidePopover();
-  if (upcoming.length) show(upcoming.shift());
+  if (upcoming.length && !(form.hasAttribute("data-waits") && navigator.onLine && !skipping)) show(upcoming.shift());
   else form.remove(); // nothing may be sent twice; what comes next is on its way
   outbox.flush();
 }
@@ -365,6 +380,10 @@ function act(name, shift) {
     select: () => dock() && marks.select(),
     aspects: openAspects,
     differences: () => differences.toggle(marks.texts),
+    zoom_in: () => pictures.zoom(1.5),
+    zoom_out: () => pictures.zoom(1 / 1.5),
+    zoom_fit: () => pictures.fit(),
+    picture: () => pictures.go(),
     undo: () => revising || undo(),
     skip: () => dock() && openPopover("#skip"),
     flag: () => dock() && openPopover("#flag"),

@@ -98,7 +98,9 @@ def test_next_shows_the_texts_on_their_sides_and_no_source(people: ThreePeople, 
     body = response.json()
     assignment = Assignment.objects.select_related("pair__prompt").get()
     sides = [assignment.pair.response_a.text, assignment.pair.response_b.text]
-    assert [body["a"], body["b"]] == [{"text": text} for text in (sides[::-1] if assignment.swapped else sides)]
+    bare: dict[str, object] = {"picture": None, "after": [], "consequence": ""}
+    shown = [{"text": text, **bare} for text in (sides[::-1] if assignment.swapped else sides)]
+    assert [body["a"], body["b"]] == shown
     assert body["prompt"] == {"ref": assignment.pair.prompt.ref, "messages": assignment.pair.prompt.messages}
     assert (body["assignment"], body["annotator"]) == (str(assignment.key), people.judge.ref)
     assert "guess" not in body

@@ -41,6 +41,12 @@ def test_what_is_compiled_is_what_is_written() -> None:
             assert compiled.gettext(message) == translations[0]
 
 
+def test_nothing_is_untranslated_or_guessed() -> None:
+    """Empty translations, and those that gettext carried over from a message that read alike."""
+    assert [message for message, (_, translations) in written().items() if not all(translations)] == []
+    assert "fuzzy" not in (CATALOGUE / "django.po").read_text()
+
+
 def test_translations_keep_what_is_filled_in() -> None:
     for message, (plural, translations) in written().items():
         for original, translation in zip([message, plural or message], translations, strict=False):

@@ -22,6 +22,7 @@ def as_is(project: Project) -> dict[str, object]:
     return data | {
         "version": settings_version(project),
         "repeat_percent": 100 * project.repeat_rate,
+        "hindsight_percent": 100 * project.hindsight_rate,
         "gold_percent": 100 * project.gold_rate,
         "shared_percent": 100 * project.shared_share,
         "tag_key": [tag["key"] for tag in project.reason_tags],

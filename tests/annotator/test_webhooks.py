@@ -81,6 +81,7 @@ def test_a_judgment_is_told_in_its_own_transaction(people: ThreePeople, webhook:
         "strength": 2,
         "swapped": False,
         "repeat": False,
+        "hindsight": False,
         "revision": 1,
         "withdrawn": False,
         "source": "page",

@@ -5,7 +5,7 @@ const FAR = 60;
 export function gestures(main, turnTo) {
   let start = null;
   main.addEventListener("touchstart", (event) => {
-    const inScroller = event.target.closest("pre, table, .dock");
+    const inScroller = event.target.closest("pre, table, .dock, .pic[data-zoomed]");
     start = event.touches.length === 1 && !inScroller ? event.touches[0] : null;
   }, { passive: true });
   main.addEventListener("touchend", (event) => {
