@@ -353,6 +353,7 @@ def test_through_the_api(people: ThreePeople, server: Scripted, inside: None) ->
     assert {shown["a"]["picture"]["name"], shown["b"]["picture"]["name"]} == {name, other}
     file = Program(people.annotator, people.project).get(shown["a"]["picture"]["url"])
     assert file["Content-Type"] == "image/png"
+    assert b"".join(file.streaming_content).startswith(b"\x89PNG")
     stranger = Program(people.stranger, people.elsewhere)
     assert stranger.get(shown["a"]["picture"]["url"]).status_code == 404
 
