@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,11 @@ from numpy.typing import NDArray
 
 CALIBRATION_BINS = 10
 SMALLEST = 1e-6
-SHIFTS = 9
+NODES = np.polynomial.hermite_e.hermegauss(9)
+LEVEL = 0.9
+LEAST = 4
+"""Judgments of an annotator who counts."""
+ENOUGH = 50
 SPREADS = tuple(step / 10 for step in range(21))
 """Spreads of people's predictability, in log-odds, that are tried."""
 
@@ -31,7 +36,7 @@ class Summary:
 
 
 def summarise(
-    probabilities: Sequence[NDArray[Any]], outcomes: Sequence[NDArray[Any]], at_least: int = 4
+    probabilities: Sequence[NDArray[Any]], outcomes: Sequence[NDArray[Any]], at_least: int = LEAST
 ) -> Summary | None:
     """Summary of P(a ≻ b) against outcomes in ±1, one array each per annotator; None if nobody has enough judgments."""
     kept = [(p, y) for p, y in zip(probabilities, outcomes, strict=True) if len(y) >= at_least]
@@ -53,7 +58,7 @@ def summarise(
 
 
 def accuracies(
-    probabilities: Sequence[NDArray[Any]], outcomes: Sequence[NDArray[Any]], at_least: int = 4
+    probabilities: Sequence[NDArray[Any]], outcomes: Sequence[NDArray[Any]], at_least: int = LEAST
 ) -> NDArray[np.float64]:
     """Accuracy of each annotator that ``summarise`` would count, in order; for comparing two models on the same people."""
     kept = zip(probabilities, outcomes, strict=True)
@@ -89,7 +94,7 @@ def hits_distribution(p: NDArray[Any], spread: float = 0.0) -> NDArray[np.float6
     N(0, spread²), which is averaged over.
     """
     confidence = np.clip(np.maximum(p, 1 - np.asarray(p, np.float64)), SMALLEST, 1 - SMALLEST)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(SHIFTS) if spread > 0 else (np.zeros(1), np.ones(1))
+    nodes, weights = NODES if spread > 0 else (np.zeros(1), np.ones(1))
     logit = np.log(confidence / (1 - confidence))
     shifted = 1 / (1 + np.exp(-(logit[:, None] + spread * nodes)))
     chances = np.ones((1, len(nodes)))
@@ -101,7 +106,23 @@ def hits_distribution(p: NDArray[Any], spread: float = 0.0) -> NDArray[np.float6
 
 
 def person_spread(probabilities: Sequence[NDArray[Any]], outcomes: Sequence[NDArray[Any]]) -> float:
-    """The likeliest ``spread`` of ``hits_distribution``, given how many of each annotator's judgments came out as predicted."""
+    """The ``spread`` of ``hits_distribution`` under which these annotators' 90 % intervals hold as often as they say.
+
+    With fewer than ``ENOUGH`` of them, how often intervals held says too little: then the likeliest spread, given how many of
+    each annotator's judgments came out as predicted.
+    """
+    if sum(len(y) >= LEAST for y in outcomes) < ENOUGH:
+        return _likeliest_spread(probabilities, outcomes)
+
+    def covered(spread: float) -> float:
+        return interval_coverage(probabilities, outcomes, spread=spread) or 0.0
+
+    wide_enough = bisect_left(SPREADS, LEVEL, key=covered)
+    tried = SPREADS[max(wide_enough - 1, 0) : wide_enough + 1]
+    return min(tried, key=lambda spread: abs(covered(spread) - LEVEL))
+
+
+def _likeliest_spread(probabilities: Sequence[NDArray[Any]], outcomes: Sequence[NDArray[Any]]) -> float:
     hits = [round(float(correct(p, y).sum()) - 1e-9) for p, y in zip(probabilities, outcomes, strict=True)]
     if not hits:
         return 0.0
@@ -118,8 +139,8 @@ def interval_coverage(
     outcomes: Sequence[NDArray[Any]],
     *,
     spread: float = 0.0,
-    level: float = 0.9,
-    at_least: int = 4,
+    level: float = LEVEL,
+    at_least: int = LEAST,
 ) -> float | None:
     """How often the number of an annotator's judgments that come out as predicted lies in its central interval.
 

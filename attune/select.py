@@ -26,6 +26,9 @@ LOGISTIC_TO_PROBIT = 1.702
 BUMP = float(np.pi * np.log(2) / 2)
 """The entropy of Φ(x) in bits is close to exp(−x² / 2C), C = π ln 2 / 2."""
 LEAST_SHARE = 0.99
+MANY = 5_000
+SAMPLE = 1_000
+SLICE = 2_048
 
 
 def choose(
@@ -86,10 +89,7 @@ def margins_of_pairs(latent: Latent, items: Array, first: Ints, second: Ints) ->
     width = items.shape[1]
     values, vectors = np.linalg.eigh(latent.cov[:width, :width].astype(np.float64))
     along = (items @ (vectors * np.sqrt(np.maximum(values, 0)))).astype(np.float32)
-    share = along.var(axis=0)
-    order = np.argsort(-share)
-    kept = order[: int(np.searchsorted(np.cumsum(share[order]), LEAST_SHARE * share.sum())) + 1]
-    kept_along = np.ascontiguousarray(along[:, kept])
+    kept_along = np.ascontiguousarray(along[:, _leading(along.var(axis=0), LEAST_SHARE)])
     apart = kept_along[first] - kept_along[second]
     variance: Array = np.einsum("nr,nr->n", apart, apart)
     mean = items @ latent.mean[:width]
@@ -192,15 +192,33 @@ SCORES: Mapping[str, Callable[[Latent, Array, Array, np.random.Generator], Array
 
 
 def _margins(latent: Latent, items_a: Array, items_b: Array) -> tuple[Array, Array]:
-    """Mean and variance of the margin, (N,) each. The covariance is factored, so that N × K² becomes one product."""
-    width = items_a.shape[1]
-    difference = items_a - items_b
+    """Mean and variance of the margin, (N,) each. The covariance is factored, so that N × K² becomes one product.
+
+    Of more than ``MANY`` pairs as much is left out as in ``margins_of_pairs``. Worked on in slices that fit the cache.
+    """
+    count, width = items_a.shape
     values, vectors = np.linalg.eigh(latent.cov[:width, :width].astype(np.float64))
-    kept = values > 1e-9 * max(float(values[-1]), 1e-30)
-    factor = (vectors[:, kept] * np.sqrt(values[kept])).astype(np.float32)
-    spread = difference @ factor
-    variance: Array = np.einsum("nr,nr->n", spread, spread)
-    return np.asarray(difference @ latent.mean[:width], np.float32), variance
+    factor = vectors * np.sqrt(np.maximum(values, 0))
+    share, least = values, 1.0
+    if count > MANY:
+        some = slice(None, None, count // SAMPLE)
+        share, least = (((items_a[some] - items_b[some]) @ factor) ** 2).mean(axis=0), LEAST_SHARE
+    along = np.column_stack([factor[:, _leading(share, least)], latent.mean[:width]]).astype(np.float32)
+    mean, variance = np.empty(count, np.float32), np.empty(count, np.float32)
+    for start in range(0, count, SLICE):
+        rows = slice(start, start + SLICE)
+        spread = (items_a[rows] - items_b[rows]) @ along
+        mean[rows] = spread[:, -1]
+        np.einsum("nr,nr->n", spread[:, :-1], spread[:, :-1], out=variance[rows])
+    return mean, variance
+
+
+def _leading(share: NDArray[np.floating], least: float) -> Ints:
+    """The fewest directions that make up so much of the variance, the largest first; none that adds nothing."""
+    order = np.argsort(-share)
+    total = np.cumsum(np.maximum(share[order], 0))
+    enough = int(np.searchsorted(total, least * (1 - 1e-9) * total[-1])) + 1 if len(share) else 0
+    return order[:enough]
 
 
 def _share(values: Array) -> Array:

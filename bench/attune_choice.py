@@ -1,47 +1,132 @@
 """How many judgments an annotator must give until they are predicted well: pairs chosen by what they teach, against random ones.
 
-Simulated annotators (starter project, true tastes known): others in the same world than those fitted on. Each is asked pair by pair
+**Simulated annotators** (starter project, true tastes known): others in the same world than those fitted on. Each is asked pair by pair
 among all of the starter project's, answers as simulated, and the model adapts; the figure is the correlation of recovered with
-true reward within prompts, averaged over annotators.
+true reward within prompts, averaged over annotators and worlds.
+
+**Replay** (polis, train only): people that nothing was fitted on are asked in another order what they answered; the figure is
+accuracy on their test judgments, averaged over people. All that they answered is the same set in any order.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from attune.data import Snapshot
+from attune.data import Snapshot, read_judgments
+from attune.encoders import DEFAULT_ENCODER, encode_cached
+from attune.evaluate import Subject, comparisons, predict, subjects_of
+from attune.metrics import correct
 from attune.rewards import create
 from attune.rewards.base import Comparison, RewardModel
 from attune.select import gain, margins_of_pairs
 from attune.simulate import Simulation, load_starter, simulate
 
+REAL = Path(__file__).parents[2] / "shared" / "data" / "polis" / "train.jsonl.gz"
 ASKED = 48
 POLICIES = ("random", "information")
 MARKS = (4, 8, 16, 32, 48)
+TRUE_STYLES = "true styles"
+WORLDS = (0, 11, 12, 13)
+"""Worlds to report on; 1 to 3 served to develop."""
+REPLAYED = 24
+REPLAY_MARKS = (4, 8, 12, 16)
+RANDOM_ORDERS = 4
 
 
 def run(quick: bool) -> dict[str, Any]:
-    """Correlation by policy and number of judgments, and the share of random's judgments that chosen ones need."""
-    prompts = load_starter()
-    people = 8 if quick else 24
+    """Correlation by policy and number of judgments, and the judgments that chosen ones need where random need n."""
+    people, worlds = (8, WORLDS[:1]) if quick else (24, WORLDS)
     with threadpool_limits(limits=1):
-        world = simulate(prompts, seed=0)
-        features = {key: np.array(style, np.float32) for key, style in world.styles.items()}
+        figures = _simulated(TRUE_STYLES, worlds, people)
+        if not quick:
+            figures |= _simulated(DEFAULT_ENCODER, worlds, people)
+        return figures | _replayed(quick)
+
+
+def _simulated(encoder: str, worlds: Sequence[int], people: int) -> dict[str, Any]:
+    curves = {policy: np.zeros(ASKED + 1) for policy in POLICIES}
+    for seed in worlds:
+        world = simulate(load_starter(), seed=seed)
+        if encoder == TRUE_STYLES:
+            features = {key: np.array(style, np.float32) for key, style in world.styles.items()}
+        else:
+            features = encode_cached(encoder, {key: (each.prompt, each.text) for key, each in world.responses.items()})
         model = create("hybrid")
-        model.fit(Snapshot(world.responses, world.judgments), features, encoder="true styles")
-        others = simulate(prompts, annotators=people, judgments=people, seed=99, quality=world.quality)
-        curves = {policy: _curve(model, others, policy) for policy in POLICIES}
+        model.fit(Snapshot(world.responses, world.judgments), features, encoder=encoder)
+        others = simulate(load_starter(), annotators=people, judgments=people, seed=seed + 99, quality=world.quality)
+        for policy in POLICIES:
+            curves[policy] += _curve(model, others, policy) / len(worlds)
     figures: dict[str, Any] = {
-        f"{policy}, after {n} judgments": round(float(curve[n]), 3) for policy, curve in curves.items() for n in MARKS
+        f"{encoder}: {policy}, after {n}": round(float(curve[n]), 3) for policy, curve in curves.items() for n in MARKS
     }
-    for n in (16, 32, 48):
-        reached = np.flatnonzero(curves["information"] >= curves["random"][n])
-        figures[f"chosen judgments that are worth {n} random ones"] = int(reached[0]) if len(reached) else None
+    for n in (8, 16, 32, 48):
+        figures[f"{encoder}: chosen that are worth {n} random"] = _worth(curves["information"], curves["random"][n])
     return figures
+
+
+def _worth(curve: np.ndarray, reached: float) -> int | None:
+    """The first number of judgments at which a curve is as high."""
+    first = np.flatnonzero(curve >= reached)
+    return int(first[0]) if len(first) else None
+
+
+def _replayed(quick: bool) -> dict[str, Any]:
+    if not REAL.exists():
+        return {"replay skipped": f"the real judgments are not there: {REAL}"}
+    snapshot = read_judgments(REAL)
+    people = sorted({each.annotator for each in snapshot.judgments})
+    out = {people[index] for index in np.random.default_rng(0).permutation(len(people))[: len(people) // 3]}
+    encoder = "style" if quick else DEFAULT_ENCODER
+    features = encode_cached(encoder, {key: (each.prompt, each.text) for key, each in snapshot.responses.items()})
+    model = create("hybrid", **({"rounds": 2, "last_rounds": 1} if quick else {}))
+    fitted_on = replace(snapshot, judgments=[each for each in snapshot.judgments if each.annotator not in out])
+    model.fit(fitted_on, features, encoder=encoder)
+    rest = replace(snapshot, judgments=[each for each in snapshot.judgments if each.annotator in out])
+    subjects = [each for each in subjects_of(rest) if len(each.context) >= REPLAYED and len(each.test) >= 4]
+    curves = {policy: _replay(model, subjects[: 20 if quick else None], policy) for policy in POLICIES}
+    figures: dict[str, Any] = {"replay: people": len(subjects)}
+    figures |= {
+        f"replay: {policy}, accuracy after {n}": round(float(curve[n]), 4)
+        for policy, curve in curves.items()
+        for n in (0, *REPLAY_MARKS, REPLAYED)
+    }
+    for n in REPLAY_MARKS:
+        figures[f"replay: chosen that are worth {n} random"] = _worth(curves["information"], curves["random"][n])
+    return figures
+
+
+def _replay(model: RewardModel, subjects: Sequence[Subject], policy: str) -> np.ndarray:
+    """Mean accuracy after 0 … REPLAYED of the context, (REPLAYED + 1,); random orders are averaged over."""
+    orders = RANDOM_ORDERS if policy == "random" else 1
+    found = np.zeros(REPLAYED + 1)
+    for number, subject in enumerate(subjects):
+        for order in range(orders):
+            rng = np.random.default_rng([number, order])
+            found += _asked_again(model, subject, policy, rng) / (len(subjects) * orders)
+    return found
+
+
+def _asked_again(model: RewardModel, subject: Subject, policy: str, rng: np.random.Generator) -> np.ndarray:
+    said = comparisons(model, subject.context)
+    outcome = np.array([1 if each.choice == "a" else -1 for each in subject.test])
+    left, context, found = list(rng.permutation(len(said))), [], np.zeros(REPLAYED + 1)
+    for step in range(REPLAYED + 1):
+        latent = model.adapt(context)
+        found[step] = correct(predict(model, latent, subject.test), outcome).mean()
+        if step < REPLAYED:
+            place = 0
+            if policy == "information":
+                sides = [np.stack([getattr(said[row], side) for row in left]) for side in ("item_a", "item_b")]
+                place = int(np.argmax(gain(*model.margin(latent, *sides))))
+            context.append(said[left.pop(place)])
+    return found
 
 
 def _curve(model: RewardModel, world: Simulation, policy: str) -> np.ndarray:

@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from attune.data import Snapshot
 from attune.errors import ArtifactError
+from attune.metrics import person_spread
 from attune.rewards.base import Array, Comparison, FitReport, Latent, Progress, Scores
 from attune.rewards.bradley_terry import pooled_model
 from attune.rewards.context import Context
@@ -37,13 +38,12 @@ from attune.rewards.newcomers import (
     paired_gain,
     report_metrics,
     split_newcomers,
-    spread_of,
 )
 from attune.rewards.rehearsal import Rehearsal, Variances, choose_variances
 from attune.rewards.settings import checked
 from attune.rewards.tastes import FIRST, KNOWN, NUMBER, Community, Reader, Told
 from attune.rewards.traits import Trait, Traits, fit_traits
-from attune.rewards.trust import KNOTS, Trust, default_trust, learn_trust
+from attune.rewards.trust import KNOTS, Trust, default_trust, learn_trust, told
 
 OWN = "response "
 """What is remembered of a response stands in a latent's ``extra`` under this and the response's number."""
@@ -105,9 +105,9 @@ class Hybrid(LinearReward):
                 self._rehearsal(data, each.comparisons, each.newcomers, seen, variances)
                 for each, seen in zip(rehearsals, seen_by, strict=True)
             ]
-            trust = learn_trust(
-                [[view for each in rehearsals for view in each.views(variances, shots)] for shots in KNOTS]
-            )
+            views = [[view for each in rehearsals for view in each.views(variances, shots)] for shots in KNOTS]
+            trust = learn_trust(views)
+            self.person_spread = person_spread(*told(trust, views, SPREAD_SHOTS))
             self._take_on(data, fits, variances, trust)
             report.metrics = self._judge(rehearsals[0], pooled_model(fits.pooled, data))
             fits = learn(self.config, data, everybody, verdicts, rng, report, fits)
@@ -247,7 +247,6 @@ class Hybrid(LinearReward):
         comparisons, newcomers = rehearsal.comparisons, rehearsal.newcomers
         baseline, _ = judge(pooled, comparisons, pooled.parts.table, newcomers, (0,))
         personal, _ = judge(self, comparisons, self.parts.table, newcomers, SHOTS)
-        self.person_spread = spread_of(self, comparisons, self.parts.table, newcomers, SPREAD_SHOTS)
         metrics = report_metrics("pooled", baseline[0]) if baseline else {}
         for shots, summary in personal.items():
             gain = paired_gain(self, pooled, comparisons, newcomers, shots)

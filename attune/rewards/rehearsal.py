@@ -16,7 +16,7 @@ from attune.rewards.tastes import BASE, FIRST, KNOWN, NUMBER, REWARD, Community,
 from attune.rewards.trust import KNOTS, View, best_temperature, losses
 
 FACTORS = (0.7, 0.5, 1.3)
-TEXTS = (0.03, 0.05, 0.1)
+TEXTS = (0.03, 0.05, 0.1, 0.2, 0.4, 0.8)
 MEMORIES = (0.5, 1.0)
 MANY = 512
 """Judgments of a context at most, while variances are chosen."""

@@ -8,6 +8,9 @@ classes. α, β and γ at a few numbers of judgments are those under which held-
 each drawn to its neighbour. Then the guard: where being personal does not *surely* lower the log-loss, by two standard errors
 over annotators, β and γ shrink in proportion; and after a few judgments also where it does not as surely make more predictions right,
 as better probabilities alone are no reason to decide otherwise. When in doubt, the pooled model.
+
+But not where doubt is cheap: decisions that turn where the pooled model is all but undecided cost next to nothing even if it is right
+about everything. So β and γ are never held back further than to where all turned decisions together would then cost ``COST``.
 """
 
 from __future__ import annotations
@@ -19,8 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from attune.logistic import sigmoid
 from attune.metrics import correct, standard_error
 from attune.rewards.base import Array
+from attune.rewards.indexing import Ints
 from attune.rewards.linear import PROBIT, Floats
 
 KNOTS = (0, 4, 8, 16, 64, 256)
@@ -30,6 +35,8 @@ SURE = 2.0
 FEW = 16
 PRIOR_PEOPLE = 60
 """The guard's word counts 1 − e^(−people / 60): in a small project nothing can be sure, and people do differ as a rule."""
+COST = 0.001
+"""Of accuracy, macro over annotators: what listening may cost at worst, and so how deaf the guard may make the model."""
 TEMPERATURE_PRECISION = 25.0
 NEIGHBOUR_PRECISION = 10.0
 START = (0.0, 0.7, 0.4)
@@ -93,6 +100,19 @@ def losses(views: Sequence[View], at: Floats) -> Floats:
     return np.array([_loss_rows(view, at).mean() for view in views])
 
 
+def told(
+    trust: Trust, views_by_shots: Sequence[Sequence[View]], shots: Sequence[int]
+) -> tuple[list[Array], list[Ints]]:
+    """P(a ≻ b) of every view after so many judgments, which are among ``KNOTS``, and what was preferred in ±1."""
+    chances, outcomes = [], []
+    for number in (KNOTS.index(each) for each in shots):
+        at = np.array([np.log(trust.temperature[number]), trust.gaussian[number], trust.classes[number]], np.float64)
+        for view in views_by_shots[number]:
+            chances.append(np.asarray(sigmoid(_calibrated(view, at)), np.float32))
+            outcomes.append(view.outcome)
+    return chances, outcomes
+
+
 def best_temperature(views: Sequence[View], gaussian: float, classes: float) -> Floats:
     """(log α, β, γ) with the likeliest α."""
     at = np.array([0.0, gaussian, classes])
@@ -121,7 +141,25 @@ def _guarded(views: Sequence[View], fitted: Floats, *, few: bool) -> Floats:
     if few:
         share *= _sure(_hits(views, fitted) - _hits(views, pooled), SURE, 2 * SURE)
     share = 1 - (1 - share) * (1 - np.exp(-len(views) / PRIOR_PEOPLE))
+    share = max(share, _affordable(views, pooled, fitted))
     return best_temperature(views, share * fitted[1], share * fitted[2])
+
+
+def _affordable(views: Sequence[View], pooled: Floats, fitted: Floats) -> float:
+    """The largest share of β and γ at which the decisions that turn cost at most ``COST``, were the pooled model right.
+
+    A decision against b turns at the share |b| / |βg + γc| and then costs 2σ(α|b|) − 1; annotators count alike.
+    """
+    everything = _joined(views)
+    personal = fitted[1] * everything.gaussian + fitted[2] * everything.classes
+    against = np.flatnonzero(everything.pooled * personal < 0)
+    size = np.abs(everything.pooled[against])
+    turns_at = size / np.abs(personal[against])
+    weight = np.concatenate([np.full(len(view.outcome), 1 / len(view.outcome)) for view in views]) / len(views)
+    cost = weight[against] * np.tanh(np.exp(pooled[0]) * size / 2)
+    order = np.argsort(turns_at)
+    dear = np.flatnonzero(np.cumsum(cost[order]) > COST)
+    return float(min(1.0, turns_at[order][dear[0]])) if len(dear) else 1.0
 
 
 def _sure(gain: Floats, least: float, most: float) -> float:
@@ -139,10 +177,13 @@ def _margin(view: View, at: Floats) -> Floats:
     return np.asarray(view.pooled + at[1] * view.gaussian + at[2] * view.classes, np.float64)
 
 
-def _loss_rows(view: View, at: Floats) -> Floats:
+def _calibrated(view: View, at: Floats) -> Floats:
     variance = at[1] ** 2 * view.gaussian_variance + at[2] ** 2 * view.classes_variance
-    margin = np.exp(at[0]) * _margin(view, at) / np.sqrt(1 + PROBIT * variance)
-    return np.asarray(np.logaddexp(0, -view.outcome * margin), np.float64)
+    return np.asarray(np.exp(at[0]) * _margin(view, at) / np.sqrt(1 + PROBIT * variance), np.float64)
+
+
+def _loss_rows(view: View, at: Floats) -> Floats:
+    return np.asarray(np.logaddexp(0, -view.outcome * _calibrated(view, at)), np.float64)
 
 
 def _joined(views: Sequence[View]) -> View:

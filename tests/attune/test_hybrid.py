@@ -17,7 +17,7 @@ from attune.rewards.evidence import are_verdicts, as_verdicts
 from attune.rewards.hybrid import OWN, Hybrid
 from attune.rewards.indexing import Comparisons, index_snapshot
 from attune.rewards.tastes import Evidence, remember
-from attune.rewards.trust import KNOTS, View, learn_trust
+from attune.rewards.trust import COST, KNOTS, View, learn_trust, told
 from attune.simulate import AXES, Simulation, StyledPrompt, simulate
 
 
@@ -79,7 +79,19 @@ def test_what_helps_is_trusted_and_what_does_not_is_left_alone() -> None:
     helpful, useless = ([views(200, signal, rng) for _ in KNOTS] for signal in (1.0, 0.0))
     assert learn_trust(helpful).gaussian[1:] == pytest.approx(np.ones(5), abs=0.15)
     assert learn_trust(helpful).temperature == pytest.approx(np.ones(6), abs=0.1)
-    assert learn_trust(useless).gaussian.max() < 0.03
+    assert learn_trust(useless).gaussian.max() < 0.1
+
+
+def test_a_weak_taste_is_listened_to_as_far_as_that_costs_next_to_nothing() -> None:
+    rng = np.random.default_rng(2)
+    weak = [views(300, 0.08, rng) for _ in KNOTS]
+    trust = learn_trust(weak)
+    chances, _ = told(trust, weak, [8])
+    pooled = np.concatenate([view.pooled for view in weak[KNOTS.index(8)]])
+    turned = (np.concatenate(chances) > 0.5) != (pooled > 0)
+    assert trust.gaussian[KNOTS.index(8)] > 0.04
+    assert turned.mean() > 5 * COST
+    assert 0 < (turned * np.tanh(np.abs(pooled) / 2)).mean() < 1.5 * COST
 
 
 def test_with_few_people_the_guard_has_little_to_say() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from attune.metrics import (
+    SPREADS,
     calibration_error,
     correct,
     hits_distribution,
@@ -78,3 +79,12 @@ def test_people_who_differ_in_predictability_need_wider_intervals() -> None:
     spread = person_spread(p, y)
     assert spread == pytest.approx(1.0, abs=0.2)
     assert interval_coverage(p, y) < 0.75 < 0.86 < interval_coverage(p, y, spread=spread)  # type: ignore[operator]
+
+
+def test_the_spread_is_the_one_under_which_intervals_hold_unless_people_are_too_few_to_tell() -> None:
+    rng = np.random.default_rng(2)
+    p = [np.full(20, 0.8) for _ in range(400)]
+    careless = rng.random(400) < 0.15  # who answer at random: nothing that a bell of predictabilities describes
+    y = [np.where(rng.random(20) < (0.5 if each else 0.8), 1, -1) for each in careless]
+    assert interval_coverage(p, y, spread=person_spread(p, y)) == pytest.approx(0.9, abs=0.01)
+    assert person_spread(p[:5], y[:5]) in SPREADS
