@@ -10,7 +10,8 @@ over annotators, β and γ shrink in proportion; and after a few judgments also 
 as better probabilities alone are no reason to decide otherwise. When in doubt, the pooled model.
 
 But not where doubt is cheap: decisions that turn where the pooled model is all but undecided cost next to nothing even if it is right
-about everything. So β and γ are never held back further than to where all turned decisions together would then cost ``COST``.
+about everything. So β and γ are never held back further than to where all turned decisions together would then cost ``COST``, by
+as many standard errors.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ SURE = 2.0
 FEW = 16
 PRIOR_PEOPLE = 60
 """The guard's word counts 1 − e^(−people / 60): in a small project nothing can be sure, and people do differ as a rule."""
-COST = 0.001
+COST = 0.002
 """Of accuracy, macro over annotators: what listening may cost at worst, and so how deaf the guard may make the model."""
 TEMPERATURE_PRECISION = 25.0
 NEIGHBOUR_PRECISION = 10.0
@@ -146,9 +147,10 @@ def _guarded(views: Sequence[View], fitted: Floats, *, few: bool) -> Floats:
 
 
 def _affordable(views: Sequence[View], pooled: Floats, fitted: Floats) -> float:
-    """The largest share of β and γ at which the decisions that turn cost at most ``COST``, were the pooled model right.
+    """The largest share of β and γ at which the decisions that turn surely cost at most ``COST``, were the pooled model right.
 
-    A decision against b turns at the share |b| / |βg + γc| and then costs 2σ(α|b|) − 1; annotators count alike.
+    A decision against b turns at the share |b| / |βg + γc| and then costs 2σ(α|b|) − 1 of one decision on average, and up to the
+    whole of it by chance; annotators count alike.
     """
     everything = _joined(views)
     personal = fitted[1] * everything.gaussian + fitted[2] * everything.classes
@@ -158,7 +160,8 @@ def _affordable(views: Sequence[View], pooled: Floats, fitted: Floats) -> float:
     weight = np.concatenate([np.full(len(view.outcome), 1 / len(view.outcome)) for view in views]) / len(views)
     cost = weight[against] * np.tanh(np.exp(pooled[0]) * size / 2)
     order = np.argsort(turns_at)
-    dear = np.flatnonzero(np.cumsum(cost[order]) > COST)
+    chance = np.sqrt(np.cumsum(weight[against][order] ** 2))
+    dear = np.flatnonzero(np.cumsum(cost[order]) + SURE * chance > COST)
     return float(min(1.0, turns_at[order][dear[0]])) if len(dear) else 1.0
 
 

@@ -89,9 +89,9 @@ def test_a_weak_taste_is_listened_to_as_far_as_that_costs_next_to_nothing() -> N
     chances, _ = told(trust, weak, [8])
     pooled = np.concatenate([view.pooled for view in weak[KNOTS.index(8)]])
     turned = (np.concatenate(chances) > 0.5) != (pooled > 0)
-    assert trust.gaussian[KNOTS.index(8)] > 0.04
-    assert turned.mean() > 5 * COST
-    assert 0 < (turned * np.tanh(np.abs(pooled) / 2)).mean() < 1.5 * COST
+    assert trust.gaussian[KNOTS.index(8)] > 0.02
+    assert turned.mean() > COST
+    assert 0 < (turned * np.tanh(np.abs(pooled) / 2)).mean() < COST
 
 
 def test_with_few_people_the_guard_has_little_to_say() -> None:
