@@ -7,8 +7,9 @@ covariance or a set of weights. So an item stays short however many models were 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,56 +61,76 @@ def build_basis(
     thresholds = count + groups if accepted is not None else None
     of_factor, of_feature = (max(each, LEAST_SPREAD) for each in spreads)
     share = of_factor / np.sqrt(max(len(factors), 1))
-    blocks = [share * _less(fit.vectors, thresholds, count) for fit in factors]
-    of_text = [share * fit.text_vectors for fit in factors]
-    to_text = np.linalg.solve(mapped.T @ mapped + TEXT_RIDGE * np.eye(features), mapped.T)
-    root = np.sqrt(max(len(classes), 1))
-    for each in classes:
-        blocks.append(_less(each.shifts, thresholds, count) / root)
-        of_text.append(to_text @ each.shifts[:count] / root)
-    blocks.append(of_feature * mapped)
-    of_text.append(of_feature * np.eye(features))
-    sizes = [block.shape[1] for block in blocks]
-    columns = np.concatenate(blocks, axis=1).astype(np.float64)
+    sources = [
+        *_of_factors(factors, thresholds, count, share),
+        *_of_classes(classes, thresholds, mapped),
+        _Source(of_feature * mapped, of_feature * np.eye(features)),
+    ]
+    columns = np.concatenate([each.columns for each in sources], axis=1).astype(np.float64)
     directions = _leading(columns, width)
-    parts = np.split(directions, np.cumsum(sizes)[:-1])
-    of_factors = np.concatenate(parts[: len(factors)]) if factors else np.zeros((0, directions.shape[1]))
     shared = columns @ directions
-    text_shared = np.concatenate(of_text, axis=1) @ directions
-    weights = [root * part.T for part in parts[len(factors) : -1]]
-    centers = [each @ np.exp(fit.log_prior.astype(np.float64)) for each, fit in zip(weights, classes, strict=True)]
-    size = directions.shape[1]
-    center = (
-        np.concatenate([np.tile(c[:, None], (1, w.shape[1])) for c, w in zip(centers, weights, strict=True)], 1)
-        if classes
-        else np.zeros((size, 0))
-    )
-    own = np.concatenate(weights, axis=1) if classes else np.zeros((size, 0))
+    text_shared = np.concatenate([each.of_text for each in sources], axis=1) @ directions
+    parts = np.split(directions, np.cumsum([each.columns.shape[1] for each in sources])[:-1])
+    of_factors = np.concatenate([np.zeros((0, directions.shape[1])), *parts[: len(factors)]])
+    tastes = _tastes(parts[len(factors) : -1], classes, directions.shape[1])
     reward, base, text_reward, text_base = _rewards(mapped, groups, pooled, accepted)
     if accepted is not None and classes:  # what the community accepts is the better known with its groups in view
-        middle = np.mean(centers, axis=0)
-        reward, text_reward = (
-            0.5 * (reward + base + shared @ middle),
-            0.5 * (text_reward + text_base + text_shared @ middle),
-        )
-    number = np.arange(1, count + 1)
+        reward = np.asarray(0.5 * (reward + base + shared @ tastes.middle))
+        text_reward = np.asarray(0.5 * (text_reward + text_base + text_shared @ tastes.middle))
     doubt = share**2 * sum(fit.vectors.shape[1] for fit in factors) / precision
-    known = np.clip(doubt - share**2 * sum(_doubts(fit, thresholds, count) for fit in factors), 0, None) + np.zeros(
-        count
-    )
+    left = np.zeros(count) + share**2 * sum(_doubts(fit, thresholds, count) for fit in factors)
+    number = np.arange(1, count + 1)
     return Basis(
-        table=np.column_stack([reward, base, shared, known, number]).astype(np.float32),
+        table=np.column_stack([reward, base, shared, np.clip(doubt - left, 0, None), number]).astype(np.float32),
         text_weights=np.column_stack([text_reward, text_base, text_shared, np.zeros((features, 2))]).astype(np.float32),
         factor_cov=(of_factors.T @ of_factors / of_factor**2).astype(np.float32),
         text_cov=(parts[-1].T @ parts[-1] / of_feature**2).astype(np.float32),
-        class_weights=(own - center).astype(np.float32),
-        class_center=center.astype(np.float32),
-        class_log_prior=np.concatenate([np.zeros(0, np.float32), *(each.log_prior for each in classes)]).astype(
-            np.float32
-        ),
-        doubt=float(doubt),
+        class_weights=(tastes.weights - tastes.center).astype(np.float32),
+        class_center=tastes.center.astype(np.float32),
+        class_log_prior=np.concatenate([np.zeros(0, np.float32), *(each.log_prior for each in classes)]),
         class_model=np.repeat(np.arange(len(classes)), [len(each.log_prior) for each in classes]).astype(np.int64),
+        doubt=float(doubt),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One source of taste: columns (N, C) of the responses, and of_text (F, C), what mapped features say of them."""
+
+    columns: NDArray[Any]
+    of_text: NDArray[Any]
+
+
+def _of_factors(factors: Sequence[FactorFit], thresholds: Ints | None, count: int, share: float) -> Iterator[_Source]:
+    for fit in factors:
+        yield _Source(share * _less(fit.vectors, thresholds, count), share * fit.text_vectors)
+
+
+def _of_classes(classes: Sequence[ClassFit], thresholds: Ints | None, mapped: Array) -> Iterator[_Source]:
+    count, features = mapped.shape
+    to_text = np.linalg.solve(mapped.T @ mapped + TEXT_RIDGE * np.eye(features), mapped.T)
+    root = np.sqrt(max(len(classes), 1))
+    for fit in classes:
+        yield _Source(_less(fit.shifts, thresholds, count) / root, to_text @ fit.shifts[:count] / root)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tastes:
+    """The classes' tastes in the basis: weights (R, J), each with its model's mean as center (R, J); middle (R,): the mean of all."""
+
+    weights: NDArray[np.float64]
+    center: NDArray[np.float64]
+    middle: NDArray[np.float64]
+
+
+def _tastes(parts: Sequence[NDArray[np.float64]], classes: Sequence[ClassFit], size: int) -> _Tastes:
+    """parts, each (J of a model, R = ``size``): the rows of the directions that belong to it."""
+    if not classes:
+        return _Tastes(np.zeros((size, 0)), np.zeros((size, 0)), np.zeros(size))
+    weights = [np.sqrt(len(classes)) * part.T for part in parts]
+    centers = [own @ np.exp(fit.log_prior.astype(np.float64)) for own, fit in zip(weights, classes, strict=True)]
+    spread = [np.tile(center[:, None], (1, own.shape[1])) for center, own in zip(centers, weights, strict=True)]
+    return _Tastes(np.concatenate(weights, axis=1), np.concatenate(spread, axis=1), np.mean(centers, axis=0))
 
 
 def _rewards(
