@@ -26,7 +26,8 @@ case "$role" in
     ;;
   migrate)
     python manage.py check --deploy --fail-level ERROR
-    exec python manage.py migrate --no-input "$@"
+    python manage.py migrate --no-input "$@"
+    exec attune erase --reapply
     ;;
   *)
     exec "$role" "$@"

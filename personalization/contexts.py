@@ -107,5 +107,15 @@ class _Sets:
             while len(self._sets) > self.capacity:
                 self._sets.popitem(last=False)
 
+    def drop(self, annotator_id: int) -> None:
+        with self._lock:
+            for key in [key for key in self._sets if key[0] == annotator_id]:
+                del self._sets[key]
+
 
 _sets = _Sets(IN_MEMORY)
+
+
+def forget(annotator_id: int) -> None:
+    """Drop what this process has in memory of an annotator; other processes' goes as others' take its place."""
+    _sets.drop(annotator_id)

@@ -7,6 +7,7 @@ import time
 
 from celery import shared_task
 
+from personalization.erasing import carry_out, reapply, sweep_erasures
 from personalization.errors import PersonalizationError
 from personalization.sweeping import backfill, encode_new_texts, live_versions
 
@@ -29,3 +30,21 @@ def sweep() -> None:
             continue
         if adapted:
             log.info("adapted %s annotators of project %s under %s", adapted, project_id, version.label)
+
+
+@shared_task(name="personalization.tasks.finish_erasure")
+def finish_erasure(erasure_id: int) -> None:
+    """Take somebody who was erased out of files."""
+    carry_out(erasure_id)
+
+
+@shared_task(name="personalization.tasks.sweep_erasures", expires=60)
+def sweep_erasures_due() -> None:
+    """Erasures whose message or worker was lost go on."""
+    sweep_erasures()
+
+
+@shared_task(name="personalization.tasks.reapply_erasures", expires=600)
+def reapply_erasures() -> None:
+    """Whom a restored backup has brought back is erased again."""
+    reapply()

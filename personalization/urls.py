@@ -4,13 +4,20 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from personalization.api.annotators import AnnotatorsView, AnnotatorView
 from personalization.api.classifier import ClassifierView
+from personalization.api.erasures import ErasuresView, ErasureView, LineageView, RetrainView
 from personalization.api.rewards import BatchView, BestOfView, CompareView, PopulationView, RankView
 from personalization.api.score import ScoreView
-from personalization.views import playground, profile, taking_away
+from personalization.views import erasing, playground, profile, taking_away
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/me/", profile.me, name="me"),
     path("projects/<slug:slug>/me/traits/", profile.my_traits, name="my_traits"),
+    path("projects/<slug:slug>/me/erase/", erasing.my_erasure, name="my_erasure"),
+    path("projects/<slug:slug>/people/annotators/<int:pk>/erase/", erasing.annotator_erasure, name="annotator_erasure"),
+    path("projects/<slug:slug>/erasures/", erasing.erasures, name="erasures"),
+    path("projects/<slug:slug>/models/<int:number>/retrain/", erasing.version_retrain, name="version_retrain"),
+    path("projects/<slug:slug>/policies/<int:number>/retrain/", erasing.policy_retrain, name="policy_retrain"),
+    path("erasures/<uuid:key>/", erasing.erasure, name="erasure"),
     path("projects/<slug:slug>/me/data.json", profile.my_data, name="my_data"),
     path(
         "projects/<slug:slug>/me/judgments/<int:pk>/withdraw/",
@@ -37,5 +44,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/compare", CompareView.as_view(), name="api_compare"),
     path("api/v1/projects/<slug:slug>/annotators", AnnotatorsView.as_view(), name="api_annotators"),
     path("api/v1/projects/<slug:slug>/annotators/<path:ref>", AnnotatorView.as_view(), name="api_annotator"),
+    path("api/v1/projects/<slug:slug>/lineage", LineageView.as_view(), name="api_lineage"),
+    path("api/v1/projects/<slug:slug>/erasures", ErasuresView.as_view(), name="api_erasures"),
+    path("api/v1/projects/<slug:slug>/erasures/<uuid:key>", ErasureView.as_view(), name="api_erasure"),
+    path("api/v1/projects/<slug:slug>/models/<str:version>/retrain", RetrainView.as_view(), name="api_retrain"),
     path("", include("personalization.api.compat.urls")),
 ]

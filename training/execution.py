@@ -136,10 +136,18 @@ def _keep(run: Run, row: Snapshot, snapshot: data.Snapshot, model: RewardModel, 
     return path, digest
 
 
+def check_nobody_left(run: Run | PolicyRun) -> None:
+    """Raise where somebody was erased from what the run has learnt from: it must not be registered."""
+    assert run.snapshot
+    if run.snapshot.erased != Snapshot.objects.values_list("erased", flat=True).get(pk=run.snapshot.pk):
+        raise TrainingError("Somebody whose judgments it learnt from was erased meanwhile. Start it again.")
+
+
 def _register(run: Run, path: str, digest: str, metrics: Mapping[str, float], dissection: dict[str, Any]) -> None:
     """The version, the run's end and the promotion, all or none. Raises ``ClaimLost`` where the run is another's."""
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
+        check_nobody_left(run)
         last = ModelVersion.objects.filter(project=run.project_id).values_list("number", flat=True).first()
         version = ModelVersion.objects.create(
             project=run.project,

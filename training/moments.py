@@ -22,6 +22,7 @@ SETTLES_AFTER = timedelta(seconds=2)
 _WRITING_SINCE = """
 SELECT min(xact_start) FROM pg_stat_activity
  WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL
+   AND backend_type = 'client backend'
 """
 
 

@@ -21,7 +21,7 @@ from attune import data
 from attune.policies.groups import like_minded
 from training import store
 from training.errors import TrainingError
-from training.execution import BEATS_PER_LEASE, explain, freeze
+from training.execution import BEATS_PER_LEASE, check_nobody_left, explain, freeze
 from training.models import ModelVersion, PolicyEvent, PolicyRun, PolicyVersion, Scope
 from training.policy_process import policy_process
 from training.policy_runs import note_policy
@@ -128,6 +128,7 @@ def _register(run: PolicyRun, path: str, outcome: dict[str, Any], plan: dict[str
     described = store.read_json(path, "policy.json")
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
+        check_nobody_left(run)
         last = PolicyVersion.objects.filter(project=run.project_id).values_list("number", flat=True).first()
         PolicyVersion.objects.create(
             project=run.project,

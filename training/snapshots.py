@@ -30,7 +30,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 DIGEST = re.compile(r"[0-9a-f]{8,}")
 """What names a snapshot by the start of its digest."""
 LEARNT_FROM = ("a", "b", "tie", "both_good", "both_bad")
-_COUNTED_AS = {"a": "decided", "b": "decided", "tie": "ties", "both_good": "ties", "both_bad": "both_bad"}
+COUNTED_AS = {"a": "decided", "b": "decided", "tie": "ties", "both_good": "ties", "both_bad": "both_bad"}
 _COLUMNS = (
     "pk",
     "annotator_id",
@@ -177,7 +177,12 @@ def check_name(project: Project, name: str) -> None:
 
 
 def load_snapshot(snapshot: Snapshot) -> data.Snapshot:
-    """Read a snapshot back, checked against its digest. Raises ``ArtifactError`` or ``StoreError``."""
+    """Read a snapshot back, checked against its digest.
+
+    Raises ``ArtifactError`` or ``StoreError``, and ``Conflict`` while somebody is being taken out of it.
+    """
+    if any(each["was"] is None for each in snapshot.erased):
+        raise Conflict(f"Somebody is being erased from {snapshot}; try again in a minute.")
     return data.read_snapshot(store.fetch_folder(snapshot.path))
 
 
@@ -231,7 +236,7 @@ def _judgments(project: Project, usable: QuerySet[Judgment], tally: _Tally) -> I
     rows = judged.values_list(*_COLUMNS, named=True)
     marks = aspect_marks(project)
     for row in rows.iterator(CHUNK):
-        tally.counts.update(("judgments", _COUNTED_AS[row.choice]))
+        tally.counts.update(("judgments", COUNTED_AS[row.choice]))
         tally.annotators[row.annotator_id] += 1
         part, slices = row.about.get("part", ""), row.about.get("slices", [])
         yield data.Judgment(

@@ -24,12 +24,14 @@ def caller(request: Request) -> User:
 
 class HasScope(BasePermission):
     """The token has the view's ``required_scope``; where it names none, ``read`` to look and, for the rest, the view's
-    ``write_scope`` or ``write``."""
+    ``write_scope`` or ``write``; its ``delete_scope`` to delete, if it has one."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not isinstance(request.auth, ApiToken):
             return False  # leads to 401
         writing = getattr(view, "write_scope", ApiToken.Scope.WRITE)
+        if request.method == "DELETE":
+            writing = getattr(view, "delete_scope", writing)
         usual = ApiToken.Scope.READ if request.method in SAFE_METHODS else writing
         required = getattr(view, "required_scope", usual)
         if required not in request.auth.scopes:

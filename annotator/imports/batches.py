@@ -84,6 +84,12 @@ def stored_files(project: Project) -> list[str]:
     return [path for paths in batches for path in paths if path]
 
 
+def delete_uploads(paths: list[str]) -> None:
+    """Remove files from the uploads storage."""
+    for path in paths:
+        _uploads().delete(path)
+
+
 def run_batch(*, batch_id: int) -> None:
     """Read a confirmed file, in the worker. A doubled message, or a batch in other hands, is left alone."""
     if not ImportBatch.objects.filter(pk=batch_id, confirmed_at__isnull=False).exists():

@@ -1,6 +1,7 @@
 """Tables of people, projects, what is judged and what was said of it."""
 
 from annotator.models.content import Pair, Picture, Prompt, Response
+from annotator.models.erasing import Erasure
 from annotator.models.jobs import Job, JobState
 from annotator.models.judging import (
     HINDSIGHT,
@@ -33,6 +34,7 @@ __all__ = [
     "Assignment",
     "AuditEntry",
     "Draft",
+    "Erasure",
     "Flag",
     "IdempotencyRecord",
     "ImportBatch",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from django.core.files.storage import storages
 from django.db import connection, transaction
 from django.utils import timezone
 
 from annotator.errors import Invalid
 from annotator.exports.keeping import forget_project
-from annotator.imports.batches import stored_files
-from annotator.models import Assignment, Pair, Project, User
+from annotator.imports.batches import delete_uploads, stored_files
+from annotator.models import Assignment, Erasure, JobState, Pair, Project, User
 from annotator.services.audit import record
+from annotator.services.leaving import finish_erasure, open_door
 from annotator.services.pictures import remove_pictures
 
 BULK = (
@@ -50,7 +50,7 @@ def restore_pair(*, pair: Pair, by: User) -> None:
 def delete_project(*, project: Project, by: User, typed: str) -> None:
     """Erase the project with its judgments, models and uploads, once its name was ``typed`` as it is written.
 
-    The one door through which judgments leave the database. What remains is an audit entry without a project.
+    What remains is an audit entry without a project.
     Raises ``Invalid`` where the name differs.
     """
     if typed.strip() != project.name.strip():
@@ -58,18 +58,14 @@ def delete_project(*, project: Project, by: User, typed: str) -> None:
     uploads, number = stored_files(project), project.pk
     about = {"slug": project.slug, "name": project.name, "judgments": project.judgments.count()}
     with transaction.atomic():
+        erasure = Erasure.objects.create(whole_project=number, by=by, state=JobState.RUNNING)
+        open_door(erasure)
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL attune.erase = 'on'")
             for statement in BULK:
                 cursor.execute(statement, [project.pk])
         project.delete()
+        finish_erasure(erasure=erasure)
         record(project=None, by=by, what="project deleted", **about)
-        transaction.on_commit(lambda: _remove_uploads(uploads))
+        transaction.on_commit(lambda: delete_uploads(uploads))
         transaction.on_commit(lambda: forget_project(number))
         transaction.on_commit(lambda: remove_pictures(number))
-
-
-def _remove_uploads(paths: list[str]) -> None:
-    storage = storages["uploads"]
-    for path in paths:
-        storage.delete(path)

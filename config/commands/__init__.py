@@ -5,6 +5,7 @@ from attune.cli import Lazy
 COMMANDS = {
     "demo": Lazy("config.commands.demo:demo", "Start Attune with a starter project to try, and print the logins."),
     "doctor": Lazy("config.commands.doctor:doctor", "Say what stops Attune from running here, and the mend."),
+    "erase": Lazy("config.commands.erase:erase", "Delete an annotator and all that is theirs; again after a restore."),
     "export": Lazy("config.commands.data:export_command", "Write a project's judgments to a file."),
     "import": Lazy("config.commands.data:import_command", "Read judgments, or prompts with responses, into a project."),
     "promote": Lazy("config.commands.training:promote", "Make a model version the one that serves."),

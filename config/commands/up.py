@@ -57,3 +57,5 @@ def _bring_up_to_date(supervisor: Supervisor) -> None:
     if not is_prepared(supervisor.folder, supervisor.database_url):
         click.echo("preparing the database and the static files")
         supervisor.run_once("prepare", [sys.executable, "-m", "config.local.prepare"])
+    if any((supervisor.folder / "artifacts" / "tombstones").glob("*.json")):
+        supervisor.run_once("erasures", [sys.executable, "-m", "attune.cli", "erase", "--reapply"])

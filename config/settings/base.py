@@ -205,6 +205,8 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-leases": {"task": "annotator.tasks.sweep", "schedule": 60.0},
     "deliver-webhooks": {"task": "annotator.tasks.deliver_webhooks", "schedule": 5.0},
     "assess-quality": {"task": "annotator.tasks.assess_quality", "schedule": 60.0},
+    "sweep-erasures": {"task": "personalization.tasks.sweep_erasures", "schedule": 60.0},
+    "reapply-erasures": {"task": "personalization.tasks.reapply_erasures", "schedule": 3_600.0},
     "sweep-latents": {"task": "personalization.tasks.sweep", "schedule": 60.0},
 }
 

@@ -16,9 +16,10 @@ from annotator.api.fields import StrictSerializer, Text, Truth
 from annotator.api.pagination import PARAMETERS, Pages
 from annotator.api.permissions import caller
 from annotator.errors import NotFound
-from annotator.models import Annotator, Role
+from annotator.models import Annotator, ApiToken, Role
 from annotator.services.members import change_annotator
 from personalization.api import schemas
+from personalization.api.erasures import ErasureSerializer, erase_through_api
 from personalization.latents import find_person
 from personalization.profile import annotator_called
 from personalization.traits import traits_of
@@ -62,6 +63,8 @@ class AnnotatorChangeSerializer(StrictSerializer):
 class AnnotatorView(APIView):
     """One annotator, for owners and viewers, and for the annotator themselves."""
 
+    delete_scope = ApiToken.Scope.MANAGE
+
     @extend_schema(
         operation_id="annotator",
         summary="What has been learnt of an annotator",
@@ -94,6 +97,17 @@ class AnnotatorView(APIView):
         body.is_valid(raise_exception=True)
         change_annotator(annotator=annotator, by=caller(request), **body.validated_data)
         return Response(summary(annotator))
+
+    @extend_schema(
+        operation_id="erase_annotator",
+        summary="Erase an annotator",
+        responses={202: ErasureSerializer, **schemas.problems(409)},
+        tags=["annotators"],
+    )
+    def delete(self, request: Request, slug: str, ref: str) -> Response:
+        """Everything of theirs, for good: rows at once, files by a worker. Models that learnt from them are flagged. By owners,
+        and by the annotator themselves; the token needs the scope `manage`."""
+        return Response(ErasureSerializer(erase_through_api(caller(request), slug, ref)).data, status=202)
 
 
 def summary(annotator: Annotator) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from annotator.models import Annotator, Pair
+from annotator.models import Annotator, Erasure, Pair
+from annotator.services.leaving import open_door
 from attune.rewards.base import Comparison
 from attune.rewards.base import Latent as Posterior
 from personalization.errors import ModelUnusable
@@ -116,9 +117,10 @@ def test_a_judgment_that_commits_late_makes_it_stale(
     judge(annotator, pairs[0], "a", id=10_000)
     judge(annotator, pairs[1], "b", id=10_002)
     latent_for(annotator_id=annotator.pk, served=version)
+    open_door(Erasure.objects.create(number=annotator.pk))
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL attune.erase = 'on'")
-        cursor.execute("UPDATE annotator_judgment SET id = 10001, choice = 'b' WHERE id = 10000")
+        cursor.execute("DELETE FROM annotator_judgment WHERE id = 10000")
+    judge(annotator, pairs[0], "b", id=10_001)
     assert_same(
         latent_for(annotator_id=annotator.pk, served=version), direct(version, [(pairs[0], "b"), (pairs[1], "b")])
     )

@@ -90,6 +90,7 @@ class PolicySerializer(serializers.Serializer[Any]):
     base = serializers.CharField()
     digest = serializers.CharField()
     retired = serializers.BooleanField()
+    erased = serializers.IntegerField(help_text="People in its snapshot who were erased since it was made.")
     run = serializers.IntegerField(source="run.number")
     metrics = serializers.DictField(child=serializers.FloatField(allow_null=True))
     created_at = serializers.DateTimeField()

@@ -105,6 +105,7 @@ class VersionSerializer(serializers.Serializer[Any]):
     run = serializers.IntegerField(source="run.number")
     digest = serializers.CharField()
     metrics = serializers.DictField(child=serializers.FloatField(allow_null=True))
+    erased = serializers.IntegerField(help_text="People in its snapshot who were erased since it was made.")
     created_at = serializers.DateTimeField()
 
 

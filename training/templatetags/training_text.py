@@ -15,9 +15,9 @@ _VERSION_PILLS = {"live": "pos", "retired": "neg"}
 
 
 @register.filter
-def share(value: float | None) -> str:
-    """0.7312 as ``73.1 %``; an em dash where there is nothing to say."""
-    return "—" if value is None else percent(value)
+def share(value: float | str | None) -> str:
+    """0.7312 as ``73.1 %``; an em dash where there is nothing to say, which templates give as an empty text."""
+    return percent(value) if isinstance(value, int | float) else "—"
 
 
 @register.filter
