@@ -46,6 +46,11 @@ PERCENTS = {
     "qualify_share": "qualify_percent",
 }
 """Shares of the project, by the field that asks for them in percent."""
+KINDS = {
+    "pair": _("which of two responses is better"),
+    "ranking": _("to put three to eight responses in order"),
+    "rating": _("to rate one response, with a critique"),
+}
 TEXT_BOX = {"class": "in", "rows": 3}
 
 
@@ -234,6 +239,21 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
     """All settings of a project, with the version of those that the person had before them."""
 
     version = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    kinds = forms.MultipleChoiceField(
+        label=_("Annotators are asked"),
+        choices=list(KINDS.items()),
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_(
+            "Of several, each comes as often as the others. Rankings are made of the prompts with three or more responses,"
+            " ratings of every response. Checks with hidden repeats and known answers are of pairs only."
+        ),
+        error_messages={"required": _("Choose at least one kind of judgment.")},
+    )
+    scale_low = forms.CharField(label=_("The lowest means"), max_length=40, required=False)
+    scale_high = forms.CharField(label=_("The highest means"), max_length=40, required=False)
+    critique_min = forms.IntegerField(
+        label=_("Characters of critique that a rating needs"), min_value=0, max_value=1_000, required=False
+    )
     overlap = forms.IntegerField(
         label=_("People for each pair"), min_value=1, max_value=1_000, help_text=_("Counts for new pairs.")
     )
@@ -310,6 +330,11 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
             "name",
             "description",
             "instructions",
+            "kinds",
+            "scale",
+            "scale_low",
+            "scale_high",
+            "critique_min",
             "rationales",
             "rationale_min",
             "choosing",
@@ -334,6 +359,7 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
             "instructions": forms.Textarea(attrs={"class": "in", "rows": 8}),
             "source_note": forms.Textarea(attrs={"class": "in", "rows": 2}),
             "rationales": forms.RadioSelect,
+            "scale": forms.RadioSelect,
             "choosing": forms.RadioSelect,
             "consequence": forms.RadioSelect,
             "hindsight_trains": forms.RadioSelect,
@@ -341,6 +367,7 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
         labels = {
             "instructions": _("Instructions for annotators"),
             "rationales": _("Ask for a reason"),
+            "scale": _("Scale of ratings"),
             "choosing": _("Which pair comes next"),
             "consequence": _("Below a bar"),
             "hindsight_trains": _("After a second look, models learn from"),
@@ -379,6 +406,12 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
 
     def clean_rationale_min(self) -> int:
         return self.cleaned_data["rationale_min"] or 0
+
+    def clean_kinds(self) -> list[str]:
+        return [kind for kind in KINDS if kind in self.cleaned_data["kinds"]]
+
+    def clean_critique_min(self) -> int:
+        return self.cleaned_data["critique_min"] or 0
 
     def clean(self) -> dict[str, Any]:
         super().clean()

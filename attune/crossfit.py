@@ -92,7 +92,9 @@ def _items(model: RewardModel, snapshot: Snapshot, features: Mapping[str, Array]
 
 
 def _comparison(judgment: Judgment, items: Mapping[str, Array]) -> Comparison:
-    return Comparison(items[judgment.a], items[judgment.b], judgment.choice, judgment.strength, judgment.swapped)
+    return Comparison(
+        items[judgment.a], items[judgment.b], judgment.choice, judgment.strength, judgment.swapped, judgment.weight
+    )
 
 
 def _hits(model: RewardModel, latent: Latent, decided: Sequence[Judgment], items: Mapping[str, Array]) -> int:

@@ -59,6 +59,7 @@ class Judgment:
     ``swapped`` is true where ``b`` was shown on the left. ``strength`` is 1 (slightly) to 3 (much), None if not asked.
     ``slices`` and ``part`` are kept for evaluation only; ``repeat`` marks a hidden second look at the same pair.
     ``spans`` are stretches that they marked, as side, sign and code points of the response's text: ``a+0:12``.
+    ``weight`` is below 1 where several rows come from one act, a ranking or a rating, and add up to what that tells.
     """
 
     annotator: str
@@ -74,6 +75,7 @@ class Judgment:
     slices: tuple[str, ...] = ()
     repeat: bool = False
     spans: tuple[str, ...] = ()
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,8 @@ def _consistent(judgments: Iterable[Judgment], known: set[str]) -> Iterator[dict
             _known_judgment(row, known)
         except _FieldError as wrong:
             raise BadData(f"judgment {number}, {wrong}") from None
+        if judgment.weight == 1:
+            del row["weight"]
         yield {name: value for name, value in row.items() if value not in ((), "", None, False)}
 
 
@@ -266,6 +270,7 @@ def _judgment(row: Mapping[str, object], **names: str) -> Judgment:
         slices=_texts(row, "slices"),
         repeat=_flag(row, "repeat"),
         spans=_spans(row),
+        weight=_weight(row),
     )
 
 
@@ -372,6 +377,13 @@ def _flag(row: Mapping[str, object], name: str) -> bool:
     if not isinstance(value, bool):
         raise _FieldError(name, value, "true or false")
     return value
+
+
+def _weight(row: Mapping[str, object]) -> float:
+    value = row.get("weight", 1.0)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= 1:
+        raise _FieldError("weight", value, "a number above 0 and at most 1")
+    return float(value)
 
 
 def _strength(row: Mapping[str, object]) -> int | None:

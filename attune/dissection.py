@@ -153,7 +153,7 @@ def _community(
     choices = Choices(
         np.stack([values[each.a] - values[each.b] for each in judgments]),
         np.array([OUTCOMES[each.choice] for each in judgments]),
-        np.array([STRENGTH_WEIGHTS[each.strength] for each in judgments]),
+        np.array([STRENGTH_WEIGHTS[each.strength] * each.weight for each in judgments]),
     )
     found = population(choices, np.array([names[each.annotator] for each in judgments]), np.random.default_rng(seed))
     information = 0.25 * (choices.design * choices.weight[:, None]).T @ choices.design

@@ -134,7 +134,7 @@ def comparisons(
     """Judgments as what ``adapt`` takes."""
     items_a, items_b = (model.items([getattr(each, side) for each in judgments], features) for side in ("a", "b"))
     return [
-        Comparison(item_a, item_b, each.choice, each.strength, each.swapped)
+        Comparison(item_a, item_b, each.choice, each.strength, each.swapped, each.weight)
         for item_a, item_b, each in zip(items_a, items_b, judgments, strict=True)
     ]
 

@@ -24,13 +24,15 @@ IN_MEMORY = 64
 class ContextSet:
     """One annotator's judgments under one version; ``unused`` are left out for want of a vector.
 
-    ``signature`` and ``last`` (the highest id) are of all that stands, skipped and withdrawn ones too.
+    ``signature`` and ``last`` (the highest id) are of all that stands, skipped and withdrawn ones too. ``judgments``: as many
+    judgments of pairs as the comparisons are worth.
     """
 
     signature: str
     last: int
     comparisons: Context = field(default_factory=Context)
     unused: int = 0
+    judgments: float = 0.0
 
 
 _EMPTY = ContextSet("0:0", 0)
@@ -75,7 +77,12 @@ def _joined(known: ContextSet, standing: Sequence[Standing], model: RewardModel,
     )
     added = [
         Comparison(
-            items[each.response_a_id], items[each.response_b_id], cast(Choice, each.choice), each.strength, each.swapped
+            items[each.response_a_id],
+            items[each.response_b_id],
+            cast(Choice, each.choice),
+            each.strength,
+            each.swapped,
+            each.weight,
         )
         for each in judged
         if each.response_a_id in items and each.response_b_id in items
@@ -85,6 +92,7 @@ def _joined(known: ContextSet, standing: Sequence[Standing], model: RewardModel,
         max((known.last, *(each.judgment_id for each in standing))),
         known.comparisons.plus(added),
         known.unused + len(judged) - len(added),
+        known.judgments + sum(each.weight for each in added),
     )
 
 

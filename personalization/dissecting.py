@@ -127,7 +127,7 @@ def _posterior(found: Dissection, annotator_id: int) -> Gaussian | None:
         np.stack([styles[each.response_a_id] for each in judged]),
         np.stack([styles[each.response_b_id] for each in judged]),
         np.array([OUTCOMES[each.choice] for each in judged]),
-        np.array([STRENGTH_WEIGHTS[each.strength] for each in judged]),
+        np.array([STRENGTH_WEIGHTS[each.strength] * each.weight for each in judged]),
     )
 
 

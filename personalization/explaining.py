@@ -82,7 +82,9 @@ def _influences(texts: Texts, annotator_id: int, pair: Array, margin: float) -> 
     items = items_of_responses(model=texts.model, served=texts.served, ids=ids)
     usable_ones = [each for each in judged if each.response_a_id in items and each.response_b_id in items]
     context = [
-        Comparison(items[e.response_a_id], items[e.response_b_id], cast(Choice, e.choice), e.strength, e.swapped)
+        Comparison(
+            items[e.response_a_id], items[e.response_b_id], cast(Choice, e.choice), e.strength, e.swapped, e.weight
+        )
         for e in usable_ones
     ]
     moved = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -210,7 +210,7 @@ def _adapted(
     said = context_of(annotator_id=row.id, model=model, served=served, signature=row.signature or "", added=news)
     with usable(served):
         latent = with_stated(model, said.comparisons, stated_by(row.id) if row.stated else {})
-    return latent, said.unused
+    return replace(latent, n=round(said.judgments)), said.unused
 
 
 def _store(row: _Row, served: ServedVersion, latent: Latent, unused: int) -> datetime:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from django.core.paginator import Page, Paginator
 
-from annotator.models import Annotator, Judgment, Pair, Project
-from annotator.services.answers import as_shown
+from annotator.models import Annotator, Judgment, Pair, Project, Response
+from annotator.services.answers import as_shown, lineup_words
 from personalization.charts import SharePoint, wilson
 from personalization.dissecting import Dissected, dissected
 from personalization.items import items_of_responses, load, usable
@@ -33,6 +33,7 @@ WORDS = {
     "both_good": "Both good",
     "both_bad": "Both bad",
     "skip": "Skipped",
+    "na": "Not on this scale",
 }
 STRENGTHS = {1: "slightly better", 2: "better", 3: "much better", None: "better"}
 
@@ -164,7 +165,11 @@ class JudgmentRow:
 
 def judgments_page(annotator: Annotator, number: object) -> Page[Any]:
     """One page of the annotator's judgments, newest first, as ``JudgmentRow``; withdrawn ones too."""
-    current = annotator.judgments.filter(current=True).select_related("pair__prompt", "rationale").order_by("-pk")
+    current = (
+        annotator.judgments.filter(current=True)
+        .select_related("pair__prompt", "lineup__prompt", "rationale")
+        .order_by("-pk")
+    )
     page: Page[Any] = Paginator(current, ROWS_PER_PAGE).get_page(number)  # type: ignore[arg-type]
     labels = annotator.project.tag_labels
     page.object_list = [_row(judgment, labels) for judgment in page.object_list]
@@ -174,7 +179,7 @@ def judgments_page(annotator: Annotator, number: object) -> Page[Any]:
 def _row(judgment: Judgment, labels: dict[str, str]) -> JudgmentRow:
     choice = as_shown(judgment.choice, swapped=judgment.swapped)
     side = {"left": "a", "right": "b"}.get(choice, "")
-    said = f"{WORDS[choice]} {STRENGTHS[judgment.strength]}" if side else WORDS[choice]
+    said = f"{WORDS[choice]} {STRENGTHS[judgment.strength]}" if side else WORDS.get(choice) or lineup_words(judgment)
     guess = None if judgment.guess is None else (1 - judgment.guess if judgment.swapped else judgment.guess)
     guessed = "" if guess is None else ("a" if guess > 0.5 else "b")
     return JudgmentRow(
@@ -191,7 +196,8 @@ def _row(judgment: Judgment, labels: dict[str, str]) -> JudgmentRow:
 
 def _asked(judgment: Judgment) -> str:
     """The last turn of the prompt."""
-    return str(judgment.pair.prompt.messages[-1]["content"]) if judgment.pair else ""
+    of = judgment.pair or judgment.lineup
+    return str(of.prompt.messages[-1]["content"]) if of else ""
 
 
 def _words(judgment: Judgment, labels: dict[str, str]) -> str:
@@ -206,7 +212,7 @@ def _words(judgment: Judgment, labels: dict[str, str]) -> str:
 def personal_data(annotator: Annotator) -> dict[str, Any]:
     """Everything kept of the annotator, for them to take along: who they are, all revisions of what they said, latents."""
     judgments = annotator.judgments.select_related(
-        "pair__prompt", "pair__response_a", "pair__response_b", "rationale", "flag"
+        *("pair__prompt", "pair__response_a", "pair__response_b", "lineup__prompt", "rationale", "flag")
     )
     return {
         "format": "attune-personal-data/1",
@@ -230,16 +236,14 @@ def personal_data(annotator: Annotator) -> dict[str, Any]:
 
 
 def _said(judgment: Judgment) -> dict[str, Any]:
-    pair, rationale, flag = judgment.pair, getattr(judgment, "rationale", None), getattr(judgment, "flag", None)
-    assert pair is not None  # a check constraint: judgments of pairs are the only kind yet
+    rationale, flag = getattr(judgment, "rationale", None), getattr(judgment, "flag", None)
     return {
         "id": judgment.pk,
+        "kind": judgment.kind,
         "revision": judgment.revision,
         "current": judgment.current,
         "withdrawn": judgment.withdrawn,
-        "prompt": pair.prompt.messages,
-        "response_a": pair.response_a.text,
-        "response_b": pair.response_b.text,
+        **_of(judgment),
         "choice": judgment.choice,
         "strength": judgment.strength,
         "skip_reason": judgment.skip_reason,
@@ -251,7 +255,7 @@ def _said(judgment: Judgment) -> dict[str, Any]:
         "rationale": rationale and {"text": rationale.text, "tags": rationale.tags},
         "aspects": [
             *(
-                {"aspect": r.aspect.key, "response": _own(r.response_id, pair), "value": r.value}
+                {"aspect": r.aspect.key, "response": _own(r.response_id, judgment.pair), "value": r.value}
                 for r in judgment.aspect_ratings.all()
             ),
             *({"aspect": c.aspect.key, "better": c.choice} for c in judgment.aspect_comparisons.all()),
@@ -264,8 +268,25 @@ def _said(judgment: Judgment) -> dict[str, Any]:
     }
 
 
-def _own(response_id: int, pair: Pair) -> str:
-    return "a" if response_id == pair.response_a_id else "b"
+def _of(judgment: Judgment) -> dict[str, Any]:
+    """What was judged, and what only its kind has."""
+    if pair := judgment.pair:
+        return {"prompt": pair.prompt.messages, "response_a": pair.response_a.text, "response_b": pair.response_b.text}
+    lineup = judgment.lineup
+    assert lineup is not None  # a check constraint
+    texts = Response.objects.in_bulk(lineup.responses)
+    return {
+        "prompt": lineup.prompt.messages,
+        "responses": [texts[pk].text for pk in lineup.responses],
+        "shown": judgment.shown,
+        "ranking": judgment.ranking,
+        "rating": judgment.rating,
+        "scale": judgment.scale,
+    }
+
+
+def _own(response_id: int, pair: Pair | None) -> str:
+    return "a" if pair and response_id == pair.response_a_id else "b"
 
 
 def _latents(annotator: Annotator) -> list[dict[str, Any]]:

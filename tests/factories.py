@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.test import Client
 
-from annotator.models import Annotator, Membership, Pair, Project, Prompt, Response, Role, User
+from annotator.models import Annotator, Lineup, Membership, Pair, Project, Prompt, Response, Role, User
 from attune.data import content_digest
 
 PASSWORD = "correct horse battery"
@@ -79,6 +80,17 @@ def make_pair(project: Project, *, prompt: Prompt | None = None, a: str = "", b:
         response_a=make_response(prompt, a),
         response_b=make_response(prompt, b),
         **fields,
+    )
+
+
+def make_lineup(project: Project, responses: int = 4, *, texts: Sequence[str] = (), **fields: Any) -> Lineup:
+    """New responses to a new prompt: one to rate, or several to put in order."""
+    prompt = fields.pop("prompt", None) or make_prompt(project)
+    rows = [make_response(prompt, text) for text in texts or [""] * responses]
+    fields.setdefault("cap", project.overlap)
+    kind = "rating" if len(rows) == 1 else "ranking"
+    return Lineup.objects.create(
+        project=project, prompt=prompt, kind=kind, responses=[row.pk for row in rows], **fields
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
 from annotator.errors import Invalid
@@ -97,7 +97,8 @@ class SnapshotFilters:
         if self.annotators:
             rows = rows.filter(annotator__ref__in=self.annotators)
         if self.topics:
-            rows = rows.filter(pair__prompt__topic__in=self.topics)
+            of_topics = Q(pair__prompt__topic__in=self.topics) | Q(lineup__prompt__topic__in=self.topics)
+            rows = rows.filter(of_topics)
         if self.judged_from:
             rows = rows.filter(judged_at__gte=self.judged_from)
         if self.judged_before:

@@ -19,7 +19,7 @@ from training.models import Run, RunEvent, Snapshot
 from training.snapshots import usable_judgments
 
 ACTIVE = (JobState.WAITING, JobState.RUNNING)
-DECIDED = ("a", "b")
+DECIDED = ("a", "b", "ranked", "rated")
 
 
 def start_run(

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from heapq import merge
+from operator import attrgetter
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection, transaction
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Func, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import JSONObject
 
 from annotator.errors import Conflict, Invalid
 from annotator.models import HINDSIGHT, Judgment, Project, Response, Span, User
+from annotator.selectors.evidence import of_lineup
 from annotator.services import audit
 from attune import data
 from training import store
@@ -29,7 +33,7 @@ CHUNK = 2_000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 DIGEST = re.compile(r"[0-9a-f]{8,}")
 """What names a snapshot by the start of its digest."""
-LEARNT_FROM = ("a", "b", "tie", "both_good", "both_bad")
+LEARNT_FROM = ("a", "b", "tie", "both_good", "both_bad", "ranked", "rated")
 COUNTED_AS = {"a": "decided", "b": "decided", "tie": "ties", "both_good": "ties", "both_bad": "both_bad"}
 _COLUMNS = (
     "pk",
@@ -47,6 +51,12 @@ _COLUMNS = (
     "marked",
 )
 
+_AMONG = "before.id = ANY (%(judgments)s)"
+_OF_LINEUPS = f"""
+SELECT j.id, j.annotator_id, j.judged_at, j.about::text, said.a, said.b, said.choice, said.swapped, said.weight
+FROM annotator_judgment j JOIN annotator_lineup u ON u.id = j.lineup_id CROSS JOIN LATERAL ({of_lineup(_AMONG)}) AS said
+WHERE j.id = ANY (%(judgments)s) ORDER BY j.judged_at, j.id, said.a, said.b
+"""
 _MARK = ("response", "good", "start", "end")
 
 
@@ -80,7 +90,7 @@ def _looks(project: Project, judged: QuerySet[Judgment]) -> QuerySet[Judgment]:
 def _consented(project: Project, at: datetime | None, filters: SnapshotFilters) -> QuerySet[Judgment]:
     rows = Judgment.objects.filter(project=project)
     rows = rows.filter(current=True) if at is None else stood_at(rows, at)
-    rows = rows.filter(kind=Judgment.Kind.PAIR, withdrawn=False, choice__in=LEARNT_FROM, annotator__in_training=True)
+    rows = rows.filter(withdrawn=False, choice__in=LEARNT_FROM, annotator__in_training=True)
     return filters.of(rows)
 
 
@@ -118,9 +128,8 @@ def take_snapshot(
             last = rows.aggregate(last=Max("id"))["last"] or 0
             dropped, looks = _dropped(project, at, filters), {"looks": project.hindsight_trains}
             about = {"project": project.slug, "last_judgment": last, **looks, **dropped, **_asked(at, filters)}
-            digest = data.write_snapshot(
-                work / "snapshot", _responses(rows, tally), _judgments(project, rows, tally), about
-            )
+            judgments = _in_order(project, rows, tally)
+            digest = data.write_snapshot(work / "snapshot", _responses(rows, tally), judgments, about)
         if not tally.counts["decided"]:
             raise NothingToLearn(
                 f"“{project.name}” has {tally.counts['judgments']} judgments to learn from and none prefers one "
@@ -216,8 +225,10 @@ def _asked(at: datetime | None, filters: SnapshotFilters) -> dict[str, object]:
 
 
 def _responses(judged: QuerySet[Judgment], tally: _Tally) -> Iterator[data.Response]:
-    pairs = judged.order_by().values
-    named = Q(pk__in=pairs("pair__response_a")) | Q(pk__in=pairs("pair__response_b"))
+    pairs = judged.filter(kind=Judgment.Kind.PAIR).order_by().values
+    lineups = judged.exclude(kind=Judgment.Kind.PAIR).order_by()
+    of_lineups = lineups.annotate(each=Func("lineup__responses", function="unnest")).values("each")
+    named = Q(pk__in=pairs("pair__response_a")) | Q(pk__in=pairs("pair__response_b")) | Q(pk__in=of_lineups)
     rows = (
         Response.objects.filter(named)
         .order_by("pk")
@@ -227,6 +238,38 @@ def _responses(judged: QuerySet[Judgment], tally: _Tally) -> Iterator[data.Respo
         tally.counts["responses"] += 1
         tally.prompts.add(prompt_id)
         yield data.Response(str(pk), prompt, text, topic)
+
+
+def _in_order(project: Project, usable: QuerySet[Judgment], tally: _Tally) -> Iterator[data.Judgment]:
+    """Everything that was said, in the order of judging."""
+    pairs, lineups = usable.filter(kind=Judgment.Kind.PAIR), usable.exclude(kind=Judgment.Kind.PAIR)
+    return merge(_judgments(project, pairs, tally), _of_lineups(lineups, tally), key=attrgetter("judged_at"))
+
+
+def _of_lineups(usable: QuerySet[Judgment], tally: _Tally) -> Iterator[data.Judgment]:
+    """Rankings and ratings as the comparisons that they hold, weighted so that an act counts as what it tells."""
+    values = {"judgments": list(usable.order_by().values_list("pk", flat=True))}
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_LINEUPS, values)
+        last = 0
+        while rows := cursor.fetchmany(CHUNK):
+            for pk, annotator, judged_at, about, a, b, choice, swapped, weight in rows:
+                if pk != last:
+                    tally.counts["judgments"] += 1
+                    tally.annotators[annotator] += 1
+                tally.counts["decided" if choice in ("a", "b") else "ties"] += pk != last
+                last = pk
+                part = json.loads(about).get("part", "")
+                yield data.Judgment(
+                    annotator=str(annotator),
+                    a=str(a),
+                    b=str(b),
+                    choice=choice,
+                    swapped=bool(swapped),
+                    judged_at=judged_at.astimezone(UTC).isoformat(),
+                    part=part if part in data.PARTS else "",
+                    weight=weight,
+                )
 
 
 def _judgments(project: Project, usable: QuerySet[Judgment], tally: _Tally) -> Iterator[data.Judgment]:

@@ -37,6 +37,7 @@ from annotator.models import Response as ResponseRow
 from annotator.services.content import add_pairs, add_prompt, add_responses
 from annotator.services.erasing import restore_pair, withdraw_pair
 from annotator.services.gold import set_gold
+from annotator.services.lineups import make_lineups
 from annotator.services.slots import slots_of
 
 _TOPIC = OpenApiParameter("topic", str, description="Only prompts of this topic.")
@@ -137,6 +138,7 @@ class ResponsesView(APIView):
         def write() -> tuple[int, object]:
             add_responses(prompt=prompt, responses=[ResponseInSerializer.new(each) for each in said["responses"]])
             add_pairs(prompt=prompt, responses=list(prompt.responses.all()), limit=said["pairs"])
+            make_lineups(project=prompt.project, prompt=prompt)
             return 201, PromptDetailSerializer(prompt).data
 
         return written_once(request, write)

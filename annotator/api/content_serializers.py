@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from annotator.api.fields import Number, StrictSerializer, Text, Truth, Whole
 from annotator.api.serializers import MessageSerializer
-from annotator.models import Pair, Project, Prompt
+from annotator.models import Judgment, Lineup, Pair, Project, Prompt
 from annotator.models import Response as ResponseRow
 from annotator.models.content import GOLD_CHOICES, MAX_TEXT
 from annotator.services.content import MAX_REF, NewResponse, turns_problem
@@ -99,6 +99,16 @@ class SettingsInSerializer(StrictSerializer):
     name = Text(max_length=200, required=False)
     description = Text(required=False)
     instructions = Text(required=False)
+    kinds = serializers.ListField(
+        child=serializers.ChoiceField(Judgment.Kind.choices),
+        required=False,
+        allow_empty=False,
+        help_text="What is asked for, in the order pair, ranking, rating.",
+    )
+    scale = serializers.ChoiceField(Project.Scale.choices, required=False, help_text="Of ratings.")
+    scale_low = Text(max_length=40, required=False)
+    scale_high = Text(max_length=40, required=False)
+    critique_min = Whole(min_value=0, max_value=1_000, required=False)
     reason_tags = serializers.ListField(child=ObjectField(), required=False, help_text='[{"key", "label"}]')
     rationales = serializers.ChoiceField(Project.Rationales.choices, required=False)
     choosing = serializers.ChoiceField(Project.Choosing.choices, required=False)
@@ -254,6 +264,26 @@ class PairSerializer(serializers.Serializer[Any]):
 
     def get_withdrawn(self, pair: Pair) -> bool:
         return pair.withdrawn_at is not None
+
+
+@extend_schema_serializer(component_name="Lineup")
+class LineupSerializer(serializers.Serializer[Any]):
+    """Responses to one prompt that are put in order, or one that is rated."""
+
+    id = serializers.IntegerField()
+    kind = serializers.ChoiceField(Lineup.Kind.choices)
+    prompt = serializers.CharField(source="prompt.ref")
+    responses = serializers.SerializerMethodField(help_text="Refs, the oldest first.")
+    cap = serializers.IntegerField(help_text="At most so many people get it.")
+    taken = serializers.IntegerField(help_text="So many have judged it or have it open.")
+    withdrawn = serializers.SerializerMethodField()
+
+    def get_responses(self, lineup: Lineup) -> list[str]:
+        refs: dict[int, str] = self.context["refs"]
+        return [refs[pk] for pk in lineup.responses]
+
+    def get_withdrawn(self, lineup: Lineup) -> bool:
+        return lineup.withdrawn_at is not None
 
 
 # Many at once

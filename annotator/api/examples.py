@@ -16,6 +16,11 @@ PROJECT = [
             "role": "owner",
             "archived": False,
             "instructions": "Read both answers before you choose.",
+            "kinds": ["pair"],
+            "scale": "1-5",
+            "scale_low": "",
+            "scale_high": "",
+            "critique_min": 0,
             "reason_tags": [{"key": "clear", "label": "Clear"}],
             "rationales": "optional",
             "overlap": 3,
@@ -27,8 +32,30 @@ PROJECT = [
 ]
 NEXT = [
     OpenApiExample(
+        "A ranking",
+        value={
+            "kind": "ranking",
+            "assignment": _ASSIGNMENT,
+            "annotator": "anna",
+            "prompt": {"ref": "eggs", "messages": [{"role": "user", "content": "How long do I boil eggs?"}]},
+            "a": None,
+            "b": None,
+            "responses": [{"text": "Ten minutes."}, {"text": "That depends …"}, {"text": "Until they are done."}],
+            "scale": None,
+            "reason_tags": [{"key": "clear", "label": "Clear"}],
+            "aspects": [],
+            "rationales": "optional",
+            "rationale_min": 0,
+            "lease_until": "2026-11-23T12:30:00Z",
+        },
+        response_only=True,
+    ),
+    OpenApiExample(
         "A pair",
         value={
+            "kind": "pair",
+            "responses": [],
+            "scale": None,
             "assignment": _ASSIGNMENT,
             "annotator": "anna",
             "prompt": {"ref": "eggs", "messages": [{"role": "user", "content": "How long do I boil eggs?"}]},
@@ -42,7 +69,7 @@ NEXT = [
             "lease_until": "2026-11-23T12:30:00Z",
         },
         response_only=True,
-    )
+    ),
 ]
 JUDGMENT_IN = [
     OpenApiExample(
@@ -54,6 +81,21 @@ JUDGMENT_IN = [
             "tags": [{"tag": "clear", "side": "a", "good": True}],
             "rationale": "It answers the question.",
             "seconds": 14.2,
+        },
+        request_only=True,
+    ),
+    OpenApiExample(
+        "An order: the second best, the others equal",
+        value={"assignment": _ASSIGNMENT, "choice": "ranked", "ranking": [[2], [1, 3]], "rationale": "It says why."},
+        request_only=True,
+    ),
+    OpenApiExample(
+        "A rating with its critique",
+        value={
+            "assignment": _ASSIGNMENT,
+            "choice": "rated",
+            "rating": 4,
+            "rationale": "Right, but it leaves out the salt.",
         },
         request_only=True,
     ),
@@ -70,8 +112,11 @@ JUDGMENT_STORED = [
             "id": 4013,
             "assignment": _ASSIGNMENT,
             "annotator": "anna",
+            "kind": "pair",
             "choice": "a",
             "strength": 2,
+            "ranking": [],
+            "rating": None,
             "revision": 1,
             "withdrawn": False,
             "judged_at": "2026-11-23T12:01:14Z",
@@ -86,11 +131,17 @@ JUDGMENT = [
         value={
             "id": 4013,
             "annotator": "anna",
+            "kind": "pair",
             "prompt": "eggs",
             "response_a": "short",
             "response_b": "long",
+            "responses": [],
             "choice": "a",
             "strength": 2,
+            "ranking": None,
+            "rating": None,
+            "scale": "",
+            "shown": [],
             "skip_reason": "",
             "swapped": False,
             "repeat": False,

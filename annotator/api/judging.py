@@ -30,35 +30,41 @@ from annotator.api.serializers import (
     RevisionInSerializer,
     answer_from,
     as_side,
+    know_refs,
 )
 from annotator.api.writes import client_key, idempotency_key, written_once
 from annotator.errors import AnnotatorError, NotFound
-from annotator.models import HINDSIGHT, Annotator, ApiToken, Assignment, Judgment, Role, User
-from annotator.services.answers import as_shown
+from annotator.models import HINDSIGHT, Annotator, ApiToken, Assignment, Judgment, Project, Role, User
+from annotator.services.answers import as_shown, ranking_as_shown
+from annotator.services.asking import Task, next_task
 from annotator.services.aspects import aspects_of
-from annotator.services.dealing import Dealt, Shown, deal
+from annotator.services.dealing import Dealt, Shown
 from annotator.services.judging import record, revise, withdraw
+from annotator.services.layouts import layout_of
 from annotator.services.people import annotator_by_ref, annotator_of
 
+_WITH = (*("annotator", "pair__prompt", "pair__response_a", "pair__response_b", "lineup__prompt", "rationale", "flag"),)
+_SPANS = ("spans__judgment__pair", "spans__judgment__lineup")
 _ANNOTATOR = OpenApiParameter("annotator", str, description="Reference of an annotator.")
 
 
 class NextView(APIView):
-    """The pair to judge next."""
+    """What to judge next."""
 
     required_scope = ApiToken.Scope.WRITE  # it lends a pair
-    parameters = ("annotator",)
+    parameters = ("annotator", "kind")
 
     @extend_schema(
         operation_id="next_pair",
-        summary="Get the next pair to judge",
+        summary="Get what to judge next: a pair, a ranking or a rating",
         parameters=[
             OpenApiParameter(
                 "annotator",
                 str,
                 description="Whom to ask, by your own reference; made on first use. Owners only; without it the"
                 " token's user is asked.",
-            )
+            ),
+            OpenApiParameter("kind", str, enum=Judgment.Kind.values, description="Only of this kind."),
         ],
         responses={
             200: NextSerializer,
@@ -68,10 +74,11 @@ class NextView(APIView):
         tags=["judging"],
     )
     def get(self, request: Request, slug: str) -> Response:
-        """Lends the pair to the annotator until `lease_until`. Until it is judged, the same pair comes again."""
+        """Lends it to the annotator until `lease_until`. Until it is judged, the same comes again. Of several kinds that the
+        project asks for, each comes as often as the others."""
         access = project_for(caller(request), slug, Role.OWNER, Role.ANNOTATOR)
         annotator = _asked(access, caller(request), request.query_params.get("annotator"))
-        dealt = deal(annotator=annotator)
+        dealt = next_task(annotator=annotator, kind=request.query_params.get("kind", ""))
         return Response(_next(dealt, annotator)) if dealt else Response(status=204)
 
 
@@ -91,7 +98,7 @@ class JudgmentsView(APIView):
         """Judgments that stand (no earlier revisions, nothing withdrawn), oldest first. For owners and viewers."""
         access = project_for(caller(request), slug, Role.OWNER, Role.VIEWER)
         rows = _standing(access, request.query_params.get("annotator"))
-        return listed(rows, request, JudgmentSerializer)
+        return listed(rows, request, JudgmentSerializer, prepare=know_refs)
 
     @extend_schema(
         operation_id="judge",
@@ -219,9 +226,9 @@ def _one_of_many(request: Request, access: Access, key: str, number: int, said: 
 def _revisions(judgment: Judgment) -> dict[str, Any]:
     """The current revision with what came before it."""
     rows = Judgment.objects.filter(
-        annotator=judgment.annotator_id, pair=judgment.pair_id, occasion=judgment.occasion
-    ).select_related("annotator", "pair__prompt", "pair__response_a", "pair__response_b", "rationale", "flag")
-    every = list(rows.prefetch_related("spans__judgment__pair").order_by("revision"))
+        annotator=judgment.annotator_id, pair=judgment.pair_id, lineup=judgment.lineup_id, occasion=judgment.occasion
+    ).select_related(*_WITH)
+    every = know_refs(rows.prefetch_related(*_SPANS).order_by("revision"))
     return {"current": every[-1], "revisions": every}
 
 
@@ -289,13 +296,18 @@ def _own_judgment(access: Access, user: User, pk: int) -> Judgment:
 # --- what -----------------------------------------------------------------------------------------------------------
 
 
-def _next(dealt: Dealt, annotator: Annotator) -> dict[str, Any]:
+def _next(dealt: Task, annotator: Annotator) -> dict[str, Any]:
+    shown = [_shown(dealt, each, annotator.project.slug) for each in dealt.shown.values()]
+    a, b = shown if isinstance(dealt, Dealt) else (None, None)
     return {
+        "kind": dealt.kind,
         "assignment": dealt.key,
         "annotator": annotator.ref,
         "prompt": {"ref": dealt.prompt_ref, "messages": dealt.messages},
-        "a": _shown(dealt, dealt.left, annotator.project.slug),
-        "b": _shown(dealt, dealt.right, annotator.project.slug),
+        "a": a,
+        "b": b,
+        "responses": [] if isinstance(dealt, Dealt) else shown,
+        "scale": _scale(annotator.project) if dealt.kind == Judgment.Kind.RATING else None,
         "hindsight": dealt.occasion == HINDSIGHT,
         "reason_tags": annotator.project.reason_tags,
         "aspects": AspectOutSerializer(aspects_of(annotator.project), many=True).data,
@@ -305,7 +317,7 @@ def _next(dealt: Dealt, annotator: Annotator) -> dict[str, Any]:
     }
 
 
-def _shown(dealt: Dealt, shown: Shown, slug: str) -> dict[str, Any]:
+def _shown(dealt: Task, shown: Shown, slug: str) -> dict[str, Any]:
     """A response as an annotator may see it: what came of it with a second look only."""
     picture = shown.picture
     found: dict[str, Any] = {"text": shown.text, "picture": None, "after": shown.after, "consequence": ""}
@@ -315,6 +327,12 @@ def _shown(dealt: Dealt, shown: Shown, slug: str) -> dict[str, Any]:
     return found | {"consequence": shown.consequence} if dealt.occasion == HINDSIGHT else found
 
 
+def _scale(project: Project) -> dict[str, Any]:
+    low, high = project.scale_ends
+    labels = {"low_label": project.scale_low, "high_label": project.scale_high}
+    return {"low": low, "high": high, **labels, "critique_min": project.critique_min}
+
+
 def _stored(judgment: Judgment, assignment_key: UUID | None) -> dict[str, Any]:
     """JSON-ready: it is kept for retries. The guess is told after the judgment, where the project tells it at all."""
     guess = judgment.guess if judgment.annotator.project.show_guess else None
@@ -322,8 +340,11 @@ def _stored(judgment: Judgment, assignment_key: UUID | None) -> dict[str, Any]:
         "id": judgment.pk,
         "assignment": str(assignment_key) if assignment_key else None,
         "annotator": judgment.annotator.ref,
+        "kind": judgment.kind,
         "choice": as_side(as_shown(judgment.choice, swapped=judgment.swapped)),
         "strength": judgment.strength,
+        "ranking": _as_places(judgment),
+        "rating": judgment.rating,
         "revision": judgment.revision,
         "withdrawn": judgment.withdrawn,
         "judged_at": judgment.judged_at.isoformat().replace("+00:00", "Z"),
@@ -331,12 +352,18 @@ def _stored(judgment: Judgment, assignment_key: UUID | None) -> dict[str, Any]:
     }
 
 
+def _as_places(judgment: Judgment) -> list[list[int]]:
+    if not judgment.ranking:
+        return []
+    return [[int(place) for place in tier] for tier in ranking_as_shown(judgment, layout_of(judgment))]
+
+
 def _standing(access: Access, ref: str | None) -> QuerySet[Judgment]:
     rows = Judgment.objects.filter(project=access.project, current=True, withdrawn=False)
-    rows = rows.select_related("annotator", "pair__prompt", "pair__response_a", "pair__response_b", "rationale", "flag")
-    rows = rows.prefetch_related("spans__judgment__pair")
+    rows = rows.select_related(*_WITH).prefetch_related(*_SPANS)
     rows = rows.defer(
-        "pair__response_a__text", "pair__response_b__text", "pair__prompt__text", "pair__prompt__messages"
+        *("pair__response_a__text", "pair__response_b__text", "pair__prompt__text", "pair__prompt__messages"),
+        *("lineup__prompt__text", "lineup__prompt__messages"),
     )
     return (
         rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db.models import QuerySet
@@ -21,10 +22,18 @@ class Pages(CursorPagination):
     max_page_size = 1000
 
 
-def listed(rows: QuerySet[Any], request: Request, serializer: type[serializers.Serializer[Any]]) -> Response:
-    """The page of ``rows`` that the request asks for."""
+def listed(
+    rows: QuerySet[Any],
+    request: Request,
+    serializer: type[serializers.Serializer[Any]],
+    *,
+    prepare: Callable[[Iterable[Any]], object] | None = None,
+) -> Response:
+    """The page of ``rows`` that the request asks for; ``prepare`` sees them first, to read for all at once."""
     pages = Pages()
     page = pages.paginate_queryset(rows, request)
+    if prepare:
+        prepare(page or ())
     return pages.get_paginated_response(serializer(page, many=True).data)
 
 

@@ -1,7 +1,9 @@
-"""What the annotator app's API takes and gives. Everywhere sides are ``a`` (left) and ``b`` (right), as shown."""
+"""What the annotator app's API takes and gives. Sides are ``a`` (left) and ``b`` (right), as shown; places in rankings and of
+the response of a rating are ``1`` … ``8``, in the order shown."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_serializer
@@ -9,11 +11,9 @@ from rest_framework import serializers
 
 from annotator.api import examples
 from annotator.api.fields import Number, StrictSerializer, Text, Truth, Whole
-from annotator.models import HINDSIGHT, Aspect, Flag, Judgment, Project, Role, Span
+from annotator.models import HINDSIGHT, Aspect, Flag, Judgment, Project, Response, Role, Span
 from annotator.services.answers import (
-    CHOICES as CHOICES_ON_SCREEN,
-)
-from annotator.services.answers import (
+    CHOICES_OF,
     MAX_FLAG_NOTE,
     MAX_RATIONALE,
     MAX_SKIP_REASON,
@@ -24,14 +24,19 @@ from annotator.services.answers import (
     Tag,
 )
 from annotator.services.aspects import Better, Compared, Rated
-from annotator.services.marks import MAX_COMMENT, Mark, Side
+from annotator.services.marks import MAX_COMMENT, PLACES, Mark, Side
 
 SIDES = ["a", "b"]
+ANYWHERE = [*SIDES, *PLACES]
 CHOICES = Judgment.Choice.values
-_ON_SCREEN: dict[str, Side] = {"a": "left", "b": "right"}
-_ABOUT_ON_SCREEN: dict[str, FlagAbout] = {"a": "left", "b": "right", "prompt": "prompt", "both": "both"}
+_ON_SCREEN: dict[str, Side] = {"a": "left", "b": "right", **{place: place for place in PLACES}}
+_ABOUT_ON_SCREEN: dict[str, FlagAbout] = {**_ON_SCREEN, "prompt": "prompt", "both": "both"}
 _BETTER_ON_SCREEN: dict[str, Better] = {"a": "left", "b": "right", "tie": "tie", "na": "na"}
-_CHOICE_ON_SCREEN: dict[str, Choice] = {**{each: each for each in CHOICES_ON_SCREEN}, **_ON_SCREEN}
+_CHOICE_ON_SCREEN: dict[str, Choice] = {
+    **{each: each for choices in CHOICES_OF.values() for each in choices},
+    "a": "left",
+    "b": "right",
+}
 
 
 def as_side(choice: str) -> str:
@@ -74,6 +79,15 @@ class ProjectSerializer(serializers.Serializer[Any]):
 @extend_schema_serializer(component_name="ProjectDetail", examples=examples.PROJECT)
 class ProjectDetailSerializer(ProjectSerializer):
     instructions = serializers.CharField(source="project.instructions", help_text="Markdown, for the annotators.")
+    kinds = serializers.ListField(
+        child=serializers.ChoiceField(Judgment.Kind.choices), source="project.kinds", help_text="What is asked for."
+    )
+    scale = serializers.ChoiceField(Project.Scale.choices, source="project.scale", help_text="Of ratings.")
+    scale_low = serializers.CharField(source="project.scale_low", help_text="What its lowest place means.")
+    scale_high = serializers.CharField(source="project.scale_high", help_text="What its highest place means.")
+    critique_min = serializers.IntegerField(
+        source="project.critique_min", help_text="Characters of rationale that a rating needs."
+    )
     reason_tags = ReasonTagSerializer(source="project.reason_tags", many=True)
     rationales = serializers.ChoiceField(
         Project.Rationales.choices, source="project.rationales", help_text="Whether a reason is asked for."
@@ -91,7 +105,7 @@ class ProjectDetailSerializer(ProjectSerializer):
         return counts
 
 
-# --- the pair to judge ----------------------------------------------------------------------------------------------
+# --- what to judge ----------------------------------------------------------------------------------------------
 
 
 class MessageSerializer(serializers.Serializer[Any]):
@@ -118,13 +132,26 @@ class NextResponseSerializer(serializers.Serializer[Any]):
     consequence = serializers.CharField(help_text="What came of following it; with a second look only, else empty.")
 
 
+class NextScaleSerializer(serializers.Serializer[Any]):
+    low = serializers.IntegerField()
+    high = serializers.IntegerField()
+    low_label = serializers.CharField()
+    high_label = serializers.CharField()
+    critique_min = serializers.IntegerField(help_text="Characters of rationale that a rating needs.")
+
+
 @extend_schema_serializer(component_name="NextPair", examples=examples.NEXT)
 class NextSerializer(serializers.Serializer[Any]):
+    """A pair has `a` and `b`; a ranking 3 to 8 `responses`, a rating one, whose places are 1, 2, … in this order."""
+
+    kind = serializers.ChoiceField(Judgment.Kind.choices)
     assignment = serializers.UUIDField(help_text="Goes back with the judgment.")
     annotator = serializers.CharField()
     prompt = NextPromptSerializer()
-    a = NextResponseSerializer(help_text="The response to show on the left.")
-    b = NextResponseSerializer(help_text="The response to show on the right.")
+    a = NextResponseSerializer(allow_null=True, help_text="The response to show on the left; null if it is no pair.")
+    b = NextResponseSerializer(allow_null=True, help_text="The response to show on the right; null if it is no pair.")
+    responses = NextResponseSerializer(many=True, help_text="In the order to show; empty for a pair.")
+    scale = NextScaleSerializer(allow_null=True, help_text="Of a rating.")
     hindsight = serializers.BooleanField(help_text="A second look: say which is better now that you know.")
     reason_tags = ReasonTagSerializer(many=True)
     aspects = AspectOutSerializer(many=True)
@@ -139,13 +166,13 @@ class NextSerializer(serializers.Serializer[Any]):
 @extend_schema_serializer(component_name="TagIn")
 class TagSerializer(StrictSerializer):
     tag = Text(max_length=40, allow_blank=False, help_text="Key of one of the project's reason tags.")
-    side = serializers.ChoiceField(SIDES)
+    side = serializers.ChoiceField(ANYWHERE, help_text="Of a pair, or the place of a response as shown.")
     good = Truth()
 
 
 @extend_schema_serializer(component_name="SpanIn")
 class SpanSerializer(StrictSerializer):
-    side = serializers.ChoiceField(SIDES)
+    side = serializers.ChoiceField(ANYWHERE)
     start = Whole(min_value=0, help_text="First code point of the response's source text.")
     end = Whole(min_value=1, help_text="One past the last code point.")
     quote = Text(max_length=200_000, help_text="What stands there.")
@@ -178,7 +205,18 @@ class FlagSerializer(StrictSerializer):
 class RevisionInSerializer(StrictSerializer):
     """What is said instead. Tags, spans and a rationale are optional unless the project requires a reason."""
 
-    choice = serializers.ChoiceField(CHOICES, help_text="Sides as shown: `a` was on the left.")
+    choice = serializers.ChoiceField(
+        CHOICES,
+        help_text="Of a pair, sides as shown: `a` was on the left. `ranked` goes with `ranking`, `rated` with `rating`, and"
+        " `na` says that a response does not fit on the scale.",
+    )
+    ranking = serializers.ListField(
+        child=serializers.ListField(child=Whole(min_value=1, max_value=8), allow_empty=False, max_length=8),
+        default=[],
+        max_length=8,
+        help_text="Places as shown, the best first; those in one list are equal: `[[2], [1, 3]]`.",
+    )
+    rating = Whole(min_value=0, max_value=10, allow_null=True, default=None, help_text="On the project's scale.")
     strength = Whole(
         min_value=1, max_value=3, allow_null=True, default=None, help_text="1 slightly, 2 clearly, 3 much."
     )
@@ -208,6 +246,8 @@ def answer_from(said: dict[str, Any]) -> Answer:
     return Answer(
         choice=_CHOICE_ON_SCREEN[said["choice"]],
         strength=said["strength"],
+        ranking=tuple(tuple(PLACES[place - 1] for place in group) for group in said["ranking"]),
+        rating=said["rating"],
         skip_reason=said["skip_reason"],
         tags=tuple(Tag(t["tag"], _ON_SCREEN[t["side"]], t["good"]) for t in said["tags"]),
         text=said["rationale"],
@@ -230,8 +270,13 @@ class JudgmentStoredSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     assignment = serializers.UUIDField(allow_null=True)
     annotator = serializers.CharField()
+    kind = serializers.ChoiceField(Judgment.Kind.choices)
     choice = serializers.ChoiceField(CHOICES, help_text="Sides as shown.")
     strength = serializers.IntegerField(allow_null=True)
+    ranking = serializers.ListField(
+        child=serializers.ListField(child=serializers.IntegerField()), help_text="Places as shown; empty if it is none."
+    )
+    rating = serializers.IntegerField(allow_null=True)
     revision = serializers.IntegerField()
     withdrawn = serializers.BooleanField()
     judged_at = serializers.DateTimeField()
@@ -244,7 +289,9 @@ class JudgmentStoredSerializer(serializers.Serializer[Any]):
 class SpanOutSerializer(serializers.Serializer[Any]):
     """A marked stretch of a response's source text, in code points."""
 
-    response = serializers.SerializerMethodField(help_text="`a` or `b`, in the pair's own terms.")
+    response = serializers.SerializerMethodField(
+        help_text="`a` or `b`, in the pair's own terms, or the number of the response in `responses`."
+    )
     start = serializers.IntegerField()
     end = serializers.IntegerField()
     quote = serializers.CharField()
@@ -253,21 +300,52 @@ class SpanOutSerializer(serializers.Serializer[Any]):
     comment = serializers.CharField()
 
     def get_response(self, span: Span) -> str:
+        if lineup := span.judgment.lineup:
+            return str(lineup.responses.index(span.response_id) + 1)
         pair = span.judgment.pair
         return "a" if pair and span.response_id == pair.response_a_id else "b"
 
 
+def know_refs(judgments: Iterable[Judgment]) -> list[Judgment]:
+    """Read the refs of all their lineups' responses at once, for ``refs_of``."""
+    rows = list(judgments)
+    ids = {pk for each in rows if each.lineup for pk in each.lineup.responses}
+    refs = dict(Response.objects.filter(pk__in=ids).values_list("pk", "ref")) if ids else {}
+    for each in rows:
+        each.__dict__["refs"] = [refs[pk] for pk in each.lineup.responses] if each.lineup else []
+    return rows
+
+
+def refs_of(judgment: Judgment) -> list[str]:
+    """The refs of its lineup's responses, in the lineup's own order."""
+    if "refs" not in judgment.__dict__:
+        know_refs([judgment])
+    refs: list[str] = judgment.__dict__["refs"]
+    return refs
+
+
 @extend_schema_serializer(component_name="Judgment", examples=examples.JUDGMENT)
 class JudgmentSerializer(serializers.Serializer[Any]):
-    """A judgment in the pair's own terms: `response_a` and `response_b` are the same for everybody."""
+    """A judgment in the pair's own terms: `response_a` and `response_b` are the same for everybody. A ranking or a rating has
+    `responses` in their place, the same for everybody too, and numbers them from 1 in `ranking`, `tags`, `spans`, `shown`."""
 
     id = serializers.IntegerField()
     annotator = serializers.CharField(source="annotator.ref")
-    prompt = serializers.CharField(source="pair.prompt.ref")
-    response_a = serializers.CharField(source="pair.response_a.ref")
-    response_b = serializers.CharField(source="pair.response_b.ref")
+    kind = serializers.ChoiceField(Judgment.Kind.choices)
+    prompt = serializers.SerializerMethodField()
+    response_a = serializers.CharField(source="pair.response_a.ref", default=None, allow_null=True)
+    response_b = serializers.CharField(source="pair.response_b.ref", default=None, allow_null=True)
+    responses = serializers.SerializerMethodField(help_text="Refs; empty for a pair.")
     choice = serializers.ChoiceField(CHOICES)
     strength = serializers.IntegerField(allow_null=True)
+    ranking = serializers.ListField(
+        child=serializers.ListField(child=serializers.IntegerField()),
+        allow_null=True,
+        help_text="The best first; those in one list are equal.",
+    )
+    rating = serializers.IntegerField(allow_null=True)
+    scale = serializers.CharField(help_text="Of the rating, as it was then: `1-7`.")
+    shown = serializers.ListField(child=serializers.IntegerField(), help_text="In which order, if it is no pair.")
     skip_reason = serializers.CharField()
     swapped = serializers.BooleanField(help_text="`response_b` was shown on the left.")
     repeat = serializers.SerializerMethodField(help_text="A hidden second look.")
@@ -280,6 +358,13 @@ class JudgmentSerializer(serializers.Serializer[Any]):
     revision = serializers.IntegerField()
     source = serializers.ChoiceField(Judgment.Source.choices)  # type: ignore[assignment]
     judged_at = serializers.DateTimeField()
+
+    def get_prompt(self, judgment: Judgment) -> str:
+        of = judgment.pair or judgment.lineup
+        return of.prompt.ref if of else ""
+
+    def get_responses(self, judgment: Judgment) -> list[str]:
+        return refs_of(judgment)
 
     def get_repeat(self, judgment: Judgment) -> bool:
         return judgment.occasion not in (0, HINDSIGHT)

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotator", "0010_webhooks"),
+        ("annotator", "0012_lineup_triggers"),
     ]
 
     operations = [

@@ -1,6 +1,6 @@
 """Tables of people, projects, what is judged and what was said of it."""
 
-from annotator.models.content import Pair, Picture, Prompt, Response
+from annotator.models.content import Lineup, Pair, Picture, Prompt, Response
 from annotator.models.erasing import Erasure
 from annotator.models.jobs import Job, JobState
 from annotator.models.judging import (
@@ -42,6 +42,7 @@ __all__ = [
     "Job",
     "JobState",
     "Judgment",
+    "Lineup",
     "Membership",
     "ModelFit",
     "Pair",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
@@ -140,3 +141,55 @@ class Pair(models.Model):
 
     def __str__(self) -> str:
         return f"pair {self.pk}"
+
+
+class Lineup(models.Model):
+    """Responses to one prompt that are judged together: 3 to 8 that are put in order, or one that is rated.
+
+    ``responses`` are their ids, the oldest first: the lineup's own order, in which they are numbered from 1. In which order
+    somebody saw them belongs to the assignment. Slots are counted as those of pairs are (migration 0012).
+    """
+
+    class Kind(models.TextChoices):
+        RANKING = "ranking", "Ranking"
+        RATING = "rating", "Rating"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="lineups")
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="lineups")
+    kind = models.CharField(max_length=10, choices=Kind)
+    responses = ArrayField(models.BigIntegerField())
+    cap = models.PositiveSmallIntegerField(default=3)
+    target = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Enough people; empty: as many as the cap."
+    )
+    taken = models.PositiveSmallIntegerField(default=0, editable=False)
+    shuffle = models.IntegerField(default=random_order, help_text="Place in a fixed random order.")
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["responses"], name="lineup_once"),
+            models.CheckConstraint(
+                condition=Q(kind="rating", responses__len=1)
+                | Q(kind="ranking", responses__len__gte=3, responses__len__lte=8),
+                name="lineup_ranks_3_to_8_or_rates_1",
+            ),
+            models.CheckConstraint(
+                condition=Q(target__isnull=True) | Q(target__gte=1, target__lte=F("cap")),
+                name="lineup_target_within_cap",
+            ),
+            models.CheckConstraint(condition=Q(taken__lte=F("cap")), name="lineup_taken_within_cap"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["project", "kind", "shuffle"],
+                condition=Q(withdrawn_at__isnull=True, taken__lt=F("cap")),
+                name="lineup_open",
+            ),
+            models.Index(fields=["prompt", "kind"], name="lineup_by_prompt"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from annotator.models.content import Pair, Response
+from annotator.models.content import Lineup, Pair, Response
 from annotator.models.people import Annotator, User
 from annotator.models.projects import Project
 
@@ -16,9 +17,10 @@ HINDSIGHT = 2
 
 
 class Assignment(models.Model):
-    """A pair lent to one annotator for a while. Open, pinned and judged ones of occasion 0 count against the pair's cap.
+    """A pair or a lineup lent to one annotator for a while. Open, pinned and judged ones of occasion 0 count against its cap.
 
-    A pinned one waits for its annotator, without a time limit; whatever else they could have comes after it.
+    A pinned one waits for its annotator, without a time limit; whatever else they could have comes after it. ``shown`` has
+    the numbers of a lineup's responses in the order in which they are shown.
     """
 
     class State(models.TextChoices):
@@ -31,7 +33,10 @@ class Assignment(models.Model):
 
     key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="assignments")
-    pair = models.ForeignKey(Pair, on_delete=models.CASCADE, related_name="assignments")
+    pair = models.ForeignKey(Pair, on_delete=models.CASCADE, null=True, related_name="assignments")
+    lineup = models.ForeignKey(
+        Lineup, on_delete=models.CASCADE, null=True, related_name="assignments", db_index=False
+    )  # a partial index: most are of pairs
     annotator = models.ForeignKey(
         Annotator, on_delete=models.CASCADE, related_name="assignments", db_index=False
     )  # the index by annotator and state serves
@@ -39,6 +44,7 @@ class Assignment(models.Model):
         default=0, help_text="0 the first look, 1 a hidden repeat, 2 with hindsight."
     )
     swapped = models.BooleanField(default=False, help_text="The pair's response B is shown on the left, as A.")
+    shown = ArrayField(models.PositiveSmallIntegerField(), default=list, db_default=[], blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     lease_until = models.DateTimeField()
     chosen_by = models.CharField(max_length=20, default="coverage", help_text="Why this pair: information, repeat …")
@@ -67,7 +73,18 @@ class Assignment(models.Model):
                 condition=Q(state__in=["open", "judged", "skipped", "pinned"]),
                 name="assignment_once_per_annotator_and_pair",
             ),
+            models.UniqueConstraint(
+                fields=["lineup", "annotator"],
+                condition=Q(lineup__isnull=False, state__in=["open", "judged", "skipped", "pinned"]),
+                name="assignment_once_per_annotator_and_lineup",
+            ),
+            models.CheckConstraint(
+                condition=Q(pair__isnull=False, lineup__isnull=True)
+                | Q(pair__isnull=True, lineup__isnull=False, occasion=0),
+                name="assignment_of_a_pair_or_a_lineup",
+            ),
             # The target of the judgments' composite foreign key (migration 0002): a lease is used by its holder only.
+            # Migration 0012 has a trigger for those of lineups.
             models.UniqueConstraint(fields=["id", "annotator", "pair"], name="assignment_lease_identity"),
             models.CheckConstraint(condition=Q(guess__isnull=True) | Q(guess__gte=0, guess__lte=1), name="guess_is_p"),
         ]
@@ -77,18 +94,22 @@ class Assignment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.annotator} on {self.pair} ({self.state})"
+        return f"{self.annotator} on {self.pair or self.lineup} ({self.state})"
 
 
 class Judgment(models.Model):
-    """What an annotator said of a pair. Append-only: a change is a new revision, and only ``current`` is ever cleared.
+    """What an annotator said of a pair or a lineup. Append-only: a change is a new revision, only ``current`` is ever cleared.
 
     ``choice`` is in the pair's own terms (``a`` is ``pair.response_a``) whatever side it was shown on; ``swapped`` keeps
-    the side. Triggers of migration 0002 refuse any other update and any delete.
+    the side. ``ranking`` is an order of groups, the best first, of the numbers that the lineup's responses have in its own
+    order: ``[[2], [1, 3]]``; ``shown`` keeps the order on the screen. ``rating`` is a place on ``scale``, as it was then.
+    Triggers of migration 0002 refuse any other update and any delete.
     """
 
     class Kind(models.TextChoices):
         PAIR = "pair", "Pair"
+        RANKING = "ranking", "Ranking"
+        RATING = "rating", "Rating"
 
     class Choice(models.TextChoices):
         A = "a", "A is better"
@@ -97,6 +118,9 @@ class Judgment(models.Model):
         BOTH_GOOD = "both_good", "Both good"
         BOTH_BAD = "both_bad", "Both bad"
         SKIP = "skip", "Skipped"
+        RANKED = "ranked", "Put in order"
+        RATED = "rated", "Rated"
+        NA = "na", "Not on this scale"
 
     class Source(models.TextChoices):
         PAGE = "page", "Annotate page"
@@ -110,6 +134,9 @@ class Judgment(models.Model):
     )  # the unique ones begin with it
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.PAIR)
     pair = models.ForeignKey(Pair, on_delete=models.CASCADE, null=True, related_name="judgments")
+    lineup = models.ForeignKey(
+        Lineup, on_delete=models.CASCADE, null=True, related_name="judgments", db_index=False
+    )  # a partial index, as above
     assignment = models.ForeignKey(
         Assignment, on_delete=models.CASCADE, null=True, related_name="judgments", db_constraint=False
     )
@@ -122,6 +149,12 @@ class Judgment(models.Model):
     strength = models.PositiveSmallIntegerField(null=True, blank=True, help_text="1 slightly, 2 clearly, 3 much.")
     skip_reason = models.CharField(max_length=200, blank=True)
     swapped = models.BooleanField(default=False)
+    ranking = models.JSONField(null=True, blank=True)
+    rating = models.PositiveSmallIntegerField(null=True, blank=True)
+    scale = models.CharField(
+        max_length=5, blank=True, db_default="", default="", help_text="The rating's: its lowest and highest place."
+    )
+    shown = ArrayField(models.PositiveSmallIntegerField(), default=list, db_default=[], blank=True)
     seconds = models.FloatField(null=True, blank=True, help_text="Time taken, seconds.")
     page_version = models.CharField(max_length=20, blank=True)
     source = models.CharField(max_length=10, choices=Source, default=Source.PAGE)
@@ -139,10 +172,35 @@ class Judgment(models.Model):
             models.UniqueConstraint(
                 fields=["annotator", "pair", "occasion"], condition=Q(current=True), name="judgment_one_current"
             ),
-            models.CheckConstraint(condition=Q(kind="pair", pair__isnull=False), name="judgment_has_its_target"),
+            models.UniqueConstraint(
+                fields=["lineup", "annotator", "revision"],
+                condition=Q(lineup__isnull=False),
+                name="judgment_lineup_revision_once",
+            ),
+            models.UniqueConstraint(
+                fields=["annotator", "lineup"],
+                condition=Q(current=True, lineup__isnull=False),
+                name="judgment_one_current_of_a_lineup",
+            ),
             models.CheckConstraint(
-                condition=Q(choice__in=["a", "b", "tie", "both_good", "both_bad", "skip"]),
+                condition=Q(kind="pair", pair__isnull=False, lineup__isnull=True)
+                | Q(kind__in=["ranking", "rating"], pair__isnull=True, lineup__isnull=False, occasion=0),
+                name="judgment_has_its_target",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="pair", choice__in=["a", "b", "tie", "both_good", "both_bad", "skip"])
+                | Q(kind="ranking", choice__in=["ranked", "skip"])
+                | Q(kind="rating", choice__in=["rated", "na", "skip"]),
                 name="judgment_known_choice",
+            ),
+            models.CheckConstraint(
+                condition=Q(choice="ranked", ranking__isnull=False) | (~Q(choice="ranked") & Q(ranking__isnull=True)),
+                name="judgment_ranking_fits_choice",
+            ),
+            models.CheckConstraint(
+                condition=(Q(choice="rated", rating__isnull=False, rating__gte=0) & ~Q(scale=""))
+                | (~Q(choice="rated") & Q(rating__isnull=True)),
+                name="judgment_rating_fits_choice",
             ),
             models.CheckConstraint(
                 condition=Q(strength__isnull=True) | (Q(choice__in=["a", "b"]) & Q(strength__gte=1, strength__lte=3)),
@@ -160,7 +218,7 @@ class Judgment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.annotator}: {self.choice} of {self.pair}"
+        return f"{self.annotator}: {self.choice} of {self.pair or self.lineup}"
 
     @property
     def decided(self) -> bool:
@@ -169,7 +227,8 @@ class Judgment(models.Model):
 
 
 class Rationale(models.Model):
-    """Why. ``tags`` are ``[{"tag": key, "side": "a"|"b", "good": bool}]`` in the pair's own terms."""
+    """Why. ``tags`` are ``[{"tag": key, "side": "a"|"b", "good": bool}]`` in the pair's own terms, or with the number of a
+    lineup's response as ``side``."""
 
     judgment = models.OneToOneField(Judgment, on_delete=models.CASCADE, related_name="rationale")
     text = models.TextField(blank=True)
@@ -216,7 +275,9 @@ class Flag(models.Model):
 
     judgment = models.OneToOneField(Judgment, on_delete=models.CASCADE, related_name="flag")
     kind = models.CharField(max_length=10, choices=Kind)
-    about = models.CharField(max_length=6, choices=About, help_text="In the pair's own terms.")
+    about = models.CharField(
+        max_length=6, choices=About, help_text="In the pair's own terms, or the number of a lineup's response."
+    )
     note = models.CharField(max_length=500, blank=True)
     seen_at = models.DateTimeField(null=True, blank=True, help_text="When an owner said that they had seen to it.")
     seen_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
@@ -226,7 +287,9 @@ class Flag(models.Model):
             models.CheckConstraint(
                 condition=Q(kind__in=["unsafe", "broken", "personal", "other"]), name="flag_known_kind"
             ),
-            models.CheckConstraint(condition=Q(about__in=["prompt", "a", "b", "both"]), name="flag_known_about"),
+            models.CheckConstraint(
+                condition=Q(about__in=["prompt", "a", "b", "both", *"12345678"]), name="flag_known_about"
+            ),
         ]
 
     def __str__(self) -> str:

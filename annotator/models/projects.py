@@ -5,6 +5,11 @@ from django.db import models
 from django.db.models import F, Q
 
 
+def only_pairs() -> list[str]:
+    """The kinds of judgment that a project asks for at first."""
+    return ["pair"]
+
+
 class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is untyped
     """One collection of prompts, the people who judge them, and how they are asked to."""
 
@@ -25,6 +30,11 @@ class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is 
         HINDSIGHT = "hindsight", "The second, where there is one"
         BOTH = "both", "Both"
 
+    class Scale(models.TextChoices):
+        FIVE = "1-5", "1 to 5"
+        SEVEN = "1-7", "1 to 7"
+        TEN = "0-10", "0 to 10"
+
     class Consequence(models.TextChoices):
         WARN = "warn", "Tell the owners"
         PAUSE = "pause", "Give them no more pairs"
@@ -36,6 +46,13 @@ class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is 
     instructions = models.TextField(blank=True, help_text="Shown to annotators; Markdown.")
     reason_tags = models.JSONField(
         default=list, help_text='[{"key": "clear", "label": "Clear", "only": ""|"good"|"bad"}]'
+    )
+    kinds = models.JSONField(default=only_pairs, help_text="What is asked for: pair, ranking, rating.")
+    scale = models.CharField(max_length=5, choices=Scale, default=Scale.FIVE, help_text="Of ratings.")
+    scale_low = models.CharField(max_length=40, blank=True, help_text="What the lowest place means.")
+    scale_high = models.CharField(max_length=40, blank=True, help_text="What the highest place means.")
+    critique_min = models.PositiveSmallIntegerField(
+        default=0, validators=[MaxValueValidator(1000)], help_text="Characters of critique that a rating needs."
     )
     rationales = models.CharField(max_length=10, choices=Rationales, default=Rationales.OPTIONAL)
     rationale_min = models.PositiveSmallIntegerField(
@@ -120,10 +137,17 @@ class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is 
                 condition=Q(hindsight_trains__in=["first", "hindsight", "both"]), name="project_known_hindsight_trains"
             ),
             models.CheckConstraint(condition=Q(rationale_min__lte=1000), name="project_rationale_min_at_most_1000"),
+            models.CheckConstraint(condition=Q(critique_min__lte=1000), name="project_critique_min_at_most_1000"),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def scale_ends(self) -> tuple[int, int]:
+        """The lowest and the highest place of the rating scale."""
+        low, _, high = self.scale.partition("-")
+        return int(low), int(high)
 
     @property
     def tag_labels(self) -> dict[str, str]:

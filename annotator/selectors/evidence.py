@@ -9,7 +9,11 @@ from annotator.statements import Statement
 
 
 class Standing(NamedTuple):
-    """The current revision of one judgment, in the pair's own terms. ``swapped``: response b was shown on the left."""
+    """The current revision of one judgment, in the pair's own terms. ``swapped``: response b was shown on the left.
+
+    A ranking of n responses is n(n − 1)/2 of these with the same ``judgment_id``, a rating one for each earlier rating of a
+    response to the same prompt; ``weight`` keeps several from counting as as many acts.
+    """
 
     judgment_id: int
     counts: bool
@@ -23,21 +27,60 @@ class Standing(NamedTuple):
     swapped: bool
     supersedes: bool = False
     """It takes the place of the annotator's first judgment of the pair, which counts no more."""
+    weight: float = 1.0
+
+
+_OF_LINEUP = """
+SELECT u.responses[one.place] AS a, u.responses[two.place] AS b,
+    CASE WHEN one.tier = two.tier THEN 'tie' WHEN one.tier < two.tier THEN 'a' ELSE 'b' END AS choice,
+    array_position(j.shown, two.place) < array_position(j.shown, one.place) AS swapped,
+    2.0::float8 / cardinality(u.responses) AS weight
+  FROM (SELECT number::smallint AS place, tier.ordinality AS tier FROM jsonb_array_elements(j.ranking) WITH ORDINALITY AS tier,
+        jsonb_array_elements_text(tier.value) AS number) AS one
+  JOIN (SELECT number::smallint AS place, tier.ordinality AS tier FROM jsonb_array_elements(j.ranking) WITH ORDINALITY AS tier,
+        jsonb_array_elements_text(tier.value) AS number) AS two ON one.place < two.place
+ WHERE j.kind = 'ranking' AND j.choice = 'ranked'
+UNION ALL
+SELECT LEAST(u.responses[1], e.response), GREATEST(u.responses[1], e.response),
+    CASE WHEN e.rating = j.rating THEN 'tie' WHEN (e.rating > j.rating) = (e.response < u.responses[1]) THEN 'a' ELSE 'b' END,
+    e.response > u.responses[1], 1.0::float8 / count(*) OVER ()
+  FROM (SELECT of.responses[1] AS response, before.rating FROM annotator_judgment before
+          JOIN annotator_lineup of ON of.id = before.lineup_id
+         WHERE of.prompt_id = u.prompt_id AND of.kind = 'rating' AND before.annotator_id = j.annotator_id AND {stands}
+           AND before.choice = 'rated' AND before.scale = j.scale AND before.id < j.id) AS e
+ WHERE j.kind = 'rating' AND j.choice = 'rated'
+"""
+"""What a judgment ``j`` of a lineup ``u`` says of every two responses, a being the older; docs/decisions/0012 has the reasons.
+
+Of what was seen first counts that it was on the left: of the two in the order shown, or of the two ratings. ``stands`` says
+which of the ratings ``before`` are looked at.
+"""
+
+
+def of_lineup(stands: str = "before.current AND NOT before.withdrawn") -> str:
+    """The columns a, b, choice, swapped, weight of what judgment ``j`` of lineup ``u`` says."""
+    return _OF_LINEUP.replace("{stands}", stands)
 
 
 _LOOKS = """(SELECT o.hindsight_trains FROM annotator_annotator w JOIN annotator_project o ON o.id = w.project_id
         WHERE w.id = %(annotator)s)"""
 """Read once a statement, and no part of its plan."""
+_NEWER = "j.annotator_id = %(annotator)s AND (j.annotator_id, j.id) > (%(annotator)s, %(after)s::bigint) AND j.current"
 STANDING = f"""
 SELECT j.id, NOT j.withdrawn AND j.choice <> 'skip' AND CASE WHEN j.occasion = 0 THEN {_LOOKS} <> 'hindsight'
         OR NOT EXISTS (SELECT 1 FROM annotator_judgment h WHERE h.annotator_id = j.annotator_id AND h.pair_id = j.pair_id
             AND h.occasion = 2 AND h.current AND NOT h.withdrawn AND h.choice <> 'skip')
         ELSE j.occasion = 2 AND {_LOOKS} <> 'first' END AS counts,
     p.response_a_id, p.response_b_id, j.choice, j.strength, j.swapped,
-    j.occasion = 2 AND {_LOOKS} = 'hindsight' AS supersedes
-FROM annotator_judgment j JOIN annotator_pair p ON p.id = j.pair_id
-WHERE j.annotator_id = %(annotator)s AND (j.annotator_id, j.id) > (%(annotator)s, %(after)s::bigint) AND j.current
-ORDER BY j.id
+    j.occasion = 2 AND {_LOOKS} = 'hindsight' AS supersedes, 1.0::float8 AS weight
+FROM annotator_judgment j JOIN annotator_pair p ON p.id = j.pair_id WHERE {_NEWER}
+UNION ALL
+SELECT j.id, said.choice IS NOT NULL, said.a, said.b, COALESCE(said.choice, ''), NULL::int, COALESCE(said.swapped, false),
+    false, COALESCE(said.weight, 0)
+FROM annotator_judgment j JOIN annotator_lineup u ON u.id = j.lineup_id
+LEFT JOIN LATERAL ({of_lineup()}) AS said ON NOT j.withdrawn
+WHERE {_NEWER} AND j.lineup_id IS NOT NULL
+ORDER BY 1, 3, 4
 """
 """The columns of ``Standing``, for judgments with ids above ``after``; said so that the index of both is taken, as walking
 everybody's later judgments by id looks as good to the planner while there are few."""
@@ -61,4 +104,5 @@ def standing(annotator_id: int, after: int = 0) -> list[Standing]:
 def signature_after(signature: str, added: Sequence[Standing]) -> str:
     """What ``SIGNATURE`` becomes where judgments were only added."""
     count, total = map(int, signature.split(":"))
-    return f"{count + len(added)}:{total + sum(each.judgment_id for each in added)}"
+    ids = {each.judgment_id for each in added}
+    return f"{count + len(ids)}:{total + sum(ids)}"

@@ -22,6 +22,7 @@ _FREE = """
     AND p.id NOT IN (
         SELECT a.pair_id FROM annotator_assignment a
         WHERE a.annotator_id = %(annotator)s AND a.occasion = 0 AND a.state IN ('open', 'skipped', 'pinned')
+        AND a.pair_id IS NOT NULL
         UNION ALL
         SELECT j.pair_id FROM annotator_judgment j WHERE j.annotator_id = %(annotator)s AND j.pair_id IS NOT NULL)
 """

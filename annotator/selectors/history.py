@@ -42,9 +42,15 @@ def own_judgments(annotator: Annotator, *, query: str = "", choice: str = "") ->
     ``choice`` is one of ``Judgment.Choice``, or ``withdrawn``, or ``flagged``; usually withdrawn ones are there too.
     """
     rows = Judgment.objects.filter(annotator=annotator, current=True)
-    rows = rows.select_related("pair__prompt", "assignment", "rationale", "flag").prefetch_related("spans")
+    rows = rows.select_related("pair__prompt", "lineup__prompt", "assignment", "rationale", "flag").prefetch_related(
+        "spans"
+    )
     if query := query.strip()[:200].replace("\x00", ""):
-        rows = rows.filter(Q(pair__prompt__text__icontains=query) | Q(rationale__text__icontains=query))
+        rows = rows.filter(
+            Q(pair__prompt__text__icontains=query)
+            | Q(lineup__prompt__text__icontains=query)
+            | Q(rationale__text__icontains=query)
+        )
     if choice == "withdrawn":
         rows = rows.filter(withdrawn=True)
     elif choice == "flagged":
@@ -66,5 +72,6 @@ def kept_drafts(annotator: Annotator) -> QuerySet[Draft]:
     since = timezone.now() - timedelta(days=KEPT_DAYS)
     lost = Draft.objects.filter(assignment__annotator=annotator, updated_at__gte=since)
     ended = [Assignment.State.EXPIRED, Assignment.State.RELEASED]
-    lost = lost.filter(Q(assignment__state__in=ended) | Q(assignment__pair__withdrawn_at__isnull=False))
-    return lost.select_related("assignment__pair__prompt").order_by("-updated_at")
+    withdrawn = Q(assignment__pair__withdrawn_at__isnull=False) | Q(assignment__lineup__withdrawn_at__isnull=False)
+    lost = lost.filter(Q(assignment__state__in=ended) | withdrawn)
+    return lost.select_related("assignment__pair__prompt", "assignment__lineup__prompt").order_by("-updated_at")

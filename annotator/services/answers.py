@@ -1,7 +1,7 @@
-"""What an annotator said, in terms of the screen (left, right), and how it maps to the pair's own terms (a, b).
+"""What an annotator said, in terms of the screen (left, right; 1 … 8), and how it maps to own terms (a, b; 1 … 8).
 
-Which response was on the left belongs to the assignment (``swapped``: the pair's b was on the left). Nothing but this
-module turns one into the other.
+Which response was where belongs to the assignment; ``annotator.services.layouts`` knows both names of each. Nothing but
+this module turns one into the other.
 """
 
 from __future__ import annotations
@@ -9,21 +9,28 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 from django.utils.translation import gettext as _
 
 from annotator.errors import Invalid
 from annotator.models import Flag, Judgment, Project
 from annotator.services.aspects import Compared, Rated, aspects_problem, said_of
+from annotator.services.layouts import Layout, layout_of, letters
 from annotator.services.marks import SIDES, Mark, Side, marks_problem, with_quotes
 from annotator.services.texts import text_problem
 
-Choice = Literal["left", "right", "tie", "both_good", "both_bad", "skip"]
-FlagAbout = Literal["prompt", "left", "right", "both"]
+Choice = Literal["left", "right", "tie", "both_good", "both_bad", "skip", "ranked", "rated", "na"]
+FlagAbout = Side | Literal["prompt", "both"]
+Ranking = tuple[tuple[Side, ...], ...]
+"""Groups of places on the screen, the best first; those in one group are equal."""
 
-CHOICES: tuple[Choice, ...] = get_args(Choice)
-FLAG_ABOUTS: tuple[FlagAbout, ...] = get_args(FlagAbout)
+CHOICES_OF: dict[Judgment.Kind, tuple[Choice, ...]] = {
+    Judgment.Kind.PAIR: ("left", "right", "tie", "both_good", "both_bad", "skip"),
+    Judgment.Kind.RANKING: ("ranked", "skip"),
+    Judgment.Kind.RATING: ("rated", "na", "skip"),
+}
+CHOICES: tuple[Choice, ...] = CHOICES_OF[Judgment.Kind.PAIR]
 MAX_RATIONALE = 10_000  # code points
 MAX_SKIP_REASON = 200
 MAX_FLAG_NOTE = 500
@@ -51,10 +58,15 @@ class FlagRaised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One answer as given on the screen. ``strength`` is 1 slightly, 2 clearly, 3 much; None where it was not asked."""
+    """One answer as given on the screen. ``strength`` is 1 slightly, 2 clearly, 3 much; None where it was not asked.
+
+    ``ranking`` goes with the choice ``ranked``, ``rating`` with ``rated``.
+    """
 
     choice: Choice
     strength: int | None = None
+    ranking: Ranking = ()
+    rating: int | None = None
     skip_reason: str = ""
     tags: tuple[Tag, ...] = ()
     text: str = ""
@@ -92,33 +104,46 @@ def plausible_seconds(seconds: float | None) -> float | None:
     return seconds if seconds is not None and math.isfinite(seconds) and 0 <= seconds <= _A_DAY else None
 
 
-def check_answer(answer: Answer, project: Project, texts: Mapping[Side, str] | None = None) -> None:
+def check_answer(
+    answer: Answer,
+    project: Project,
+    texts: Mapping[Side, str] | None = None,
+    *,
+    kind: Judgment.Kind = Judgment.Kind.PAIR,
+    places: tuple[Side, ...] = SIDES,
+) -> None:
     """Raise ``Invalid``, naming every field that is wrong, unless the answer may be stored in this project.
 
-    ``texts`` are the responses as shown; marks are checked against them.
+    ``kind`` and ``places`` say what was shown. ``texts`` are the responses as shown; marks are checked against them.
     """
+    choices = CHOICES_OF[kind]
     problems = {
-        "choice": "" if answer.choice in CHOICES else f"“{answer.choice}” is none of {', '.join(CHOICES)}.",
+        "choice": "" if answer.choice in choices else f"“{answer.choice}” is none of {', '.join(choices)}.",
         "strength": _strength_problem(answer),
+        "ranking": _ranking_problem(answer, places),
+        "rating": _rating_problem(answer, project),
         "skip_reason": text_problem(answer.skip_reason, limit=MAX_SKIP_REASON),
-        "tags": _tags_problem(answer.tags, project),
+        "tags": _tags_problem(answer.tags, project, places),
         "rationale": text_problem(answer.text, limit=MAX_RATIONALE) or _missing_reason(answer, project),
         "spans": marks_problem(answer.marks, project, texts or {}),
-        "flag": _flag_problem(answer.flag),
+        "flag": _flag_problem(answer.flag, places),
         "aspects": aspects_problem(answer.aspects, project),
         "seconds": _seconds_problem(answer.seconds),
         "page_version": text_problem(answer.page_version, limit=20),
     }
     if answer.skip_reason and answer.choice != "skip":
         problems["skip_reason"] = f"Only a skipped pair has a skip reason; the choice is “{answer.choice}”."
+    if answer.aspects and kind != Judgment.Kind.PAIR:
+        problems["aspects"] = "Aspects are asked of pairs only."
     if fields := {name: problem for name, problem in problems.items() if problem}:
         raise Invalid(" ".join(fields.values()), fields=fields)
 
 
-def checked(answer: Answer, project: Project, texts: Mapping[Side, str] | None) -> Answer:
+def checked(answer: Answer, project: Project, layout: Layout) -> Answer:
     """The answer as it is stored, with its marks' words from the source. Raises as ``check_answer`` does."""
-    check_answer(answer, project, texts)
-    return replace(answer, marks=with_quotes(answer.marks, texts)) if answer.marks and texts else answer
+    texts = layout.texts() if answer.marks else None
+    check_answer(answer, project, texts, kind=layout.kind, places=layout.screen)
+    return replace(answer, marks=with_quotes(answer.marks, texts)) if texts else answer
 
 
 def _invalid(field: str, problem: str) -> Invalid:
@@ -133,20 +158,41 @@ def _strength_problem(answer: Answer) -> str:
     return "" if answer.strength in (1, 2, 3) else f"Strength is 1, 2 or 3, not {answer.strength}."
 
 
+def _ranking_problem(answer: Answer, places: tuple[Side, ...]) -> str:
+    if answer.choice != "ranked":
+        return "Only what was put in order has a ranking." if answer.ranking else ""
+    placed = [place for group in answer.ranking for place in group]
+    if sorted(placed) != sorted(places) or not all(answer.ranking):
+        return _("Every response (%(places)s) needs one place in the order, in groups of at least one.") % {
+            "places": ", ".join(places)
+        }
+    return ""
+
+
+def _rating_problem(answer: Answer, project: Project) -> str:
+    if answer.choice != "rated":
+        return "" if answer.rating is None else "Only what was rated has a rating."
+    low, high = project.scale_ends
+    if answer.rating is None or not low <= answer.rating <= high:
+        said = "nothing" if answer.rating is None else answer.rating
+        return _("The scale goes from %(low)d to %(high)d, not %(said)s.") % {"low": low, "high": high, "said": said}
+    return ""
+
+
 def _seconds_problem(seconds: float | None) -> str:
     if seconds is None or plausible_seconds(seconds) is not None:
         return ""
     return f"The time taken must be from 0 to 86,400 seconds, not {seconds}."
 
 
-def _tags_problem(tags: Iterable[Tag], project: Project) -> str:
+def _tags_problem(tags: Iterable[Tag], project: Project, places: tuple[Side, ...]) -> str:
     seen: dict[tuple[str, Side], bool] = {}
     for each in tags:
         if each.tag not in project.tag_labels:
             return (
                 f"“{each.tag}” is not a reason tag of this project ({', '.join(project.tag_labels) or 'it has none'})."
             )
-        if each.side not in SIDES:
+        if each.side not in places:
             return f"“{each.side}” is not a side."
         if each.good not in project.tag_signs[each.tag]:
             return f"“{each.tag}” can’t be given as {'good' if each.good else 'bad'} in this project."
@@ -162,6 +208,11 @@ def reason_needed(project: Project, strength: int | None) -> bool:
 
 
 def _missing_reason(answer: Answer, project: Project) -> str:
+    if answer.choice == "rated" and (written := len(answer.text.strip())) < project.critique_min:
+        return _("The critique needs at least %(least)d characters; there are %(n)d.") % {
+            "least": project.critique_min,
+            "n": written,
+        }
     if answer.choice == "skip" or not reason_needed(project, answer.strength):
         return ""
     if (least := project.rationale_min) and (written := len(answer.text.strip())) < least:
@@ -169,17 +220,17 @@ def _missing_reason(answer: Answer, project: Project) -> str:
     return "" if answer.gives_reason else _("Please give a reason: a tag, a mark in the text or a few words.")
 
 
-def _flag_problem(flag: FlagRaised | None) -> str:
+def _flag_problem(flag: FlagRaised | None, places: tuple[Side, ...]) -> str:
     if flag is None:
         return ""
     if flag.kind not in Flag.Kind.values:
         return f"“{flag.kind}” is none of {', '.join(Flag.Kind.values)}."
-    if flag.about not in FLAG_ABOUTS:
-        return f"“{flag.about}” is none of {', '.join(FLAG_ABOUTS)}."
+    if flag.about not in (abouts := ("prompt", *places, "both")):
+        return f"“{flag.about}” is none of {', '.join(abouts)}."
     return text_problem(flag.note, limit=MAX_FLAG_NOTE)
 
 
-# --- the pair's own terms -------------------------------------------------------------------------------------------
+# --- own terms -------------------------------------------------------------------------------------------------------
 
 
 def in_pair_terms(choice: Choice, *, swapped: bool) -> Judgment.Choice:
@@ -193,50 +244,64 @@ def as_shown(choice: str, *, swapped: bool) -> Choice:
     """The inverse of ``in_pair_terms``."""
     if choice in ("a", "b"):
         return "left" if (choice == "a") != swapped else "right"
-    return next(each for each in CHOICES if each == choice)
+    return next(each for choices in CHOICES_OF.values() for each in choices if each == choice)
 
 
-def tags_in_pair_terms(tags: Iterable[Tag], *, swapped: bool) -> list[dict[str, object]]:
+def tags_in_own_terms(tags: Iterable[Tag], layout: Layout) -> list[dict[str, object]]:
     """As ``Rationale.tags`` keeps them, each once."""
-    rows = (
-        {"tag": t.tag, "side": str(in_pair_terms(t.side, swapped=swapped)), "good": t.good} for t in dict.fromkeys(tags)
-    )
-    return list(rows)
+    return [{"tag": t.tag, "side": layout.own_of[t.side], "good": t.good} for t in dict.fromkeys(tags)]
 
 
-def flag_about(flag: FlagRaised, *, swapped: bool) -> str:
-    """What a flag is about, in the pair's own terms."""
-    side = next((side for side in SIDES if side == flag.about), None)
-    return str(in_pair_terms(side, swapped=swapped)) if side else flag.about
+def ranking_in_own_terms(ranking: Ranking, layout: Layout) -> list[list[int]] | None:
+    """As ``Judgment.ranking`` keeps it; None where nothing was put in order."""
+    return [sorted(int(layout.own_of[place]) for place in group) for group in ranking] or None
+
+
+def flag_about(flag: FlagRaised, layout: Layout) -> str:
+    """What a flag is about, in own terms."""
+    return next((own for side, own in layout.own_of.items() if side == flag.about), flag.about)
 
 
 def answer_of(judgment: Judgment) -> Answer:
     """A stored judgment as it was said on the screen, to show it again. Reads its rationale, spans and flag."""
-    swapped = judgment.swapped
+    layout = layout_of(judgment)
     rationale, flag = getattr(judgment, "rationale", None), getattr(judgment, "flag", None)
-    left_id = judgment.pair.response_b_id if swapped else judgment.pair.response_a_id  # type: ignore[union-attr]
+    tags = rationale.tags if rationale else ()
     return Answer(
-        choice=as_shown(judgment.choice, swapped=swapped),
+        choice=as_shown(judgment.choice, swapped=judgment.swapped),
         strength=judgment.strength,
+        ranking=ranking_as_shown(judgment, layout),
+        rating=judgment.rating,
         skip_reason=judgment.skip_reason,
         text=rationale.text if rationale else "",
-        tags=tuple(Tag(t["tag"], _side(t["side"], swapped), t["good"]) for t in rationale.tags) if rationale else (),
+        tags=tuple(Tag(t["tag"], layout.screen_of[t["side"]], t["good"]) for t in tags),
         marks=tuple(
-            Mark("left" if s.response_id == left_id else "right", s.start, s.end, s.quote, s.good, s.tag, s.comment)
+            Mark(layout.place_of[s.response_id], s.start, s.end, s.quote, s.good, s.tag, s.comment)
             for s in judgment.spans.all()
         ),
-        flag=FlagRaised(flag.kind, _about(flag.about, swapped), flag.note) if flag else None,
-        aspects=said_of(judgment, left_id),
+        flag=FlagRaised(flag.kind, _about(flag.about, layout), flag.note) if flag else None,
+        aspects=said_of(judgment, layout.responses[0]) if judgment.pair_id else (),
         seconds=judgment.seconds,
         page_version=judgment.page_version,
     )
 
 
-def _about(about: str, swapped: bool) -> FlagAbout:
-    if about in ("a", "b"):
-        return _side(about, swapped)
-    return "prompt" if about == "prompt" else "both"
+def ranking_as_shown(judgment: Judgment, layout: Layout) -> Ranking:
+    """The stored order in places on the screen; empty where there is none."""
+    return tuple(tuple(sorted(layout.screen_of[str(number)] for number in group)) for group in judgment.ranking or ())
 
 
-def _side(side: str, swapped: bool) -> Side:
-    return "left" if (side == "a") != swapped else "right"
+def lineup_words(judgment: Judgment) -> str:
+    """An order as people read it, in the letters of the screen (``W › X = Y``), or a rating on its scale; empty if skipped."""
+    if judgment.rating is not None:
+        scale = judgment.scale.replace("-", "–")
+        return _("%(rating)d on %(scale)s") % {"rating": judgment.rating, "scale": scale}
+    if judgment.choice == Judgment.Choice.NA:
+        return _("Not on this scale")
+    layout = layout_of(judgment)
+    names = dict(zip(layout.screen, letters(len(layout.screen)), strict=True))
+    return " › ".join(" = ".join(names[place] for place in tier) for tier in ranking_as_shown(judgment, layout))
+
+
+def _about(about: str, layout: Layout) -> FlagAbout:
+    return layout.screen_of.get(about) or ("prompt" if about == "prompt" else "both")

@@ -11,6 +11,7 @@ from annotator.errors import Conflict, Invalid
 from annotator.models import Pair, Project, Prompt, Response, User
 from annotator.models.content import MAX_TEXT
 from annotator.services.audit import record
+from annotator.services.lineups import make_lineups
 from annotator.services.pictures import picture_of
 from annotator.services.slots import slots_of
 from annotator.services.texts import text_problem
@@ -108,6 +109,7 @@ def add_prompt(
             about=dict(about or {}),
         )
         add_pairs(prompt=row, responses=add_responses(prompt=row, responses=responses), limit=pairs)
+        make_lineups(project=project, prompt=row)
     return row
 
 

@@ -14,7 +14,7 @@ import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError
@@ -29,6 +29,7 @@ from annotator.services.answers import Answer, answer_of
 from annotator.services.choosing import Candidate, ChoiceRequest, Chosen, rank_candidates
 from annotator.services.dealing_sql import EARLIER, SHOW, claim
 from annotator.services.drafts import Kept, draft_of
+from annotator.services.marks import Side
 from annotator.services.qualifying import has_open, is_qualifying, settle
 
 CANDIDATES = 64
@@ -91,6 +92,16 @@ class Dealt:
     """What was said before, where the pair was reopened by an undo."""
     draft: Kept | None = None
     """What was entered since, and not submitted."""
+    kind: ClassVar[Judgment.Kind] = Judgment.Kind.PAIR
+
+    @property
+    def number(self) -> int:
+        """How pages name it among what they hold."""
+        return self.pair_id
+
+    @property
+    def shown(self) -> dict[Side, Shown]:
+        return {"left": self.left, "right": self.right}
 
 
 def deal(*, annotator: Annotator, exclude: Collection[int] = (), least: int = 1) -> Dealt | None:
@@ -101,7 +112,7 @@ def deal(*, annotator: Annotator, exclude: Collection[int] = (), least: int = 1)
     lent while fewer than ``least`` pairs are free. Raises ``Forbidden`` where the annotator is paused or the project
     archived.
     """
-    _check_may_judge(annotator)
+    check_may_judge(annotator)
     for _attempt in range(_TRIES):
         open_assignment, candidates, pool = _find(annotator, exclude)
         if open_assignment:
@@ -136,7 +147,8 @@ def show(*, assignment_id: int, annotator: Annotator) -> Dealt | None:
     return replace(dealt, draft=draft_of(assignment_id)) if has_draft else dealt
 
 
-def _check_may_judge(annotator: Annotator) -> None:
+def check_may_judge(annotator: Annotator) -> None:
+    """Raise ``Forbidden`` where the annotator is paused or not qualified, or the project archived."""
     if annotator.paused_at:
         raise Forbidden(_("Your work in this project is paused. Its owner can tell you why."))
     if annotator.project.archived_at:
@@ -157,7 +169,7 @@ def _find(annotator: Annotator, exclude: Collection[int]) -> tuple[int | None, l
         if any(found) or (exclude and has_open(annotator)):
             return *found, "qualifying"
         if not settle(annotator=annotator):
-            _check_may_judge(annotator)
+            check_may_judge(annotator)
     return *_look_up(annotator, exclude, annotator.project.choosing), "ordinary"
 
 
@@ -273,14 +285,15 @@ def _claim(values: dict[str, Any], *, wait: bool) -> tuple[Any, ...] | None:
 
 def _dealt(row: Sequence[Any], project: Project, answer: Answer | None = None) -> Dealt:
     *lease, messages, topic, a_id, a_text, a_digest, a_more, b_id, b_text, b_digest, b_more, today, total, guesses = row
-    sides = _shown(a_id, a_text, a_digest, a_more), _shown(b_id, b_text, b_digest, b_more)
+    sides = shown_from(a_id, a_text, a_digest, a_more), shown_from(b_id, b_text, b_digest, b_more)
     swapped: bool = lease[4]
     left, right = reversed(sides) if swapped else sides
     progress = progress_from(today, total, guesses, goal=project.daily_goal)
     return Dealt(*[*lease, json.loads(messages), topic, left, right, progress, answer])
 
 
-def _shown(response_id: int, text: str, digest: str, more: str | None) -> Shown:
+def shown_from(response_id: int, text: str, digest: str, more: str | None) -> Shown:
+    """A response with what ``selectors.content.beside`` says of it."""
     if more is None:
         return Shown(response_id, text, digest)
     beside = json.loads(more)
@@ -291,5 +304,5 @@ def _shown(response_id: int, text: str, digest: str, more: str | None) -> Shown:
 def _last_answer(assignment_id: int) -> Answer | None:
     """The latest answer that was given on this assignment and then taken back."""
     given = Judgment.objects.filter(assignment_id=assignment_id, withdrawn=False)
-    last = given.select_related("pair", "rationale", "flag").order_by("-revision").first()
+    last = given.select_related("pair", "lineup", "rationale", "flag").order_by("-revision").first()
     return answer_of(last) if last else None

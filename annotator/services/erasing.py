@@ -23,6 +23,7 @@ BULK = (
     "DELETE FROM annotator_judgment WHERE project_id = %s",
     "DELETE FROM annotator_adjudication WHERE project_id = %s",
     "DELETE FROM annotator_pair WHERE project_id = %s",
+    "DELETE FROM annotator_lineup WHERE project_id = %s",
     "DELETE FROM annotator_assignment WHERE project_id = %s",
     "DELETE FROM annotator_response USING annotator_prompt AS p WHERE prompt_id = p.id AND p.project_id = %s",
     "DELETE FROM annotator_prompt WHERE project_id = %s",

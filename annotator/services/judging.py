@@ -19,21 +19,26 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from annotator.errors import AnnotatorError, Conflict, LeaseLost, NotFound
-from annotator.models import Annotator, Assignment, Judgment
+from annotator.models import Annotator, Assignment, Judgment, Project
 from annotator.selectors.progress import start_of_today
-from annotator.services.answers import Answer, checked, in_pair_terms
-from annotator.services.dealing import Dealt, show
+from annotator.services.answers import Answer, checked, in_pair_terms, ranking_in_own_terms
+from annotator.services.asking import Task, show
 from annotator.services.hindsight import ask_again, take_back
-from annotator.services.storing import Held, lock_assignment, shown_texts, store
+from annotator.services.layouts import layout_of
+from annotator.services.storing import Held, Said, lock_assignment, store
 
 _State = Assignment.State
 _WITHDRAWN = gettext_noop(
     "The owner withdrew this pair while it was open, so it can’t be judged any more. Nothing else changed."
 )
 _TAKEN = gettext_noop("The time for this pair ran out, and others have taken it since.")
+_JUDGED_MEANWHILE = (
+    *("judgment_one_current", "judgment_revision_once", "assignment_once_per_annotator_and_pair"),
+    *("judgment_one_current_of_a_lineup", "judgment_lineup_revision_once", "assignment_once_per_annotator_and_lineup"),
+)
 _KEPT = (
-    *("project_id", "annotator_id", "kind", "pair_id", "assignment_id", "occasion", "choice", "strength"),
-    *("skip_reason", "swapped", "seconds", "page_version", "source", "guess"),
+    *("project_id", "annotator_id", "kind", "pair_id", "lineup_id", "assignment_id", "occasion", "choice", "strength"),
+    *("ranking", "rating", "scale", "skip_reason", "swapped", "shown", "seconds", "page_version", "source", "guess"),
 )
 """What the next revision has from the one before, unless it says otherwise."""
 
@@ -66,20 +71,23 @@ def record(
         held = lock_assignment(annotator, assignment_key)
         if held is None:
             raise NotFound("This pair was not given to you.")
-        marked = shown_texts(held.response_a_id, held.response_b_id, swapped=held.swapped) if answer.marks else None
-        said = checked(answer, annotator.project, marked)
+        said = Said(checked(answer, annotator.project, held.layout), held.layout)
         _make_usable(held, annotator)
         judgment = Judgment(
             project=annotator.project,
             annotator=annotator,
+            kind=held.layout.kind,
             pair_id=held.pair_id,
+            lineup_id=held.lineup_id,
             assignment_id=held.assignment_id,
             occasion=held.occasion,
             revision=(held.revision or 0) + 1,
             guess=held.guess,
             client_key=client_key,
             source=source,
-            **_said(answer, swapped=held.swapped),
+            swapped=held.swapped,
+            shown=held.shown,
+            **_columns(said, annotator.project),
         )
         stored = store(judgment, said, _state_after(answer))
         if annotator.project.hindsight_rate:
@@ -94,7 +102,7 @@ def record(
     return recorded
 
 
-def undo_last(*, annotator: Annotator, client_key: UUID) -> Dealt | None:
+def undo_last(*, annotator: Annotator, client_key: UUID) -> Task | None:
     """Take back the latest judgment that the annotator made on the page today, and open its pair again.
 
     Returns the pair with what had been said; None if there is nothing of today, or if the same client key undid it
@@ -104,7 +112,8 @@ def undo_last(*, annotator: Annotator, client_key: UUID) -> Dealt | None:
     def write() -> Judgment:
         _lock(annotator)  # two clicks, one after the other
         said = Judgment.objects.filter(annotator=annotator, current=True, withdrawn=False, source=Judgment.Source.PAGE)
-        today = said.filter(judged_at__gte=start_of_today(), assignment__isnull=False, pair__withdrawn_at=None)
+        today = said.filter(judged_at__gte=start_of_today(), assignment__isnull=False)
+        today = today.filter(pair__withdrawn_at=None, lineup__withdrawn_at=None)
         last = today.order_by("-id").first()
         if last is None:
             raise NotFound("There is nothing of today to undo.")
@@ -139,12 +148,11 @@ def revise(
         before = _lock_current(annotator, judgment_id)
         if before.assignment and before.assignment.state == _State.OPEN:
             raise Conflict("This pair is open again: judge it there.")
-        pair = before.pair
-        texts = shown_texts(pair.response_a_id, pair.response_b_id, swapped=before.swapped) if pair else None
-        said = checked(answer, annotator.project, texts)
-        columns = _said(said, swapped=before.swapped)
+        layout = layout_of(before)
+        said = Said(checked(answer, annotator.project, layout), layout)
+        columns = _columns(said, annotator.project)
         revised = _next_revision(before, client_key=client_key, withdrawn=False, source=source, **columns)
-        return store(revised, said, _state_after(said))
+        return store(revised, said, _state_after(said.answer))
 
     return _once(annotator, client_key, write)
 
@@ -164,6 +172,17 @@ def withdraw(*, annotator: Annotator, judgment_id: int, client_key: UUID) -> Rec
         return store(_next_revision(before, client_key=client_key, withdrawn=True), None, _State.RELEASED)
 
     return _once(annotator, client_key, write)
+
+
+def last_said(judgment: Judgment) -> Judgment:
+    """The latest revision of the same that said something."""
+    said = Judgment.objects.filter(annotator=judgment.annotator_id, pair=judgment.pair_id, lineup=judgment.lineup_id)
+    said = said.filter(occasion=judgment.occasion, withdrawn=False).select_related(
+        "pair", "lineup", "rationale", "flag"
+    )
+    last = said.order_by("-revision").first()
+    assert last is not None  # the first revision of a judgment is never a withdrawal
+    return last
 
 
 # --- once per client key --------------------------------------------------------------------------------------------
@@ -188,9 +207,9 @@ def _translated(error: AnnotatorError | IntegrityError) -> Exception:
     if isinstance(error, AnnotatorError):
         return error
     constraint = error.__cause__.diag.constraint_name if error.__cause__ else ""  # type: ignore[attr-defined]
-    if constraint == "pair_taken_within_cap":
+    if constraint in ("pair_taken_within_cap", "lineup_taken_within_cap"):
         return LeaseLost(_(_TAKEN))
-    if constraint in ("judgment_one_current", "judgment_revision_once", "assignment_once_per_annotator_and_pair"):
+    if constraint in _JUDGED_MEANWHILE:
         return Conflict(_("This pair was judged a moment ago in another window."))
     return error
 
@@ -205,10 +224,11 @@ def _make_usable(held: Held, annotator: Annotator) -> None:
     if held.withdrawn:
         raise LeaseLost(_(_WITHDRAWN))
     if held.state != _State.OPEN:  # the same pair may have been lent to the same annotator again since
-        again = Assignment.objects.filter(annotator=annotator, pair=held.pair_id, occasion=held.occasion)
+        again = Assignment.objects.filter(annotator=annotator, pair=held.pair_id, lineup=held.lineup_id)
+        again = again.filter(occasion=held.occasion)
         again.filter(state=_State.OPEN).update(state=_State.RELEASED)
     if held.revision:
-        _said_of(annotator, held.pair_id, held.occasion).update(current=False)
+        _said_of(annotator, held).update(current=False)
 
 
 def _state_after(answer: Answer) -> Assignment.State:
@@ -218,20 +238,24 @@ def _state_after(answer: Answer) -> Assignment.State:
 # --- judgments ------------------------------------------------------------------------------------------------------
 
 
-def _said(answer: Answer, *, swapped: bool) -> dict[str, Any]:
+def _columns(said: Said, project: Project) -> dict[str, Any]:
     """The columns of a judgment that hold the answer."""
+    answer, layout = said.answer, said.layout
     return {
-        "choice": in_pair_terms(answer.choice, swapped=swapped),
+        "choice": in_pair_terms(answer.choice, swapped=layout.own[0] == "b"),
         "strength": answer.strength,
+        "ranking": ranking_in_own_terms(answer.ranking, layout),
+        "rating": answer.rating,
+        "scale": project.scale if layout.kind == Judgment.Kind.RATING else "",
         "skip_reason": answer.skip_reason,
-        "swapped": swapped,
         "seconds": answer.seconds,
         "page_version": answer.page_version,
     }
 
 
-def _said_of(annotator: Annotator, pair_id: int | None, occasion: int) -> QuerySet[Judgment]:
-    return Judgment.objects.filter(annotator=annotator, pair=pair_id, occasion=occasion, current=True)
+def _said_of(annotator: Annotator, about: Held | Judgment) -> QuerySet[Judgment]:
+    same = Judgment.objects.filter(annotator=annotator, pair=about.pair_id, lineup=about.lineup_id)
+    return same.filter(occasion=about.occasion, current=True)
 
 
 def _lock(annotator: Annotator) -> None:
@@ -244,7 +268,7 @@ def _lock_current(annotator: Annotator, judgment_id: int) -> Judgment:
     about = Judgment.objects.filter(pk=judgment_id, annotator=annotator).first()
     if about is None:
         raise NotFound(f"There is no judgment {judgment_id} of yours.")
-    return _said_of(annotator, about.pair_id, about.occasion).select_related("assignment", "pair").get()
+    return _said_of(annotator, about).select_related("assignment", "pair", "lineup").get()
 
 
 def _next_revision(before: Judgment, **changes: Any) -> Judgment:

@@ -14,22 +14,26 @@ from annotator.models import Annotator, Assignment
 from annotator.selectors.pairs import PINNED
 
 _BATCH = 1000
-_HIDDEN = re.compile(r"[0-9a-f]{1,15}")
+_HIDDEN = re.compile(r"-?[0-9a-f]{1,15}")
 _SWEEPING = 0x5EE9  # key of the advisory lock that lets one sweep run at a time
 
 
-def mark_of(key: UUID, pair_id: int) -> str:
-    """How a page names the pair of a lease that it holds, without being told which pair that is.
+def mark_of(key: UUID, number: int) -> str:
+    """How a page names what a lease that it holds is of, without being told: ``number`` is a pair's id, or a lineup's with a
+    minus.
 
     A pair's own number would tell a hidden repeat; read back it costs no query.
     """
-    return f"{key}.{pair_id ^ _mask(str(key)):x}"
+    return f"{key}.{'-' if number < 0 else ''}{abs(number) ^ _mask(str(key)):x}"
 
 
-def pair_of_mark(mark: str) -> int | None:
-    """The pair's id of a mark; None for what is no mark, and no pair's id for one that was made up."""
+def number_of_mark(mark: str) -> int | None:
+    """The number in a mark; None for what is no mark, and nothing's number for one that was made up."""
     key, _, hidden = mark.partition(".")
-    return int(hidden, 16) ^ _mask(key) if _HIDDEN.fullmatch(hidden) else None
+    if not _HIDDEN.fullmatch(hidden):
+        return None
+    number = int(hidden.lstrip("-"), 16) ^ _mask(key)
+    return -number if hidden.startswith("-") else number
 
 
 def _mask(key: str) -> int:

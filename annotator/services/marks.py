@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 from annotator.markdown import render
 from annotator.models import Project
 from annotator.services.texts import text_problem
 
-Side = Literal["left", "right"]
-SIDES: tuple[Side, ...] = get_args(Side)
+Side = Literal["left", "right", "1", "2", "3", "4", "5", "6", "7", "8"]
+"""Where a response is on the screen: of a pair, or its place in a lineup."""
+SIDES: tuple[Side, ...] = ("left", "right")
+PLACES: tuple[Side, ...] = ("1", "2", "3", "4", "5", "6", "7", "8")
 MAX_SPANS = 100
 MAX_COMMENT = 2_000
 
@@ -51,7 +53,7 @@ def with_quotes(marks: tuple[Mark, ...], texts: Mapping[Side, str]) -> tuple[Mar
 
 
 def _problem(mark: Mark, project: Project, texts: Mapping[Side, str]) -> str:
-    if mark.side not in SIDES:
+    if mark.side not in texts:
         return f"“{mark.side}” is not a side."
     text = texts.get(mark.side, "")
     if not 0 <= mark.start < mark.end <= len(text):

@@ -9,16 +9,23 @@ from collections.abc import Mapping
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict, Invalid
-from annotator.models import Project, User
+from annotator.models import Judgment, Project, User
 from annotator.services.audit import record
+from annotator.services.lineups import make_lineups
 from annotator.services.slots import spread_slots
 
 EDITABLE = (
     "name",
     "description",
     "instructions",
+    "kinds",
+    "scale",
+    "scale_low",
+    "scale_high",
+    "critique_min",
     "reason_tags",
     "rationales",
     "rationale_min",
@@ -74,6 +81,8 @@ def update_settings(*, project: Project, by: User, seen: str, values: Mapping[st
         if changed:
             _check(stored, changed)
             stored.save(update_fields=changed)
+            if "kinds" in changed:
+                make_lineups(project=stored)
             about = {name: [before[name], getattr(stored, name)] for name in changed if name not in LONG}
             record(project=stored, by=by, what="set-up changed", fields=changed, values=about)
     for name in values:
@@ -111,6 +120,12 @@ def _set_archived(project: Project, by: User, *, archived: bool) -> None:
 
 
 def _check(project: Project, changed: list[str]) -> None:
+    known = Judgment.Kind.values
+    if not isinstance(project.kinds, list) or project.kinds != [kind for kind in known if kind in project.kinds]:
+        wrong = {"kinds": f"At least one of {', '.join(known)}, in this order."}
+        raise Invalid("The set-up can’t be saved so.", fields=wrong)
+    if not project.kinds:
+        raise Invalid("The set-up can’t be saved so.", fields={"kinds": _("Choose at least one kind of judgment.")})
     fields = Project._meta.fields  # noqa: SLF001 — Django's own interface
     others = [field.name for field in fields if field.name not in changed or field.name == "reason_tags"]
     try:

@@ -16,9 +16,9 @@ SLOTS = """
 """Gives ``c.cap`` and ``w.wanted`` for a pair's place ``shuffle``, with the parameters of ``slot_parameters``."""
 
 _SPREAD = f"""
-UPDATE annotator_pair AS p SET cap = fresh.cap, target = NULLIF(LEAST(fresh.wanted, fresh.cap), fresh.cap)
-FROM (SELECT q.id, w.wanted, GREATEST(c.cap, q.taken) AS cap FROM annotator_pair AS q {SLOTS.format(shuffle="q.shuffle")}
-      WHERE q.project_id = %(project)s AND q.withdrawn_at IS NULL AND q.gold_choice = '') AS fresh
+UPDATE {{table}} AS p SET cap = fresh.cap, target = NULLIF(LEAST(fresh.wanted, fresh.cap), fresh.cap)
+FROM (SELECT q.id, w.wanted, GREATEST(c.cap, q.taken) AS cap FROM {{table}} AS q {SLOTS.format(shuffle="q.shuffle")}
+      WHERE q.project_id = %(project)s AND q.withdrawn_at IS NULL {{only}}) AS fresh
 WHERE p.id = fresh.id
   AND (p.cap, p.target) IS DISTINCT FROM (fresh.cap, NULLIF(LEAST(fresh.wanted, fresh.cap), fresh.cap))
 """
@@ -41,7 +41,10 @@ def slot_parameters(project: Project) -> dict[str, int]:
 
 
 def spread_slots(project: Project) -> int:
-    """Let the set-up hold for the pairs that are there; one given to more people keeps those. How many changed."""
+    """Let the set-up hold for the pairs and lineups that are there; one given to more people keeps those. How many changed."""
+    values, changed = slot_parameters(project) | {"project": project.pk}, 0
     with connection.cursor() as cursor:
-        cursor.execute(_SPREAD, slot_parameters(project) | {"project": project.pk})
-        return int(cursor.rowcount)
+        for table, only in (("annotator_pair", "AND q.gold_choice = ''"), ("annotator_lineup", "")):
+            cursor.execute(_SPREAD.format(table=table, only=only), values)
+            changed += cursor.rowcount
+    return changed

@@ -16,16 +16,24 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from annotator.access import Access
 from annotator.errors import Invalid, NotFound
-from annotator.models import HINDSIGHT, Annotator, Draft, Judgment, Pair, User
+from annotator.models import HINDSIGHT, Annotator, Draft, Judgment, Prompt, Response, User
 from annotator.selectors.history import kept_drafts, own_judgments, steadiness
 from annotator.selectors.progress import progress_of
-from annotator.services.answers import Answer, answer_of
-from annotator.services.judging import revise, withdraw
+from annotator.services.answers import Answer, answer_of, lineup_words
+from annotator.services.judging import last_said, revise, withdraw
+from annotator.services.layouts import layout_of
 from annotator.services.marks import SIDES, Side
 from annotator.services.people import judge_of
-from annotator.services.storing import shown_texts
 from annotator.views.content import Content
-from annotator.views.judge_form import SIDE_NAMES, answer_from, flag_words, skip_reason_label, values_from, values_of
+from annotator.views.judge_form import (
+    SIDE_NAMES,
+    answer_from,
+    flag_words,
+    side_names,
+    skip_reason_label,
+    values_from,
+    values_of,
+)
 from annotator.views.judge_page import JudgePage, Task
 from annotator.views.pages import is_part, paged, part, project_page, signed_in
 
@@ -47,16 +55,15 @@ class Row:
     @classmethod
     def of(cls, judgment: Judgment) -> Row:
         answer = answer_of(judgment)
-        labels = judgment.project.tag_labels
+        labels, names = judgment.project.tag_labels, _names(judgment)
         signs = {True: "+", False: "−"}
         return cls(
             judgment=judgment,
-            prompt=judgment.pair.prompt.text if judgment.pair else "",
-            said=_said(answer),
+            prompt=_prompt_of(judgment).text,
+            said=_said(answer, judgment),
             side=SIDE_NAMES[answer.choice] if answer.choice in SIDES else "",
             reasons=[
-                f"{SIDE_NAMES[tag.side].upper()} {signs[tag.good]} {labels.get(tag.tag, tag.tag)}"
-                for tag in answer.tags
+                f"{names[tag.side]} {signs[tag.good]} {labels.get(tag.tag, tag.tag)}".strip() for tag in answer.tags
             ],
             words=answer.text,
             marks=len(answer.marks),
@@ -143,27 +150,30 @@ def _client_key(request: HttpRequest) -> uuid.UUID:
 def _last_said(judgment: Judgment) -> dict[str, Any]:
     """What the form begins with: of a withdrawn judgment, what had been said before."""
     if judgment.withdrawn:
-        before = Judgment.objects.filter(
-            annotator=judgment.annotator_id, pair=judgment.pair_id, occasion=judgment.occasion, withdrawn=False
-        )
-        said = before.select_related("pair", "rationale", "flag").order_by("-revision").first()
-        judgment = said or judgment
-    return values_of(answer_of(judgment), _texts(judgment))
+        judgment = last_said(judgment)
+    return values_of(answer_of(judgment), layout_of(judgment).texts())
 
 
-def _texts(judgment: Judgment) -> dict[Side, str]:
-    pair = judgment.pair
-    assert pair is not None
-    return dict(shown_texts(pair.response_a_id, pair.response_b_id, swapped=judgment.swapped))
+def _prompt_of(judgment: Judgment) -> Prompt:
+    target = judgment.pair or judgment.lineup
+    assert target is not None  # a check constraint
+    return target.prompt
+
+
+def _names(judgment: Judgment) -> dict[Side, str]:
+    """How people call what was on the screen; the one response of a rating needs no name."""
+    if judgment.kind == Judgment.Kind.RATING:
+        return {"1": ""}
+    names = side_names(judgment.kind, len(judgment.shown))
+    return {side: name.upper() for side, name in names.items()}
 
 
 def _edit(
     request: HttpRequest, access: Access, judgment: Judgment, values: dict[str, Any], error: Invalid | None = None
 ) -> HttpResponse:
     user: User = signed_in(request)
-    assert judgment.pair is not None
     page = JudgePage(access.project, user, progress_of(judgment.annotator), values=values, revises=judgment)
-    page.task = _task(judgment, judgment.pair, access.project.slug, values)
+    page.task = _task(judgment, access.project.slug, values)
     if error:
         page.note, page.note_kind = str(error), "neg"
     context = {
@@ -174,21 +184,23 @@ def _edit(
     return project_page(request, access, "annotator/history_revise.html", context, section="history", status=status)
 
 
-def _task(judgment: Judgment, pair: Pair, slug: str, values: dict[str, Any]) -> Task:
-    a, b = (Content.of_row(slug, each) for each in (pair.response_a, pair.response_b))
-    left, right = (b, a) if judgment.swapped else (a, b)
-    key = uuid.UUID(int=judgment.pk)
-    return Task.showing(key, pair.prompt.messages, left, right, values, hindsight=judgment.occasion == HINDSIGHT)
+def _task(judgment: Judgment, slug: str, values: dict[str, Any]) -> Task:
+    layout = layout_of(judgment)
+    rows = Response.objects.select_related("picture").in_bulk(layout.responses)
+    contents = {side: Content.of_row(slug, rows[pk]) for side, pk in layout.response_of.items()}
+    key, hindsight = uuid.UUID(int=judgment.pk), judgment.occasion == HINDSIGHT
+    return Task.showing(judgment.kind, key, _prompt_of(judgment).messages, contents, values, hindsight=hindsight)
 
 
-def _said(answer: Answer) -> str:
+def _said(answer: Answer, judgment: Judgment) -> str:
     if answer.choice == "skip":
         reason = skip_reason_label(answer.skip_reason)
         return _("Skipped: %(reason)s") % {"reason": reason} if reason else _("Skipped")
     if answer.choice in SIDES:
         strength = {1: _("slightly better"), 3: _("much better")}.get(answer.strength or 2, _("better"))
         return f"{SIDE_NAMES[answer.choice].upper()} {strength}"
-    return {"tie": _("About equal"), "both_good": _("Both good"), "both_bad": _("Both bad")}[answer.choice]
+    others = {"tie": _("About equal"), "both_good": _("Both good"), "both_bad": _("Both bad")}
+    return others.get(answer.choice) or lineup_words(judgment)
 
 
 def _filters() -> list[tuple[str, str]]:
@@ -197,6 +209,8 @@ def _filters() -> list[tuple[str, str]]:
         ("tie", _("about equal")),
         ("both_good", _("both good")),
         ("both_bad", _("both bad")),
+        ("ranked", _("put in order")),
+        ("rated", _("rated")),
         ("skip", _("skipped")),
         ("flagged", _("flagged")),
         ("withdrawn", _("withdrawn")),
@@ -205,9 +219,11 @@ def _filters() -> list[tuple[str, str]]:
 
 def _kept(draft: Draft) -> dict[str, Any]:
     values = draft.values
-    reasons = sum(len(values.get(name, ())) for name in ("a_good", "a_bad", "b_good", "b_bad", "mark"))
+    lists = [value for name, value in values.items() if name == "mark" or name.endswith(("_good", "_bad"))]
+    reasons = sum(map(len, lists))
+    task = draft.assignment.pair or draft.assignment.lineup
     return {
-        "prompt": draft.assignment.pair.prompt.text,
+        "prompt": task.prompt.text if task else "",
         "words": values.get("rationale", ""),
         "reasons": ngettext("%d reason or mark", "%d reasons or marks", reasons) % reasons if reasons else "",
         "at": draft.updated_at,

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from annotator.errors import Invalid
 from annotator.forms import AccountForm
-from annotator.keys import ACTIONS, DEFAULTS, keys_of, own_keys
+from annotator.keys import ACTIONS, DEFAULTS, KINDS, Action, keys_of, label_of, own_keys
 from annotator.models import User
 from annotator.selectors.projects import projects_of
 from annotator.views.pages import signed_in
@@ -86,18 +86,28 @@ def keys(request: HttpRequest) -> HttpResponse:
 def _account(
     request: HttpRequest, form: AccountForm, chosen: Mapping[str, str], *, error: Invalid | None = None, status: int
 ) -> HttpResponse:
-    rows = [
-        {
-            "name": action.name,
-            "label": f"{action.label} {action.name[1:]}" if action.name[1:].isdecimal() else action.label,
-            "value": chosen[action.name],
-            "usual": action.default,
-            "error": error.fields.get(action.name, "") if error else "",
-        }
-        for action in ACTIONS
+    groups = [
+        (label, [_key_row(action, chosen, error) for action in ACTIONS if action.where == where])
+        for label, where in (
+            (_("Always"), KINDS),
+            (_("Pairs"), ("pair",)),
+            (_("Reasons: of A, or of the one response"), ("pair", "rating")),
+            (_("Rankings"), ("ranking",)),
+            (_("Ratings"), ("rating",)),
+        )
     ]
-    context = {"form": form, "keys": rows, "keys_error": error and str(error)}
+    context = {"form": form, "key_groups": groups, "keys_error": error and str(error)}
     return render(request, "annotator/account.html", context, status=status)
+
+
+def _key_row(action: Action, chosen: Mapping[str, str], error: Invalid | None) -> dict[str, str]:
+    return {
+        "name": action.name,
+        "label": label_of(action),
+        "value": chosen[action.name],
+        "usual": action.default,
+        "error": error.fields.get(action.name, "") if error else "",
+    }
 
 
 def _back(request: HttpRequest) -> HttpResponse:

@@ -22,13 +22,14 @@ from annotator.access import Access
 from annotator.errors import AnnotatorError, Conflict, Invalid, LeaseLost
 from annotator.models import Annotator, Judgment, User
 from annotator.selectors.progress import progress_of
-from annotator.services.dealing import ENOUGH, Dealt, deal
+from annotator.services.asking import Task, next_task
+from annotator.services.dealing import ENOUGH
 from annotator.services.drafts import save_draft
 from annotator.services.judging import record, undo_last
-from annotator.services.leases import pair_of_mark
+from annotator.services.leases import number_of_mark
 from annotator.services.people import judge_of
 from annotator.views.judge_form import Values, answer_from, values_from
-from annotator.views.judge_page import JudgePage, Task, entered, told_of
+from annotator.views.judge_page import JudgePage, entered, shown_task, told_of
 
 MAX_HELD = 20
 
@@ -45,7 +46,7 @@ def judge(request: HtmxRequest, slug: str) -> HttpResponse:
     """GET shows the pair lent to the caller (a new one if there is none); POST stores the answer to it."""
     access, annotator = _judging(request, slug)
     if request.method == "GET":
-        return _show(request, access, annotator, deal(annotator=annotator))
+        return _show(request, access, annotator, next_task(annotator=annotator))
     try:
         recorded = record(
             annotator=annotator,
@@ -66,7 +67,7 @@ def judge(request: HtmxRequest, slug: str) -> HttpResponse:
 def ahead(request: HtmxRequest, slug: str) -> HttpResponse:
     """One more pair for a page that shows another: lent to the caller, and shown later."""
     access, annotator = _judging(request, slug)
-    dealt = deal(annotator=annotator, exclude=_held(request.GET), least=ENOUGH)
+    dealt = next_task(annotator=annotator, exclude=_held(request.GET), least=ENOUGH)
     if dealt is None:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
     return _show(request, access, annotator, dealt, template="annotator/judge_ahead.html")
@@ -91,7 +92,7 @@ def undo(request: HtmxRequest, slug: str) -> HttpResponse:
     if not request.htmx:
         return redirect("judge", slug)
     note = "" if dealt else _("There is nothing of today to undo.")
-    return _show(request, access, annotator, dealt or deal(annotator=annotator), note=note)
+    return _show(request, access, annotator, dealt or next_task(annotator=annotator), note=note)
 
 
 def _judging(request: HtmxRequest, slug: str) -> tuple[Access, Annotator]:
@@ -113,18 +114,19 @@ def _uuid(request: HtmxRequest, name: str) -> UUID:
 
 
 def _held(values: QueryDict) -> list[int]:
-    """The pairs of the leases that the page holds: shown, to be shown, or judged and not sent yet."""
-    return [pair for mark in values.getlist("held")[:MAX_HELD] if (pair := pair_of_mark(mark)) is not None]
+    """What the leases that the page holds are of: shown, to be shown, or judged and not sent yet."""
+    return [number for mark in values.getlist("held")[:MAX_HELD] if (number := number_of_mark(mark)) is not None]
 
 
 def _next(request: HtmxRequest, access: Access, annotator: Annotator, judgment: Judgment) -> HttpResponse:
     if request.POST.get("ahead"):
         waits = request.POST.get("ahead") == "none"  # nothing is on the screen
-        held = [pair for pair in _held(request.POST) if pair != judgment.pair_id]  # it may come back for a second look
-        dealt = deal(annotator=annotator, exclude=held, least=1 if waits else ENOUGH)
+        judged = judgment.pair_id or -(judgment.lineup_id or 0)
+        held = [number for number in _held(request.POST) if number != judged]  # it may come back for a second look
+        dealt = next_task(annotator=annotator, exclude=held, least=1 if waits else ENOUGH)
         return _show(request, access, annotator, dealt, judgment=judgment, template="annotator/judge_ahead.html")
     if request.htmx:
-        return _show(request, access, annotator, deal(annotator=annotator), judgment=judgment)
+        return _show(request, access, annotator, next_task(annotator=annotator), judgment=judgment)
     if told := told_of(judgment, annotator.project, _user(request), progress_of(annotator).guesses):
         messages.info(request, f"{told.said} {told.record}")
     return redirect("judge", access.project.slug)
@@ -135,7 +137,7 @@ def _again(request: HtmxRequest, access: Access, annotator: Annotator, error: An
     if request.htmx:
         return _note(request, _("Not submitted"), error)
     values = values_from(request.POST)
-    dealt = deal(annotator=annotator)
+    dealt = next_task(annotator=annotator)
     return _show(request, access, annotator, dealt, values=values, note=str(error), kind="neg", status=error.status)
 
 
@@ -145,7 +147,7 @@ def _refused(request: HtmxRequest, access: Access, annotator: Annotator, error: 
     if request.POST.get("ahead"):
         return _note(request, _("Not counted"), error)
     note = _("%(why)s Here is the next pair.") % {"why": error}
-    return _show(request, access, annotator, deal(annotator=annotator), note=note, status=409)
+    return _show(request, access, annotator, next_task(annotator=annotator), note=note, status=409)
 
 
 def _note(request: HtmxRequest, title: str, error: AnnotatorError) -> HttpResponse:
@@ -156,7 +158,7 @@ def _show(
     request: HtmxRequest,
     access: Access,
     annotator: Annotator,
-    dealt: Dealt | None,
+    dealt: Task | None,
     *,
     values: Values | None = None,
     judgment: Judgment | None = None,
@@ -170,7 +172,7 @@ def _show(
     page = JudgePage(access.project, user, progress, told=told, note=note, note_kind=kind, ahead=bool(template))
     if dealt:
         page.values = values or entered(dealt)
-        page.task = Task.of(dealt, page.values, access.project)
+        page.task = shown_task(dealt, page.values, access.project)
     context: dict[str, Any] = {"project": access.project, "access": access, "section": "judge", "page": page}
     if template:
         return render(request, template, context)

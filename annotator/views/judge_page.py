@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from annotator.keys import REASONS, keys_of
+from annotator.keys import LETTERS, REASONS, keys_by_kind, keys_of
 from annotator.models import HINDSIGHT, Aspect, Flag, Judgment, Project, User
 from annotator.selectors.progress import GuessRecord, Progress
+from annotator.services import asking
 from annotator.services.aspects import aspects_of
-from annotator.services.dealing import Dealt
 from annotator.services.leases import mark_of
+from annotator.services.marks import Side
 from annotator.views.content import Content, Turns, shared_after
-from annotator.views.judge_form import SIDE_NAMES, SKIP_REASONS, Values, marks_on, values_of
+from annotator.views.judge_form import SIDE_NAMES, SKIP_REASONS, Values, marks_on, side_names, values_of
 from annotator.views.judge_words import judge_words
 
 
@@ -29,16 +31,27 @@ class Shown:
     content: Content
     marks: tuple[str, ...] = ()
     """Its marked stretches, as fields of the form."""
+    place: str = ""
+    """In a ranking, as entered."""
+    action: str = ""
+    """What picks it in a ranking."""
+
+    @classmethod
+    def of(cls, side: str, content: Content, values: Values) -> Shown:
+        letter = LETTERS.find(side.upper())
+        action = f"card{letter + 1}" if letter >= 0 else ""
+        return cls(side, content, marks_on(side, values), values.get(f"rank:{side}", ""), action)
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The pair on the page."""
+    """What is to be judged on the page."""
 
+    kind: str
     assignment_key: uuid.UUID
     earlier: list[dict[str, Any]]
     question: str
-    shown: tuple[Shown, Shown]
+    shown: tuple[Shown, ...]
     held: str = ""
     """How the page names it among those that it holds."""
     draft_version: str = ""
@@ -48,32 +61,30 @@ class Task:
     """A second look may follow: the page waits for the server's word before it shows another pair."""
 
     @classmethod
-    def of(cls, dealt: Dealt, values: Values, project: Project) -> Task:
-        left, right = (Content.of(project.slug, each) for each in (dealt.left, dealt.right))
-        task = cls.showing(dealt.key, dealt.messages, left, right, values, hindsight=dealt.occasion == HINDSIGHT)
-        asked = bool(project.hindsight_rate and left.consequence and right.consequence)
-        return replace(
-            task,
-            held=mark_of(dealt.key, dealt.pair_id),
-            draft_version=dealt.draft.version if dealt.draft else "",
-            waits=asked and dealt.occasion == 0,
-        )
-
-    @classmethod
     def showing(
         cls,
+        kind: str,
         key: uuid.UUID,
         messages: list[dict[str, Any]],
-        left: Content,
-        right: Content,
+        contents: Mapping[Side, Content],
         values: Values,
         *,
-        hindsight: bool,
+        hindsight: bool = False,
     ) -> Task:
-        """Two responses to a conversation, with what is entered."""
+        """Responses to a conversation in the order of the screen, with what is entered."""
         *earlier, last = messages
-        sides = (Shown("a", left, marks_on("a", values)), Shown("b", right, marks_on("b", values)))
-        return cls(key, earlier, last["content"], sides, hindsight=hindsight)
+        names = side_names(kind, len(contents))
+        shown = tuple(Shown.of(names[side], content, values) for side, content in contents.items())
+        return cls(kind, key, earlier, last["content"], shown, hindsight=hindsight)
+
+    @property
+    def places(self) -> list[str]:
+        """The places of a ranking."""
+        return [str(n) for n in range(1, len(self.shown) + 1)]
+
+    @property
+    def last_place(self) -> str:
+        return str(len(self.shown))
 
     @property
     def pictures(self) -> bool:
@@ -81,8 +92,23 @@ class Task:
 
     @property
     def after(self) -> Turns:
-        """How the conversation went on after either response."""
+        """How the conversation went on after each response, where it is the same."""
         return shared_after([each.content for each in self.shown])
+
+
+def shown_task(dealt: asking.Task, values: Values, project: Project) -> Task:
+    """What was dealt, as the page shows it."""
+    contents = {side: Content.of(project.slug, shown) for side, shown in dealt.shown.items()}
+    hindsight = dealt.occasion == HINDSIGHT
+    task = Task.showing(dealt.kind, dealt.key, dealt.messages, contents, values, hindsight=hindsight)
+    is_pair = dealt.kind == Judgment.Kind.PAIR
+    asked = is_pair and project.hindsight_rate and all(each.consequence for each in contents.values())
+    return replace(
+        task,
+        held=mark_of(dealt.key, dealt.number),
+        draft_version=dealt.draft.version if dealt.draft else "",
+        waits=bool(asked) and dealt.occasion == 0,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +199,15 @@ class JudgePage:
     def can_undo(self) -> bool:
         return self.ahead or self.progress.today > 0
 
+    @property
+    def kind(self) -> str:
+        return self.task.kind if self.task else Judgment.Kind.PAIR
+
+    @cached_property
+    def keys_by_kind(self) -> dict[str, dict[str, str]]:
+        """Every action's key where it has a meaning."""
+        return keys_by_kind(self.user.keys)
+
     @cached_property
     def keys(self) -> dict[str, str]:
         """Every action's key, as this person has them."""
@@ -189,12 +224,13 @@ class JudgePage:
         project = self.project
         aspects = [(aspect.key, aspect.name, aspect.way, aspect.steps) for aspect in aspects_of(project)]
         shown = [project.rationales, project.rationale_min, project.reason_tags, aspects, self.user.keys]
-        return json.dumps([project.slug, *shown])
+        scale = [project.scale, project.scale_low, project.scale_high, project.critique_min]
+        return json.dumps([project.slug, self.kind, *scale, *shown])
 
     @property
     def acts_key(self) -> str:
         """The same for the acts below them."""
-        return json.dumps([self.can_undo, self.user.keys])
+        return json.dumps([self.can_undo, self.kind, self.user.keys])
 
     @property
     def asks_why(self) -> bool:
@@ -212,6 +248,29 @@ class JudgePage:
         return needed
 
     @property
+    def scale(self) -> list[Option]:
+        """The places of the rating scale; the ends with what they mean."""
+        low, high = self.project.scale_ends
+        ends = {low: self.project.scale_low or _("worst"), high: self.project.scale_high or _("best")}
+        return [Option(str(n), ends.get(n, ""), self.keys[f"rate{n}"]) for n in range(low, high + 1)]
+
+    @property
+    def critique_needed(self) -> str:
+        least = self.project.critique_min
+        return _("at least %(n)d characters") % {"n": least} if least else self.why_needed
+
+    @property
+    def title(self) -> str:
+        """What is asked, in one line."""
+        if not self.task:
+            return _("Nothing to judge")
+        return {
+            Judgment.Kind.PAIR: _("Which response is better?"),
+            Judgment.Kind.RANKING: _("Put the responses in order"),
+            Judgment.Kind.RATING: _("Rate the response"),
+        }[Judgment.Kind(self.kind)]
+
+    @property
     def steps(self) -> list[Option]:
         labels = (
             _("A much better"),
@@ -226,14 +285,16 @@ class JudgePage:
 
     @property
     def reasons(self) -> list[ReasonGroup]:
-        return [ReasonGroup(side, self._reasons_of(side)) for side in SIDE_NAMES.values()]
+        sides = [shown.side for shown in self.task.shown] if self.task else []
+        return [ReasonGroup(side, self._reasons_of(side)) for side in sides]
 
     def _reasons_of(self, side: str) -> list[Reason]:
         good, bad = self.values.get(f"{side}_good", ()), self.values.get(f"{side}_bad", ())
         signs = self.project.tag_signs
         reasons = []
         for n, (key, label) in enumerate(self.project.tag_labels.items(), start=1):
-            action = f"{side}{n}" if n <= REASONS else ""
+            keyed = {Judgment.Kind.PAIR: side, Judgment.Kind.RATING: "a"}.get(Judgment.Kind(self.kind), "")
+            action = f"{keyed}{n}" if keyed and n <= REASONS else ""
             cap = self.keys[action] if action else ""
             reasons.append(Reason(key, label, action, cap, signs[key], key in good, key in bad))
         return reasons
@@ -255,7 +316,10 @@ class JudgePage:
 
     @property
     def skip_reasons(self) -> list[Option]:
-        return [Option(value, str(label), str(n)) for n, (value, label) in enumerate(SKIP_REASONS.items(), start=1)]
+        reasons = [(value, str(label)) for value, label in SKIP_REASONS.items()]
+        if self.kind == Judgment.Kind.RATING:
+            reasons = [(value, label) for value, label in reasons if value != "incomparable"]
+        return [Option(value, label, str(n)) for n, (value, label) in enumerate(reasons, start=1)]
 
     @property
     def flag_kinds(self) -> list[Option]:
@@ -269,7 +333,11 @@ class JudgePage:
 
     @property
     def flag_abouts(self) -> list[Option]:
-        return [Option("a", _("A")), Option("b", _("B")), Option("both", _("both")), Option("prompt", _("the prompt"))]
+        prompt = Option("prompt", _("the prompt"))
+        if self.kind == Judgment.Kind.RATING:
+            return [Option("both", _("the response")), prompt]
+        sides = [Option(shown.side, shown.side.upper()) for shown in self.task.shown] if self.task else []
+        return [*sides, Option("both", _("both") if self.kind == Judgment.Kind.PAIR else _("all")), prompt]
 
     @property
     def flag_about(self) -> str:
@@ -277,20 +345,20 @@ class JudgePage:
 
     @property
     def empty_title(self) -> str:
-        return _("That was the last pair") if self.progress.total else _("Nothing to judge yet")
+        return _("That was the last one") if self.progress.total else _("Nothing to judge yet")
 
     @property
     def empty_text(self) -> str:
         if self.progress.total:
-            return _("You have judged every pair that is open to you. New ones will be here when the owner adds them.")
-        return _("The project has no pairs that are open to you. Its owner can import prompts with responses.")
+            return _("You have judged all that is open to you. More will be here when the owner adds it.")
+        return _("The project has nothing that is open to you. Its owner can import prompts with responses.")
 
 
-def entered(dealt: Dealt) -> Values:
-    """What the form of a dealt pair holds: a draft, or what was said before an undo."""
+def entered(dealt: asking.Task) -> Values:
+    """What the form of something dealt holds: a draft, or what was said before an undo."""
     if dealt.draft:
         return dealt.draft.values
-    return values_of(dealt.answer, {"left": dealt.left.text, "right": dealt.right.text}) if dealt.answer else {}
+    return values_of(dealt.answer, {side: shown.text for side, shown in dealt.shown.items()}) if dealt.answer else {}
 
 
 def told_of(judgment: Judgment, project: Project, user: User, record: GuessRecord) -> Told | None:

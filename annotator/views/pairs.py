@@ -38,7 +38,7 @@ def pairs(request: HttpRequest, slug: str) -> HttpResponse:
     query, only_gold = request.GET.get("q", ""), request.GET.get("only") == "gold"
     flagged = request.GET.get("flagged") == "on"
     page = paged(pairs_of(access.project, query, only_gold=only_gold, flagged=flagged), request)
-    flags = open_flags(access.project).count()
+    flags = open_flags(access.project).filter(judgment__pair__isnull=False).count()
     context = {"pairs": page, "judged": judged(page), "query": query, "only_gold": only_gold}
     context |= {"flagged": flagged, "flags": flags}
     if is_part(request, "pairs"):

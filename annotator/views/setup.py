@@ -16,9 +16,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from annotator.access import Access, project_for
 from annotator.errors import Conflict, Invalid
-from annotator.forms import PERCENTS, DeleteForm, SetupForm
+from annotator.forms import KINDS, PERCENTS, DeleteForm, SetupForm
 from annotator.models import Project, Role
 from annotator.selectors.dashboard import usual_seconds
+from annotator.selectors.lineups import lineup_counts
 from annotator.selectors.pairs import gold_counts
 from annotator.selectors.people import audit_of
 from annotator.services import settings
@@ -43,6 +44,10 @@ class Preview:
     tags: list[dict[str, str]]
     rationales: str
     show_guess: bool
+    kinds: list[str]
+    scale: list[str]
+    scale_low: str
+    scale_high: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,7 @@ def _page(
         "audit": audit_of(access.project),
         "cost": _cost(access.project),
         "gold": gold_counts(access.project),
+        "lineups": {"ranking": 0, "rating": 0} | lineup_counts(access.project),
     }
     return project_page(request, access, "annotator/setup.html", context, section="setup", status=status)
 
@@ -171,7 +177,16 @@ def _as_entered(form: SetupForm) -> Preview:
         tags=form.tags,
         rationales=str(form["rationales"].value() or ""),
         show_guess=bool(form["show_guess"].value()),
+        kinds=[kind for kind in KINDS if kind in (form["kinds"].value() or ())],
+        scale=_places(str(form["scale"].value() or "")),
+        scale_low=str(form["scale_low"].value() or ""),
+        scale_high=str(form["scale_high"].value() or ""),
     )
+
+
+def _places(scale: str) -> list[str]:
+    low, _dash, high = (scale if scale in Project.Scale.values else Project.Scale.FIVE).partition("-")
+    return [str(n) for n in range(int(low), int(high) + 1)]
 
 
 def _differences(form: SetupForm, stored: Project) -> list[Difference]:
@@ -191,5 +206,5 @@ def _label(form: SetupForm, name: str) -> str:
 
 def _readable(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(tag["label"] for tag in value)
+        return ", ".join(each["label"] if isinstance(each, dict) else str(KINDS.get(each, each)) for each in value)
     return str(value)

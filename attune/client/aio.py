@@ -106,6 +106,12 @@ class AsyncClient:
     async def next_pair(self, project: str, *, annotator: str | None = None) -> Pair | None:
         return await self.run_operation(operations.next_pair(project, annotator=annotator))
 
+    async def next_task(
+        self, project: str, *, annotator: str | None = None, kind: str | None = None
+    ) -> dict[str, Any] | None:
+        """See ``Client.next_task``."""
+        return await self.run_operation(operations.next_task(project, annotator=annotator, kind=kind))
+
     async def judge(
         self, project: str, assignment: str, choice: str, *, key: str | None = None, **said: Any
     ) -> Judgment:

@@ -148,8 +148,15 @@ def project(slug: str) -> Operation[dict[str, Any]]:
 
 def next_pair(slug: str, *, annotator: str | None = None) -> Operation[Pair | None]:
     return Operation(
-        Call("GET", _project(slug, "/next"), params=_given(annotator=annotator)),
+        Call("GET", _project(slug, "/next"), params=_given(annotator=annotator, kind="pair")),
         lambda response: None if response.status_code == 204 else Pair.read(response.json()),
+    )
+
+
+def next_task(slug: str, *, annotator: str | None = None, kind: str | None = None) -> Operation[dict[str, Any] | None]:
+    return Operation(
+        Call("GET", _project(slug, "/next"), params=_given(annotator=annotator, kind=kind)),
+        lambda response: None if response.status_code == 204 else response.json(),
     )
 
 

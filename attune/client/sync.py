@@ -123,9 +123,15 @@ class Client:
         """The pair to judge next, lent for a while; None where nothing is left."""
         return self.run_operation(operations.next_pair(project, annotator=annotator))
 
+    def next_task(
+        self, project: str, *, annotator: str | None = None, kind: str | None = None
+    ) -> dict[str, Any] | None:
+        """What to judge next, of any ``kind`` or of one (pair, ranking, rating), as the API gives it; None: nothing."""
+        return self.run_operation(operations.next_task(project, annotator=annotator, kind=kind))
+
     def judge(self, project: str, assignment: str, choice: str, *, key: str | None = None, **said: Any) -> Judgment:
-        """Say what was preferred: ``a`` (left), ``b``, ``tie``, ``both_bad`` or ``skip``. Said: strength, rationale, tags,
-        spans, seconds, skip_reason. ``key`` makes a repeated call the same judgment; one is made unless given."""
+        """Say what was preferred: ``a`` (left), ``b``, ``tie``, ``both_bad`` or ``skip``, or ``ranked`` with ``ranking``,
+        ``rated`` with ``rating``. Said: strength, rationale, tags, spans, seconds, skip_reason. ``key`` makes a repeated call the same judgment; one is made unless given."""
         return self.run_operation(operations.judge(project, assignment, choice, key=key, **said))
 
     def withdraw(self, project: str, judgment: int, *, key: str | None = None) -> Judgment:

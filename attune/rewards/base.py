@@ -45,6 +45,7 @@ class Comparison:
     choice: Choice
     strength: int | None = None
     swapped: bool = False
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,5 +84,5 @@ def _columns(comparisons: Sequence[Comparison]) -> Columns:
         np.stack([each.item_b for each in comparisons]),
         np.array([OUTCOMES[each.choice] for each in comparisons], np.int64),
         np.array([-1.0 if each.swapped else 1.0 for each in comparisons], np.float32),
-        np.array([STRENGTH_WEIGHTS[each.strength] for each in comparisons], np.float32),
+        np.array([STRENGTH_WEIGHTS[each.strength] * each.weight for each in comparisons], np.float32),
     )

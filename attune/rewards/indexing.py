@@ -54,7 +54,7 @@ def columns_of(judgments: Sequence[Judgment], row_of: Mapping[str, int], number_
         b=np.array([row_of[j.b] for j in judgments], np.int64),
         outcome=np.array([OUTCOMES[j.choice] for j in judgments], np.int64),
         side=np.array([-1.0 if j.swapped else 1.0 for j in judgments], np.float32),
-        weight=np.array([STRENGTH_WEIGHTS[j.strength] for j in judgments], np.float32),
+        weight=np.array([STRENGTH_WEIGHTS[j.strength] * j.weight for j in judgments], np.float32),
         test=np.array([j.part == "test" for j in judgments], np.bool_),
         annotators=len(number_of),
     )

@@ -172,6 +172,10 @@ SPECTACULAR_SETTINGS = {
         "VersionState": "training.models.ModelVersion.State",
         "GoldAnswer": "annotator.models.content.GOLD_CHOICES",
         "DropOrKeep": "training.filters.DROP_OR_KEEP",
+        "JudgmentKind": "annotator.models.Judgment.Kind",
+        "LineupKind": "annotator.models.Lineup.Kind",
+        "PairSide": "annotator.api.serializers.SIDES",
+        "SideOrPlace": "annotator.api.serializers.ANYWHERE",
     },
 }
 

@@ -15,9 +15,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotator.access import Access, project_for
 from annotator.errors import Invalid, NotFound
-from annotator.models import Annotator, Judgment, Role
+from annotator.models import Annotator, Role
 from annotator.services.answers import answer_of
-from annotator.services.judging import revise, withdraw
+from annotator.services.judging import last_said, revise, withdraw
 from attune.style_features import TRAITS
 from personalization.charts import share_chart
 from personalization.correcting import preview
@@ -155,16 +155,8 @@ def my_judgment(request: HttpRequest, slug: str, pk: int, act: str) -> HttpRespo
     if act == "withdraw":
         withdraw(annotator=annotator, judgment_id=pk, client_key=uuid4())
     else:
-        revise(annotator=annotator, judgment_id=pk, client_key=uuid4(), answer=answer_of(_last_said(judgment)))
+        revise(annotator=annotator, judgment_id=pk, client_key=uuid4(), answer=answer_of(last_said(judgment)))
     return redirect("me", slug)
-
-
-def _last_said(judgment: Judgment) -> Judgment:
-    """The latest revision that said something."""
-    same = Judgment.objects.filter(annotator=judgment.annotator_id, pair=judgment.pair_id, occasion=judgment.occasion)
-    said = same.filter(withdrawn=False).select_related("pair", "rationale").order_by("-revision").first()
-    assert said is not None  # the first revision of a judgment is never a withdrawal
-    return said
 
 
 @require_GET

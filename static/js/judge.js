@@ -7,6 +7,7 @@ import { Keyboard, typing } from "./judge/keyboard.js";
 import { Marks } from "./judge/marks.js";
 import { ask, Outbox, Refused, SignedOut } from "./judge/outbox.js";
 import { Pictures } from "./judge/pictures.js";
+import { Ranking } from "./judge/ranking.js";
 import { Clock, Pace } from "./judge/time.js";
 import { gestures } from "./judge/touch.js";
 
@@ -15,20 +16,23 @@ const HALF_PAGE = 1 / 3;
 
 const main = document.querySelector("#main");
 const words = JSON.parse(document.querySelector("#judge-words").textContent);
-const keys = JSON.parse(document.querySelector("#judge-keys").textContent);
+const keysByKind = JSON.parse(document.querySelector("#judge-keys").textContent);
+const keys = keysByKind.pair;
 const here = location.pathname;
 const place = `${main.dataset.owner}:${main.dataset.project}`;
 
 const dock = () => document.querySelector("#dock");
+const kind = () => dock()?.dataset.kind ?? "pair";
 const say = (text) => (document.querySelector("#live").textContent = text);
 
-const keyboard = new Keyboard(keys);
+const keyboard = new Keyboard();
 const clock = new Clock();
 const pace = new Pace(place, Number(main.dataset.break), words);
 const drafts = new Drafts(main.dataset.owner, main.dataset.drafts);
 const differences = new Differences(words, say);
 const marks = new Marks(words, keys, say, () => entered());
 const pictures = new Pictures(main);
+const ranking = new Ranking(words, say, () => entered());
 const revising = main.dataset.mode === "revise"; // an earlier judgment is edited: a plain form
 const outbox = new Outbox(`attune:outbox:${place}`, here, { extra, stored, refused, changed: status });
 
@@ -38,26 +42,31 @@ let warnedUnread = false;
 
 // --- what is on the screen ------------------------------------------------------------------------------------------
 
-function show(html, aloud = words.next) {
+function show(html, said = "") {
   main.innerHTML = html;
   shown = html;
   begin();
   scrollTo(0, 0);
   document.querySelector("#prompt")?.focus({ preventScroll: true });
+  const aloud = said || words[`next_${kind()}`];
   say(dock() ? aloud.replace("{today}", document.querySelector("#today .num")?.textContent.trim() ?? "") : document.querySelector("#prompt h2")?.textContent ?? "");
 }
 
 function begin() {
   clock.restart();
   warnedUnread = false;
+  keyboard.use(keysByKind[kind()]);
+  document.querySelector("#keys").dataset.kind = kind();
   keyboard.print(document);
   marks.attach(main);
+  ranking.attach(main);
   differences.show(marks.texts);
   pictures.attach();
   const form = dock();
   const fields = form && !revising && drafts.newer(form);
   if (fields?.length) {
     fill(form, fields, (list) => marks.set(list));
+    ranking.read();
     say(words.draft);
   }
   summarise();
@@ -230,8 +239,8 @@ function take(html, aloud) {
 
 // --- acts -----------------------------------------------------------------------------------------------------------
 
-function pick(value) {
-  const input = dock()?.querySelector(`input[name="position"][value="${value}"]`);
+function pick(value, name = "position") {
+  const input = dock()?.querySelector(`input[name="${name}"][value="${value}"]`);
   if (!input) return;
   input.checked = true;
   input.focus({ preventScroll: true });
@@ -263,9 +272,12 @@ function summarise() {
   const form = dock();
   if (!form) return;
   const fields = drafts.fieldsOf(form);
-  const count = fields.filter(([name]) => /^([ab]_(good|bad)|rationale|mark)$/.test(name)).length;
+  const count = fields.filter(([name]) => /^([a-z]_(good|bad)|rationale|mark)$/.test(name)).length;
   const counter = document.querySelector("#why-count");
   if (counter) counter.textContent = count || "";
+  for (const each of main.querySelectorAll(".card-reasons")) {
+    each.querySelector(".count").textContent = each.querySelectorAll(":checked").length || "";
+  }
   const kind = form.querySelector('[name="flag_kind"]:checked');
   const flagged = document.querySelector("#flagged");
   flagged.hidden = !kind?.value;
@@ -278,13 +290,14 @@ function send() {
 
 // What keeps the form from being submitted, in words.
 function missing(form) {
-  const position = form.querySelector('input[name="position"]:checked')?.value;
-  if (!position) return words.choose;
-  const { rationales, least } = form.dataset;
+  const position = form.querySelector('input[name="position"]:checked, input[name="rating"]:checked')?.value;
+  if (kind() === "ranking" ? !ranking.complete : !position) return words[{ ranking: "choose_order", rating: "choose_rating" }[kind()] ?? "choose"];
+  const { rationales, least, critique } = form.dataset;
   const text = form.querySelector("#why-text")?.value.trim() ?? "";
-  const needed = rationales === "required" || (rationales === "strong" && ["1", "7"].includes(position));
+  if (kind() === "rating" && position !== "na" && [...text].length < Number(critique)) return words.critique_least.replace("{least}", critique).replace("{n}", [...text].length);
+  const needed = rationales === "required" || (kind() === "pair" && rationales === "strong" && ["1", "7"].includes(position));
   if (needed && Number(least) && [...text].length < Number(least)) return words.why_least.replace("{least}", least).replace("{n}", [...text].length);
-  const given = text || form.querySelector(".reason input:checked") || new FormData(form).has("mark");
+  const given = text || document.querySelector("#main .reason input:checked") || new FormData(form).has("mark");
   if (needed && !given) return words.why;
   const unread = [...document.querySelectorAll(".pair-tabs .unread:not([hidden])")][0]?.closest("label");
   if (unread?.offsetParent && !unread.querySelector(":checked") && !warnedUnread) {
@@ -371,7 +384,12 @@ function mark(good) {
 function act(name, shift) {
   if (/^step[1-7]$/.test(name)) return pick(name.slice(4));
   if (/^[ab][1-5]$/.test(name)) return reason(name, shift);
+  if (/^rate/.test(name)) return pick(name.slice(4), "rating");
+  if (/^card/.test(name)) return ranking.pick(name);
+  if (/^place/.test(name)) return ranking.place(Number(name.slice(5)));
   return {
+    na: () => pick("na", "rating"),
+    tie: () => ranking.tie(),
     both_good: () => pick("both_good"),
     both_bad: () => pick("both_bad"),
     words: openText,
@@ -401,9 +419,11 @@ document.addEventListener("keydown", (event) => {
   if (["skip", "flag"].includes(popover?.id) && inDialog(event, popover)) return;
   if (typing(event.target)) return void inField(event);
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "Escape") return void marks.leave();
+  if (event.key === "Escape") return void (marks.leave() || ranking.putBack());
   if (event.key === "Tab" && !event.shiftKey && marks.enter()) return void event.preventDefault();
   if (event.key.startsWith("Arrow") && marks.move(event.key, event.shiftKey)) return void event.preventDefault();
+  const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  if (step && !event.shiftKey && !popover && !event.target.matches("input") && ranking.move(step)) return void event.preventDefault();
   if (event.key === "Enter") {
     if (event.target.closest("button, a, summary") || popover || event.repeat) return;
     event.preventDefault();
@@ -459,7 +479,7 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("change", ({ target }) => {
-  if (target.closest("#dock")) {
+  if (target.closest("#dock, #ranking")) {
     excludeOther(target);
     entered();
   }

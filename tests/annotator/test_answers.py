@@ -15,8 +15,9 @@ from annotator.services.answers import (
     in_pair_terms,
     on_scale,
     plausible_seconds,
-    tags_in_pair_terms,
+    tags_in_own_terms,
 )
+from annotator.services.layouts import pair_layout
 
 
 def project(**fields: object) -> Project:
@@ -69,7 +70,7 @@ def test_there_and_back(choice: str, swapped: bool) -> None:
 
 def test_tags_follow_the_response() -> None:
     tags = [Tag("clear", "left", True), Tag("warm", "right", False), Tag("clear", "left", True)]
-    assert tags_in_pair_terms(tags, swapped=True) == [
+    assert tags_in_own_terms(tags, pair_layout(1, 2, swapped=True)) == [
         {"tag": "clear", "side": "b", "good": True},
         {"tag": "warm", "side": "a", "good": False},
     ]

@@ -9,14 +9,31 @@ from django.test import Client
 from django.urls import reverse
 
 from annotator.errors import Invalid
-from annotator.keys import DEFAULTS, keys_of, own_keys
+from annotator.keys import ACTIONS, DEFAULTS, keys_by_kind, keys_of, label_of, own_keys
 from tests.annotator.test_page_judge import address
 from tests.factories import ThreePeople
 
 
 def test_usual_keys_are_all_different() -> None:
-    assert len(set(DEFAULTS.values())) == len(DEFAULTS)
+    for keys in keys_by_kind({}).values():
+        assert len(set(keys.values())) == len(keys)
     assert own_keys(DEFAULTS) == {}
+
+
+def test_a_key_may_mean_something_else_in_another_kind() -> None:
+    assert own_keys(DEFAULTS | {"na": "G"}) == {"na": "G"}
+    with pytest.raises(Invalid) as caught:
+        own_keys(DEFAULTS | {"na": "5"})
+    assert caught.value.fields == {
+        "rate5": "5 is also the key of “Not on this scale”.",
+        "na": "5 is also the key of “Rate as 5”.",
+    }
+    assert {label_of(each) for each in ACTIONS if each.name in ("card3", "place2", "a1", "step1")} == {
+        "Place or pick up response T",
+        "Put it in place 2",
+        "A reason about A 1",
+        "A much better",
+    }
 
 
 def test_only_what_differs_is_kept() -> None:

@@ -10,10 +10,10 @@ from django.http import QueryDict
 
 from annotator.errors import Invalid
 from annotator.models import Assignment, Judgment, Project, Span
-from annotator.services.answers import Answer, answer_of, check_answer, checked
+from annotator.services.answers import Answer, answer_of, check_answer
 from annotator.services.dealing import Dealt, deal
 from annotator.services.judging import record, revise
-from annotator.services.marks import MAX_SPANS, Mark
+from annotator.services.marks import MAX_SPANS, Mark, Side, with_quotes
 from annotator.views.judge_form import answer_from, values_of
 from tests.factories import make_annotator, make_pair, make_project
 
@@ -36,8 +36,9 @@ def seen(start: int, end: int, words: str) -> Mark:
     ],
 )
 def test_what_a_page_shows_becomes_the_sources_words(mark: Mark, quote: str) -> None:
-    answer = checked(Answer(choice="tie", marks=(mark, mark)), PROJECT, {"left": TEXT, "right": ""})
-    assert answer.marks == (Mark("left", mark.start, mark.end, quote, good=True),)
+    texts: dict[Side, str] = {"left": TEXT, "right": ""}
+    check_answer(Answer(choice="tie", marks=(mark, mark)), PROJECT, texts)
+    assert with_quotes((mark, mark), texts) == (Mark("left", mark.start, mark.end, quote, good=True),)
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def test_the_end_says_so(db: None) -> None:
     client = login(people.annotator)
     form = get_form(client, people)
     html = client.post(address(people), form | {"position": "4"}, headers=HTMX).content.decode()
-    assert "That was the last pair" in html
+    assert "That was the last one" in html
 
 
 def test_an_empty_project_says_what_is_missing(db: None) -> None:

@@ -6,7 +6,7 @@ import { ask } from "./outbox.js";
 
 const DELAY = 1_200;
 const KEPT_MS = 14 * 86_400_000;
-const FIELDS = /^(position|rationale|mark|[ab]_(good|bad)|skip_(reason|note)|flag_(kind|about|note)|aspect:.+)$/;
+const FIELDS = /^(position|rating|rank:[a-z]|rationale|mark|[a-z]_(good|bad)|skip_(reason|note)|flag_(kind|about|note)|aspect:.+)$/;
 
 export class Drafts {
   constructor(owner, url) {

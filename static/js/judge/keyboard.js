@@ -5,10 +5,15 @@ const SIGN = { "−": "-", "–": "-" };
 const LAYOUT = "attune:layout";
 
 export class Keyboard {
-  constructor(keys) {
-    this.actions = new Map(Object.entries(keys).map(([name, key]) => [key, name]));
+  constructor() {
+    this.actions = new Map();
     this.caps = JSON.parse(localStorage.getItem(LAYOUT) ?? "{}");
     navigator.keyboard?.getLayoutMap?.().then((layout) => this.#learn([...layout]), () => {});
+  }
+
+  // From now on the keys mean this.
+  use(keys) {
+    this.actions = new Map(Object.entries(keys).map(([name, key]) => [key, name]));
   }
 
   // The actions that this key may mean, the likeliest first: [name, with Shift].

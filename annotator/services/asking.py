@@ -1,0 +1,67 @@
+"""What an annotator is asked next: a pair, or something else that the project asks for."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection
+
+from annotator.errors import Invalid
+from annotator.models import Annotator, Judgment
+from annotator.services import dealing
+from annotator.services.dealing import Dealt
+from annotator.services.dealing_lineups import DealtLineup, deal_lineup, show_lineup
+from annotator.services.qualifying import is_qualifying
+from annotator.statements import Statement
+
+Task = Dealt | DealtLineup
+
+_OPEN = Statement("""
+SELECT l.id, l.lineup_id IS NOT NULL FROM annotator_assignment l
+LEFT JOIN annotator_pair p ON p.id = l.pair_id LEFT JOIN annotator_lineup u ON u.id = l.lineup_id
+CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM annotator_judgment j WHERE j.assignment_id = l.id) AS again) undone
+WHERE l.annotator_id = %(annotator)s AND l.state IN ('open', 'pinned')
+  AND p.withdrawn_at IS NULL AND u.withdrawn_at IS NULL AND COALESCE(u.kind, 'pair') = ANY (%(kinds)s::text[])
+  AND COALESCE(l.pair_id, -l.lineup_id) <> ALL (%(exclude)s::bigint[])
+ORDER BY l.state = 'pinned', again DESC, CASE WHEN again THEN l.dealt_at END DESC, l.dealt_at, l.id LIMIT 1
+""")
+"""The open lease to show again, in the order in which ``free_pairs`` has those of pairs."""
+
+
+def next_task(*, annotator: Annotator, exclude: Collection[int] = (), least: int = 1, kind: str = "") -> Task | None:
+    """What the annotator judges next, or None if nothing is left for them; with ``kind``, only of that one.
+
+    A lease that is still open is shown again. Of several kinds each comes as often as the others, while there are any.
+    ``exclude`` are numbers of what the page holds already: pairs' own, and those of lineups with a minus. Raises as
+    ``dealing.deal`` does, and ``Invalid`` for a kind that the project does not ask for.
+    """
+    project = annotator.project
+    pairs = [number for number in exclude if number > 0]
+    if kind and kind not in project.kinds:
+        problem = f"“{kind}” is none of {', '.join(project.kinds)}, which the project asks for."
+        raise Invalid(problem, fields={"kind": problem})
+    kinds: list[str] = [kind] if kind else project.kinds
+    if kinds == [Judgment.Kind.PAIR]:
+        return dealing.deal(annotator=annotator, exclude=pairs, least=least)
+    dealing.check_may_judge(annotator)
+    if is_qualifying(annotator) and (first := dealing.deal(annotator=annotator, exclude=pairs, least=least)):
+        return first
+    if opened := _OPEN.run({"annotator": annotator.pk, "exclude": [*exclude], "kinds": kinds}):
+        pk, is_lineup = opened[0]
+        if task := (show_lineup if is_lineup else dealing.show)(assignment_id=pk, annotator=annotator):
+            return task
+    lineups = [-number for number in exclude if number < 0]
+    for each in random.sample(kinds, len(kinds)):
+        if each == Judgment.Kind.PAIR:
+            found: Task | None = dealing.deal(annotator=annotator, exclude=pairs, least=least)
+        else:
+            found = deal_lineup(annotator=annotator, kind=each, exclude=lineups, least=least)
+        if found:
+            return found
+    return None
+
+
+def show(*, assignment_id: int, annotator: Annotator) -> Task | None:
+    """An open lease as its holder sees it, of whatever it is. None if it is not open."""
+    return dealing.show(assignment_id=assignment_id, annotator=annotator) or (
+        show_lineup(assignment_id=assignment_id, annotator=annotator)
+    )

@@ -1,0 +1,92 @@
+"""The project's rankings and ratings: find one, see what was said of it, withdraw it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from annotator.access import project_for
+from annotator.models import Judgment, Lineup, Role
+from annotator.selectors.lineups import (
+    agreement_on,
+    flags_of_lineup,
+    lineups_of,
+    said_of_lineup,
+    standings,
+)
+from annotator.services.flags import see_to_lineup
+from annotator.services.lineups import restore_lineup, withdraw_lineup
+from annotator.views.pages import is_part, paged, part, project_page, row_of, signed_in
+
+
+@require_GET
+@login_required
+def lineups(request: HttpRequest, slug: str) -> HttpResponse:
+    """All lineups of one kind or of both, found by words of the prompt or by its id, and how far people agree."""
+    access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
+    query, kind = request.GET.get("q", ""), request.GET.get("kind", "")
+    kind = kind if kind in Lineup.Kind.values else ""
+    page = paged(lineups_of(access.project, kind=kind, query=query), request)
+    context: dict[str, Any] = {"lineups": page, "query": query, "kind": kind}
+    if is_part(request, "lineups"):
+        return part(request, access, "annotator/_lineups.html", context, target="lineups")
+    agreed = {each: agreement_on(access.project, each) for each in Lineup.Kind.values}
+    context["agreed"] = [(each, found) for each, found in agreed.items() if found.alpha]
+    return project_page(request, access, "annotator/lineups.html", context, section="data")
+
+
+@require_GET
+@login_required
+def lineup(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """One lineup: its responses, the best on average first, and every judgment of it."""
+    access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
+    row = row_of(lineups_of(access.project), pk)
+    said = list(said_of_lineup(row))
+    context = {
+        "lineup": row,
+        "standings": standings(row, said),
+        "judgments": [{"judgment": each, "said": _said(each)} for each in said],
+        "flags": flags_of_lineup(row),
+    }
+    return project_page(request, access, "annotator/lineup.html", context, section="data")
+
+
+@require_POST
+@login_required
+def lineup_withdraw(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Withdraw it, or take it back in."""
+    access = project_for(request.user, slug, Role.OWNER)
+    row = row_of(access.project.lineups.select_related("project"), pk)
+    if request.POST.get("withdraw") == "on":
+        withdraw_lineup(lineup=row, by=signed_in(request))
+        messages.success(request, _("Nobody is given it any more. Its judgments stay."))
+    else:
+        restore_lineup(lineup=row, by=signed_in(request))
+        messages.success(request, _("It is dealt again."))
+    return redirect("lineup", slug, pk)
+
+
+@require_POST
+@login_required
+def lineup_seen(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """The owner has seen to its flags."""
+    access = project_for(request.user, slug, Role.OWNER)
+    row = row_of(access.project.lineups.select_related("project"), pk)
+    if see_to_lineup(lineup=row, by=signed_in(request)):
+        messages.success(request, _("Its flags are seen to."))
+    return redirect("lineup", slug, pk)
+
+
+def _said(judgment: Judgment) -> str:
+    """In the numbers that the page gives the responses."""
+    if judgment.ranking:
+        return " › ".join(" = ".join(map(str, tier)) for tier in judgment.ranking)
+    if judgment.rating is not None:
+        return _("%(rating)d on %(scale)s") % {"rating": judgment.rating, "scale": judgment.scale.replace("-", "–")}
+    return judgment.get_choice_display()
