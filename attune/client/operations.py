@@ -44,8 +44,9 @@ def score(
     context: Sequence[Mapping[str, Any]] | None = None,
     normalize: str | None = None,
     aggregate: str | None = None,
+    explain: bool | None = None,
 ) -> Operation[Scores]:
-    body = _given(user=user, model=model, context=context, normalize=normalize, aggregate=aggregate)
+    body = _given(user=user, model=model, context=context, normalize=normalize, aggregate=aggregate, explain=explain)
     body |= {"project": project, "prompt": prompt, "completions": list(completions)}
     return Operation(Call("POST", "score", body), lambda response: Scores.read(response.json()))
 

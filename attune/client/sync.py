@@ -69,7 +69,7 @@ class Client:
     # Rewards
 
     def score(self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Any) -> Scores:
-        """Rewards of completions. Options: user, model, context, normalize, aggregate."""
+        """Rewards of completions. Options: user, model, context, normalize, aggregate, explain."""
         return self.run_operation(operations.score(project, prompt, completions, **options))
 
     def score_batch(self, project: str, items: Sequence[Mapping[str, Any]], **options: Any) -> list[list[RewardRow]]:
