@@ -22,6 +22,7 @@ from annotator.api.parsers import StrictJSONParser, TooLarge
 from annotator.api.permissions import caller
 from annotator.errors import AnnotatorError, Invalid, NotFound
 from annotator.imports.batches import cancel_import, preview_batch, start_import, store_upload
+from annotator.imports.mapping import read_columns
 from annotator.models import ImportBatch, JobState, Project
 
 _PIECE = 1024 * 1024
@@ -65,7 +66,7 @@ class ImportsView(APIView):
 
     parser_classes = [AnyFile]
     filters = ()
-    parameters = ("name", "confirm", "skip_bad")
+    parameters = ("name", "confirm", "skip_bad", "map", "annotator")
 
     @extend_schema(
         operation_id="imports",
@@ -87,19 +88,27 @@ class ImportsView(APIView):
                 "confirm", bool, default=False, description="Read it in at once, if its first rows are right."
             ),
             OpenApiParameter("skip_bad", bool, default=False, description="With confirm: take the good rows only."),
+            OpenApiParameter(
+                "map", str, many=True, description="`theirs=ours`: the file's name of a field. Can be repeated."
+            ),
+            OpenApiParameter(
+                "annotator", str, description="Who judged, where rows don't say; `imported` unless given."
+            ),
         ],
         request={"application/octet-stream": {"type": "string", "format": "binary"}},
         responses={201: ImportSerializer, **problems(400, 409, 413, 422)},
         tags=["data"],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """JSON lines or CSV, plain or gzip, as the body. Says in `report` what it would do; nothing is written before it is
+        """JSON lines, JSON, CSV, Parquet or Arrow, plain or gzip, as the body. Says in `report` what it would do; nothing is written before it is
         confirmed. The same file again adds nothing."""
         project = owned(request, slug)
         confirm, skip_bad = _flag(request, "confirm"), _flag(request, "skip_bad")
+        columns = read_columns(request.query_params.getlist("map"))
+        who = request.query_params.get("annotator", "imported")
         batch = _stored(project, request)
         try:
-            preview_batch(batch=batch)
+            preview_batch(batch=batch, columns=columns, who=who)
             batch.refresh_from_db()
             if confirm and (skip_bad or not batch.report.get("rejected")):
                 start_import(batch=batch, by=caller(request), skip_bad=skip_bad)

@@ -223,8 +223,18 @@ def bulk(
     )
 
 
-def upload(slug: str, content: bytes, *, name: str, confirm: bool, skip_bad: bool) -> Operation[dict[str, Any]]:
+def upload(
+    slug: str,
+    content: bytes,
+    *,
+    name: str,
+    confirm: bool,
+    skip_bad: bool,
+    columns: Sequence[str] = (),
+    who: str | None = None,
+) -> Operation[dict[str, Any]]:
     params = {"name": name, "confirm": str(confirm).lower(), "skip_bad": str(skip_bad).lower()}
+    params |= _given(annotator=who, map=list(columns) or None)
     headers = {"Content-Type": "application/octet-stream"}
     return Operation(Call("POST", _project(slug, "/imports"), params=params, headers=headers, content=content), _json)
 
