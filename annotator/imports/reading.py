@@ -94,6 +94,7 @@ class OpenedFolder:
     def __init__(self, paths: Sequence[Path], *, name: str) -> None:
         self.name, self._paths = name, paths
         self.size: int | None = sum(path.stat().st_size for path in paths)
+        self.archive: Archive | None = None
         self._before = 0
         self._file: Opened | None = None
 
