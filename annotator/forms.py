@@ -168,7 +168,7 @@ class UploadForm(PlainForm):
         label=_("File"),
         max_length=255,
         help_text=_(
-            "JSONL or CSV, also as .gz or in a .zip with pictures: judgments, or prompts with their responses."
+            "JSONL, JSON, CSV, Parquet or Arrow, also as .gz or in a .zip with pictures: judgments, or prompts with their responses."
         ),
         error_messages={"empty": _("The file is empty."), "required": _("Choose a file first.")},
     )

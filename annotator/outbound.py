@@ -70,29 +70,36 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
 
 
 def fetch(url: str, *, most: int) -> bytes:
-    """GET a file of at most ``most`` bytes. Raises ``NotAllowed`` (also for where a redirect leads) or ``Unanswered``."""
-    private, until = settings.PICTURES_PRIVATE, time.monotonic() + FETCH_SECONDS
+    """GET a picture of at most ``most`` bytes. Raises ``NotAllowed`` (also for where a redirect leads) or ``Unanswered``."""
+    pieces = fetched(url, most=most, private=settings.PICTURES_PRIVATE, seconds=FETCH_SECONDS, accept="image/*")
+    return b"".join(pieces)
+
+
+def fetched(url: str, *, most: int, private: bool, seconds: float, accept: str = "*/*") -> Iterator[bytes]:
+    """GET a file of at most ``most`` bytes as it comes, in ``seconds`` at the longest. Raises as ``fetch``."""
+    until = time.monotonic() + seconds
     for _ in range(MAX_REDIRECTS + 1):
         check_url(url, private=private, longest=MAX_FETCHED_URL)
-        with _asked("GET", url, private=private, headers={"Accept": "image/*", "User-Agent": "Attune"}) as response:
+        with _asked("GET", url, private=private, headers={"Accept": accept, "User-Agent": "Attune"}) as response:
             if response.has_redirect_location:
                 url = str(httpx.URL(url).join(response.headers["location"]))
                 continue
             if response.status_code != HTTPStatus.OK:
                 raise Unanswered(f"answered {response.status_code}")
-            return _body(response, most, until)
+            yield from _body(response, most, until)
+            return
     raise Unanswered(f"redirects more than {MAX_REDIRECTS} times")
 
 
-def _body(response: httpx.Response, most: int, until: float) -> bytes:
-    data = bytearray()
+def _body(response: httpx.Response, most: int, until: float) -> Iterator[bytes]:
+    size = 0
     for piece in response.iter_bytes():
-        data += piece
-        if len(data) > most:
+        size += len(piece)
+        if size > most:
             raise NotAllowed(f"has more than {most:,} bytes")
         if time.monotonic() > until:
-            raise Unanswered(f"took longer than {FETCH_SECONDS:.0f} seconds")
-    return bytes(data)
+            raise Unanswered("took too long")
+        yield piece
 
 
 @contextmanager

@@ -25,6 +25,7 @@ urlpatterns: list[URLPattern] = [
     path("projects/<slug:slug>/data/export/", exports.export, name="export"),
     path("projects/<slug:slug>/data/imports/<int:pk>/", imports.import_page, name="import"),
     path("projects/<slug:slug>/data/imports/<int:pk>/confirm/", imports.import_confirm, name="import_confirm"),
+    path("projects/<slug:slug>/data/imports/<int:pk>/columns/", imports.import_columns, name="import_columns"),
     path("projects/<slug:slug>/data/imports/<int:pk>/cancel/", imports.import_cancel, name="import_cancel"),
     path("projects/<slug:slug>/data/imports/<int:pk>/rejected/", imports.import_rejected, name="import_rejected"),
     path("projects/<slug:slug>/data/pictures/", pictures.pictures, name="pictures"),

@@ -11,10 +11,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
+
+import httpx
 
 from config.local.ports import free_port
 from config.local.postgres import EmbeddedPostgres
@@ -47,14 +49,35 @@ def database() -> Iterator[Path]:
 
 
 @contextmanager
-def web(home: Path) -> Iterator[int]:
+def web(home: Path, *, scorer_url: str = "") -> Iterator[int]:
     """The web server of the process table, answering on the port that is given."""
     port = free_port()
     row = next(row for row in programs(port=port, scorer_socket=home / "scorer.sock") if row.name == "web")
-    child = spawn(row.command, log=home / "web.log", env=os.environ | dict(row.env))
+    child = spawn(row.command, log=home / "web.log", env=os.environ | dict(row.env) | {"SCORER_URL": scorer_url})
     try:
         _wait(port, child, home / "web.log")
         yield port
+    finally:
+        stop(child, ask=signal.SIGTERM, patience=10)
+
+
+@contextmanager
+def scorer(home: Path) -> Iterator[str]:
+    """The scorer of the process table, with its encoder loaded; its socket."""
+    socket = home / "scorer.sock"
+    row = next(row for row in programs(port=0, scorer_socket=socket) if row.name == "scorer")
+    child = spawn(row.command, log=home / "scorer.log", env=os.environ | dict(row.env))
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket))) as client:
+            deadline = time.monotonic() + 120
+            while time.monotonic() < deadline and child.poll() is None:
+                with suppress(httpx.HTTPError):
+                    if client.get("http://scorer/readyz").status_code == 200:
+                        break
+                time.sleep(0.2)
+            else:
+                raise RuntimeError(f"the scorer did not start:\n{(home / 'scorer.log').read_text()[-2000:]}")
+        yield str(socket)
     finally:
         stop(child, ask=signal.SIGTERM, patience=10)
 

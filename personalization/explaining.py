@@ -15,9 +15,9 @@ from annotator.selectors import evidence
 from attune.data import Choice
 from attune.rewards.base import Comparison
 from personalization.items import items_of_responses, usable
-from personalization.panels import Texts
+from personalization.panels import Texts, Who, texts_of, voices_for
 from personalization.traits import Trait, traits_of
-from personalization.voices import Voice
+from personalization.voices import Asker, Voice
 
 Array = NDArray[np.float32]
 
@@ -54,6 +54,17 @@ class Explanation:
     traits: list[Trait]
     judgments: list[Influence]
     tags: list[tuple[str, int]] = field(default_factory=list)
+
+
+def explain_first(
+    *, asker: Asker, model: str | None, prompt: str, completions: Sequence[str], order: Sequence[int], who: Who
+) -> Explanation | None:
+    """Why the first of the ``order`` (completions by index, best first) comes before the second; None where there is one only."""
+    if len(order) < 2:
+        return None
+    texts = texts_of(asker=asker, model=model, texts=[(prompt, text) for text in completions], context=who.context)
+    voice = voices_for(asker, texts, who)[0]
+    return explain(texts, voice, prompt=prompt, completions=completions, first=order[0], second=order[1])
 
 
 def explain(

@@ -52,6 +52,8 @@ class ScoreRequest:
     context: tuple[InlineJudgment, ...] = ()
     normalize: Normalize = "none"
     aggregate: Aggregate = "mean"
+    explain: bool = False
+    """Whether the answer shall say why the best comes before the second best (``personalization.explaining``)."""
 
 
 @dataclass(frozen=True, slots=True)

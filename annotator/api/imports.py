@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -22,10 +23,14 @@ from annotator.api.parsers import StrictJSONParser, TooLarge
 from annotator.api.permissions import caller
 from annotator.errors import AnnotatorError, Invalid, NotFound
 from annotator.imports.batches import cancel_import, preview_batch, start_import, store_upload
+from annotator.imports.mapping import read_columns
 from annotator.models import ImportBatch, JobState, Project
+from annotator.outbound import NotAllowed, Unanswered, fetched
 
 _PIECE = 1024 * 1024
 _IN_MEMORY = 4 * 1024 * 1024
+_FETCH_SECONDS = 300.0
+"""For a whole file from an address."""
 
 
 class AnyFile(BaseParser):
@@ -65,7 +70,7 @@ class ImportsView(APIView):
 
     parser_classes = [AnyFile]
     filters = ()
-    parameters = ("name", "confirm", "skip_bad")
+    parameters = ("name", "confirm", "skip_bad", "map", "annotator", "url")
 
     @extend_schema(
         operation_id="imports",
@@ -87,19 +92,33 @@ class ImportsView(APIView):
                 "confirm", bool, default=False, description="Read it in at once, if its first rows are right."
             ),
             OpenApiParameter("skip_bad", bool, default=False, description="With confirm: take the good rows only."),
+            OpenApiParameter(
+                "map", str, many=True, description="`theirs=ours`: the file's name of a field. Can be repeated."
+            ),
+            OpenApiParameter(
+                "url",
+                str,
+                description="A public https:// address to fetch the file from, in place of a body; where the installation"
+                " allows it (`IMPORT_FROM_URLS`).",
+            ),
+            OpenApiParameter(
+                "annotator", str, description="Who judged, where rows don't say; `imported` unless given."
+            ),
         ],
         request={"application/octet-stream": {"type": "string", "format": "binary"}},
         responses={201: ImportSerializer, **problems(400, 409, 413, 422)},
         tags=["data"],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """JSON lines or CSV, plain or gzip, as the body. Says in `report` what it would do; nothing is written before it is
+        """JSON lines, JSON, CSV, Parquet or Arrow, plain or gzip, as the body. Says in `report` what it would do; nothing is written before it is
         confirmed. The same file again adds nothing."""
         project = owned(request, slug)
         confirm, skip_bad = _flag(request, "confirm"), _flag(request, "skip_bad")
+        columns = read_columns(request.query_params.getlist("map"))
+        who = request.query_params.get("annotator", "imported")
         batch = _stored(project, request)
         try:
-            preview_batch(batch=batch)
+            preview_batch(batch=batch, columns=columns, who=who)
             batch.refresh_from_db()
             if confirm and (skip_bad or not batch.report.get("rejected")):
                 start_import(batch=batch, by=caller(request), skip_bad=skip_bad)
@@ -154,11 +173,12 @@ def _batch(project: Project, pk: int) -> ImportBatch:
 
 
 def _stored(project: Project, request: Request) -> ImportBatch:
-    """The body, kept until it is confirmed; never more of it in memory than a piece. Raises ``TooLarge``, ``Invalid``."""
+    """The file, kept until it is confirmed; never more of it in memory than a piece. Raises ``TooLarge``, ``Invalid``."""
     most = settings.IMPORT_MAX_BYTES
+    url = request.query_params.get("url")
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as kept:
         size = 0
-        while piece := request.stream.read(_PIECE) if request.stream else b"":
+        for piece in _body(request) if url is None else _fetched(url):
             size += len(piece)
             if size > most:
                 raise TooLarge(f"The file has more than {most:,} bytes; read larger ones with `attune import`.")
@@ -170,6 +190,25 @@ def _stored(project: Project, request: Request) -> ImportBatch:
         file = File(kept, name=name)
         file.size = size
         return store_upload(project=project, by=caller(request), file=file, name=name)
+
+
+def _body(request: Request) -> Iterator[bytes]:
+    while piece := request.stream.read(_PIECE) if request.stream else b"":
+        yield piece
+
+
+def _fetched(url: str) -> Iterator[bytes]:
+    """Off unless the installation says otherwise. Raises ``Invalid`` where it may not be asked, or does not answer."""
+    if not settings.IMPORT_FROM_URLS:
+        raise Invalid(
+            "This installation fetches no files from addresses.", fields={"url": "Send the file as the body instead."}
+        )
+    try:
+        yield from fetched(url, most=settings.IMPORT_MAX_BYTES, private=False, seconds=_FETCH_SECONDS)
+    except NotAllowed as error:
+        raise Invalid(f"The address may not be asked: {error}.", fields={"url": str(error)}) from error
+    except Unanswered as error:
+        raise Invalid(f"The address does not answer: {error}.", fields={"url": str(error)}) from error
 
 
 def _flag(request: Request, name: str) -> bool:

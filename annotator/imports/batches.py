@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotator.errors import AnnotatorError, Conflict, Invalid
+from annotator.imports.errors import WrongHeader
+from annotator.imports.mapping import check_columns
 from annotator.imports.reporting import ImportOptions, ImportPreview, ImportReport, Progress
 from annotator.imports.running import preview_import, run_import
 from annotator.models import ImportBatch, JobState, Project, User
@@ -44,10 +47,23 @@ def store_upload(*, project: Project, by: User, file: File, name: str = "") -> I
     return ImportBatch.objects.create(project=project, by=by, name=(name or file.name or "file")[:255], path=path)
 
 
-def preview_batch(*, batch: ImportBatch) -> ImportPreview:
-    """What importing the file's first rows would do. Writes nothing but the batch's report. Raises ``BadFile``."""
-    with _uploads().open(batch.path) as file:
-        preview = preview_import(file, project=batch.project, options=ImportOptions(max_rows=PREVIEW_ROWS))
+def preview_batch(
+    *, batch: ImportBatch, columns: Mapping[str, str] | None = None, who: str = "imported"
+) -> ImportPreview:
+    """What importing the file's first rows would do. Writes nothing but the batch's report, where it also keeps how the file
+    is to be read: ``columns`` are the file's names that stand for ours, ``who`` judged where rows don't say.
+
+    Raises ``BadFile``, and ``Invalid`` for columns that are none of ours.
+    """
+    check_columns(columns or {})
+    options = ImportOptions(max_rows=PREVIEW_ROWS, columns=columns or {}, who=who)
+    try:
+        with _uploads().open(batch.path) as file:
+            preview = preview_import(file, project=batch.project, options=options)
+    except WrongHeader as error:
+        unread = {"header_problem": str(error), "names": error.names, "columns": dict(columns or {}), "who": who}
+        ImportBatch.objects.filter(pk=batch.pk, confirmed_at=None).update(report=unread)
+        raise
     preview.report.source = batch.name
     ImportBatch.objects.filter(pk=batch.pk, confirmed_at=None).update(report=preview.as_dict())
     return preview
@@ -144,7 +160,12 @@ def _read(batch: ImportBatch, beat: jobs.Beat, folder: Path) -> ImportReport:
         beat.progress = {"rows": progress.rows, "position": progress.position, "size": progress.size}
         beat.check()
 
-    options = ImportOptions(skip_bad=batch.skip_bad, rejected=folder / "rejected.jsonl")
+    options = ImportOptions(
+        skip_bad=batch.skip_bad,
+        rejected=folder / "rejected.jsonl",
+        columns=batch.report.get("columns", {}),
+        who=batch.report.get("who", "imported"),
+    )
     with _uploads().open(batch.path) as file:
         report = run_import(file, project=batch.project, options=options, on_progress=tell)
     report.source = batch.name

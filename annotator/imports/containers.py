@@ -1,11 +1,11 @@
-"""Files whose rows are not one a line: a JSON array, read element by element, and Parquet, read batch by batch."""
+"""Files whose rows are not one a line: a JSON array, read element by element; Parquet and Arrow, read batch by batch."""
 
 from __future__ import annotations
 
 import codecs
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
 
@@ -15,6 +15,8 @@ from annotator.imports.errors import BadFile, BadRow
 from annotator.imports.reading import MAX_LINE_BYTES, MAX_RATIO, RATIO_FLOOR, Opened, RawRow
 
 PARQUET_MAGIC = b"PAR1"
+ARROW_MAGICS = (b"ARROW1", b"\xff\xff\xff\xff")
+"""Of the file format, and of the stream format, which `datasets` saves."""
 _PIECE = 1 << 20
 _BATCH = 1_000
 _SPACE = " \t\r\n"
@@ -78,13 +80,46 @@ def parquet_rows(file: Opened) -> Iterator[RawRow]:
                 raise BadFile(
                     f"{file.name} unpacks to {unpacked:,} bytes from {size:,}: more than {MAX_RATIO} times as many."
                 )
-            number = 0
-            for batch in found.iter_batches(_BATCH):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield _row(number, {name: _plain(value) for name, value in row.items()})
+            yield from _arrow_rows(found.iter_batches(_BATCH))
         except (pa.ArrowException, OSError) as error:
             raise BadFile(f"{file.name} is not a Parquet file that can be read: {error}.") from None
+
+
+def arrow_rows(file: Opened) -> Iterator[RawRow]:
+    """The rows of an Arrow file or stream, numbered from 1. A compressed one may not unpack without bounds."""
+    import pyarrow as pa
+
+    read = 0
+
+    def bounded(batches: Iterable[Any]) -> Iterator[Any]:
+        nonlocal read
+        for batch in batches:
+            read += batch.nbytes
+            if read > max(RATIO_FLOOR, MAX_RATIO * file.position):
+                raise BadFile(f"{file.name} unpacks to more than {MAX_RATIO} times its size; expected ordinary text.")
+            for start in range(0, batch.num_rows, _BATCH):
+                yield batch.slice(start, _BATCH)
+
+    try:
+        if file.stream.peek(len(ARROW_MAGICS[0])).startswith(ARROW_MAGICS[0]):
+            with tempfile.TemporaryFile() as copy:
+                while piece := file.stream.read(_PIECE):
+                    copy.write(piece)
+                copy.seek(0)
+                found = pa.ipc.open_file(copy)
+                yield from _arrow_rows(bounded(found.get_batch(n) for n in range(found.num_record_batches)))
+        else:
+            yield from _arrow_rows(bounded(pa.ipc.open_stream(pa.PythonFile(file.stream, mode="r"))))
+    except (pa.ArrowException, OSError) as error:
+        raise BadFile(f"{file.name} is not an Arrow file that can be read: {error}.") from None
+
+
+def _arrow_rows(batches: Iterable[Any]) -> Iterator[RawRow]:
+    number = 0
+    for batch in batches:
+        for row in batch.to_pylist():
+            number += 1
+            yield _row(number, {name: _plain(value) for name, value in row.items()})
 
 
 def _skip(text: str, at: int, opened: bool) -> int:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
+from typing import Any
 
-from annotator.imports.containers import PARQUET_MAGIC, array_rows, parquet_rows
-from annotator.imports.errors import BadFile, BadRow
+from annotator.imports.containers import ARROW_MAGICS, PARQUET_MAGIC, array_rows, arrow_rows, parquet_rows
+from annotator.imports.errors import BadFile, BadRow, WrongHeader
 from annotator.imports.fields import suggestion
-from annotator.imports.foreign import converted, recognised
-from annotator.imports.reading import Opened, RawRow, json_rows
+from annotator.imports.foreign import UNPAIRED, converted, recognised
+from annotator.imports.foreign_prompts import are_paired, paired
+from annotator.imports.reading import Opened, OpenedFolder, RawRow, json_rows
 from annotator.imports.reporting import Shape
 from annotator.imports.rows import JUDGMENT_FIELDS, PROMPT_FIELDS
 from annotator.imports.tables import csv_rows, is_column, read_header
@@ -23,15 +25,18 @@ _NEEDED: dict[Shape, tuple[str, ...]] = {
 _BOM = b"\xef\xbb\xbf"
 _LOOK_AT = 20
 """Rows looked at for one that shows the shape; the first may be broken."""
+MOST_NAMES = 100
+"""Names of fields that are shown for mapping."""
 
 
 @dataclass(slots=True)
 class Detected:
-    """A file's format and shape, and its rows from the first on."""
+    """A file's format and shape, its rows from the first on, and the names of fields in the first of them."""
 
     format: str
     shape: Shape
     rows: Iterator[RawRow]
+    names: list[str]
 
 
 def detected(
@@ -40,34 +45,66 @@ def detected(
     """Look at the beginning of a file. ``columns`` are names of the file's that stand for ours; ``who`` judged where rows of
     other tools don't say. Raises ``BadFile`` where it is none of what can be read, or a CSV header is wrong."""
     renames = columns or {}
-    start = file.stream.peek(len(_BOM) + len(PARQUET_MAGIC)).removeprefix(_BOM)
+    start = file.stream.peek(len(_BOM) + len(ARROW_MAGICS[0])).removeprefix(_BOM)
     if start.startswith(PARQUET_MAGIC):
-        return _shaped(file.name, "parquet", _renamed(parquet_rows(file), renames), who)
+        return _shaped(file.name, "parquet", parquet_rows(file), renames, who)
+    if start.startswith(ARROW_MAGICS):
+        return _shaped(file.name, "arrow", arrow_rows(file), renames, who)
     if start.lstrip().startswith(b"["):
-        return _shaped(file.name, "json", _renamed(array_rows(file), renames), who)
+        return _shaped(file.name, "json", array_rows(file), renames, who)
     lines = file.lines()
     first = next(((number, line) for number, line in lines if line is None or line.strip()), None)
     if first is None:
         raise BadFile(f"{file.name} is empty.")
     line = first[1]
     if line is None or line.lstrip().startswith(b"{"):
-        return _shaped(file.name, "jsonl", _renamed(json_rows(chain([first], lines)), renames), who)
-    header = [renames.get(name, name) for name in read_header(file, line)]
+        return _shaped(file.name, "jsonl", json_rows(chain([first], lines)), renames, who)
+    theirs = read_header(file, line)
+    header = [renames.get(name, name) for name in theirs]
     shape: Shape = "prompts" if "preference" not in header and _has_responses(header) else "judgments"
-    _check_header(file, header, shape, keep_extra=keep_extra)
-    return Detected("csv", shape, csv_rows(file, header, line, lines))
+    _check_header(file, header, theirs, shape, keep_extra=keep_extra)
+    return Detected("csv", shape, csv_rows(file, header, line, lines), theirs[:MOST_NAMES])
 
 
-def _shaped(name: str, container: str, rows: Iterator[RawRow], who: str) -> Detected:
+def detected_folder(folder: OpenedFolder, **options: Any) -> Detected:
+    """The files of a folder as one: each must be of the first one's format and shape. Rows are numbered through. Options
+    and errors as ``detected``."""
+    files = folder.files()
+    first = detected(next(files), **options)
+
+    def rows() -> Iterator[RawRow]:
+        number = 0
+        for raw in first.rows:
+            number = raw.line
+            yield raw
+        for file in files:
+            further = detected(file, **options)
+            if (further.format, further.shape) != (first.format, first.shape):
+                raise BadFile(f"{file.name} is {further.format}; the files before it are {first.format}.")
+            before = number
+            for raw in further.rows:
+                number = before + raw.line
+                yield replace(raw, line=number)
+
+    return Detected(f"folder of {first.format}", first.shape, rows(), first.names)
+
+
+def _shaped(name: str, container: str, rows: Iterator[RawRow], renames: Mapping[str, str], who: str) -> Detected:
     """Ours, or those of another tool, turned into ours."""
     beginning = list(islice(rows, _LOOK_AT))
     if not beginning:
         raise BadFile(f"{name} is empty.")
+    names = list(dict.fromkeys(name for row in beginning if isinstance(row.data, dict) for name in row.data))[
+        :MOST_NAMES
+    ]
+    beginning = list(_renamed(iter(beginning), renames))
     readable = next((row.data for row in beginning if isinstance(row.data, dict)), {})
-    every = chain(beginning, rows)
+    every = chain(beginning, _renamed(rows, renames))
     if foreign := recognised(readable):
-        return Detected(f"{container}: {foreign.name}", foreign.shape, converted(every, foreign, who))
-    return Detected(container, "prompts" if "responses" in readable else "judgments", every)
+        if foreign.name == UNPAIRED and are_paired(beginning):
+            return Detected(f"{container}: {UNPAIRED}, paired by prompt", "judgments", paired(every, who), names)
+        return Detected(f"{container}: {foreign.name}", foreign.shape, converted(every, foreign, who), names)
+    return Detected(container, "prompts" if "responses" in readable else "judgments", every, names)
 
 
 def _renamed(rows: Iterator[RawRow], columns: Mapping[str, str]) -> Iterator[RawRow]:
@@ -87,11 +124,15 @@ def _has_responses(header: Sequence[str]) -> bool:
     )
 
 
-def _check_header(file: Opened, header: Sequence[str], shape: Shape, *, keep_extra: bool) -> None:
+def _check_header(
+    file: Opened, header: Sequence[str], theirs: Sequence[str], shape: Shape, *, keep_extra: bool
+) -> None:
     known = FIELDS[shape]
     for name in _NEEDED[shape]:
         if name not in header:
-            raise BadFile(f"{file.name}: there is no column {name!r} in the header ({', '.join(header)[:200]}).")
+            raise WrongHeader(
+                f"{file.name}: there is no column {name!r} in the header ({', '.join(header)[:200]}).", theirs
+            )
     for name in header:
         if not keep_extra and not is_column(name, known):
-            raise BadFile(f"{file.name}: unknown column {name!r}; expected {suggestion(name, known)}.")
+            raise WrongHeader(f"{file.name}: unknown column {name!r}; expected {suggestion(name, known)}.", theirs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from annotator.errors import AnnotatorError
@@ -15,6 +16,14 @@ class BadFile(AnnotatorError):
 
     code = "bad_file"
     status = 422
+
+
+class WrongHeader(BadFile):
+    """The columns of a table are not ours; ``names`` are those that it has, for mapping."""
+
+    def __init__(self, problem: str, names: Sequence[str]) -> None:
+        super().__init__(problem)
+        self.names = list(names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import json
 import re
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import orjson
 
 from annotator.imports.archives import MAGIC, Archive
 from annotator.imports.errors import BadFile, BadRow
+from annotator.imports.folders import files_in
 
 MAX_LINE_BYTES = 16_000_000
 """Two responses of the greatest length, every character escaped, fit three times."""
@@ -87,8 +88,36 @@ class Opened:
         return self.stream.readline(MAX_LINE_BYTES + 1)
 
 
+class OpenedFolder:
+    """Files being read one after the other as if they were one."""
+
+    def __init__(self, paths: Sequence[Path], *, name: str) -> None:
+        self.name, self._paths = name, paths
+        self.size: int | None = sum(path.stat().st_size for path in paths)
+        self.archive: Archive | None = None
+        self._before = 0
+        self._file: Opened | None = None
+
+    @property
+    def position(self) -> int:
+        return self._before + (self._file.position if self._file else 0)
+
+    def files(self) -> Iterator[Opened]:
+        """Each open until the next one is asked for. Raises ``BadFile``."""
+        for path in self._paths:
+            try:
+                file = path.open("rb")
+            except OSError as error:
+                raise BadFile(f"{path} cannot be read: {error.strerror}.") from None
+            with file:
+                self._file = Opened(file, name=path.name, size=path.stat().st_size)
+                yield self._file
+            self._before += path.stat().st_size
+            self._file = None
+
+
 @contextmanager
-def opened(source: Source) -> Iterator[Opened]:
+def opened(source: Source) -> Iterator[Opened | OpenedFolder]:
     """Open a source for reading; what was open before stays open. Of a zip, its file of rows. Raises ``BadFile``."""
     if not isinstance(source, str | Path):
         yield _perhaps_zip(source, Path(str(getattr(source, "name", "the file"))).name, _size(source))
@@ -96,6 +125,9 @@ def opened(source: Source) -> Iterator[Opened]:
         yield Opened(sys.stdin.buffer, name="standard input", size=None)
     else:
         path = Path(source)
+        if path.is_dir():
+            yield OpenedFolder(files_in(path), name=path.name)
+            return
         try:
             file: BinaryIO = path.open("rb")
         except OSError as error:

@@ -67,6 +67,12 @@ class ImportReport:
     problems: list[Problem] = field(default_factory=list)
     rejected_file: str = ""
     seconds: float = 0.0
+    names: list[str] = field(default_factory=list)
+    """Of the fields in its first rows, as the file calls them."""
+    columns: dict[str, str] = field(default_factory=dict)
+    """Names of the file's that stood for ours."""
+    who: str = "imported"
+    """Who judged where rows don't say."""
 
     @property
     def bad_rows(self) -> int:

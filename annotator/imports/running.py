@@ -15,10 +15,10 @@ from typing import TypeVar, cast
 from django.db import connection, transaction
 
 from annotator.errors import Conflict
-from annotator.imports.detecting import detected
+from annotator.imports.detecting import detected, detected_folder
 from annotator.imports.errors import BadRow
 from annotator.imports.pictures import Pictures
-from annotator.imports.reading import Opened, RawRow, Source, opened
+from annotator.imports.reading import Opened, OpenedFolder, RawRow, Source, opened
 from annotator.imports.rejected import RejectedFile
 from annotator.imports.reporting import FIRST_ROWS, ImportOptions, ImportPreview, ImportReport, OnProgress, Progress
 from annotator.imports.rows import Checker, JudgmentRow, PromptRow, Raw
@@ -97,10 +97,12 @@ class _Import:
             if cursor.fetchone() == (False,):
                 raise Conflict("Another file is being read into this project; look again when that is done.")
 
-    def _read(self, file: Opened) -> None:
+    def _read(self, file: Opened | OpenedFolder) -> None:
         options, report = self._options, self._report
-        found = detected(file, keep_extra=options.keep_extra, who=options.who, columns=options.columns)
-        report.format, report.shape = found.format, found.shape
+        look = detected_folder if isinstance(file, OpenedFolder) else detected
+        found = look(file, keep_extra=options.keep_extra, who=options.who, columns=options.columns)  # type: ignore[arg-type]
+        report.format, report.shape, report.names = found.format, found.shape, found.names
+        report.columns, report.who = dict(options.columns), options.who
         checker = Checker(keep_extra=self._options.keep_extra)
         batches = _batches(islice(found.rows, self._options.max_rows))
         if found.shape == "judgments":
@@ -111,7 +113,7 @@ class _Import:
 
     def _write(
         self,
-        file: Opened,
+        file: Opened | OpenedFolder,
         batches: Iterable[Sequence[RawRow]],
         check: Check[Row],
         write: Callable[[Sequence[Row]], Outcome],

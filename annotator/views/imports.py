@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -18,6 +20,8 @@ from annotator.access import Access, project_for
 from annotator.errors import AnnotatorError, NotFound
 from annotator.forms import UploadForm
 from annotator.imports.batches import cancel_import, preview_batch, start_import, store_upload
+from annotator.imports.errors import WrongHeader
+from annotator.imports.mapping import MAX_NAME, TARGETS
 from annotator.models import ImportBatch, JobState, Role
 from annotator.services.audit import record
 from annotator.views.pages import is_part, paged, part, project_page, row_of, signed_in
@@ -49,7 +53,7 @@ def import_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """One file: what it would do, how far it is, or what it did. The state is a part that asks for itself again."""
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
     batch = row_of(_batches(access), pk)
-    context = {"batch": batch, "problems": _problems(batch)}
+    context = {"batch": batch, "problems": _problems(batch), "mapping": _mapping(batch), "targets": TARGETS}
     if is_part(request, "import-state"):
         status = STOP_POLLING if batch.over else 200
         return part(request, access, "annotator/_import_state.html", context, target="import-state", status=status)
@@ -63,6 +67,21 @@ def import_confirm(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     access = project_for(request.user, slug, Role.OWNER)
     batch = row_of(_batches(access), pk)
     start_import(batch=batch, by=signed_in(request), skip_bad=request.POST.get("skip_bad") == "on")
+    return redirect("import", slug, pk)
+
+
+@require_POST
+@login_required
+def import_columns(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Look at the file again, with some of its columns called as ours."""
+    access = project_for(request.user, slug, Role.OWNER)
+    batch = row_of(_batches(access).filter(confirmed_at=None).exclude(path=""), pk)
+    given = zip(request.POST.getlist("theirs"), request.POST.getlist("ours"), strict=False)
+    columns = {theirs: ours for theirs, ours in given if ours}
+    try:
+        preview_batch(batch=batch, columns=columns, who=request.POST.get("who", "").strip()[:MAX_NAME] or "imported")
+    except AnnotatorError as error:
+        messages.error(request, str(error))
     return redirect("import", slug, pk)
 
 
@@ -101,7 +120,8 @@ def _upload(request: HttpRequest, access: Access) -> HttpResponse:
     batch = None
     try:
         batch = store_upload(project=access.project, by=signed_in(request), file=form.cleaned_data["file"])
-        preview_batch(batch=batch)
+        with suppress(WrongHeader):  # its page is where columns can be mapped
+            preview_batch(batch=batch)
     except AnnotatorError as error:
         if batch:
             cancel_import(batch=batch)
@@ -132,6 +152,12 @@ def _problems(batch: ImportBatch) -> list[dict[str, object]]:
     """The report's problems for a table: a message says line and field once more, in front of its first colon."""
     problems = batch.report.get("problems", [])
     return [{**problem, "what": problem["message"].partition(": ")[2]} for problem in problems]
+
+
+def _mapping(batch: ImportBatch) -> list[tuple[str, str]]:
+    """The file's names of its fields, each with what it stands for; empty: for itself."""
+    columns = batch.report.get("columns", {})
+    return [(name, columns.get(name, "")) for name in batch.report.get("names", [])]
 
 
 def _batches(access: Access) -> QuerySet[ImportBatch]:

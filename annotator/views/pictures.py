@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from annotator.access import Access, project_for
-from annotator.errors import AnnotatorError, Invalid
+from annotator.errors import AnnotatorError, Invalid, NotFound
 from annotator.forms import PicturesForm
 from annotator.models import Picture, Role
 from annotator.pictures import CONTENT_TYPES, MAX_BYTES
@@ -39,7 +39,10 @@ def picture_response(request: HttpRequest, found: Picture) -> HttpResponseBase:
     if request.headers.get("If-None-Match") == tag:
         response: HttpResponseBase = HttpResponseNotModified()
     else:
-        file = media().open(path_of(found.project_id, found.name))
+        try:
+            file = media().open(path_of(found.project_id, found.name))
+        except FileNotFoundError:
+            raise NotFound(f"The file of the picture {found.name} is gone.") from None
         response = FileResponse(file, content_type=CONTENT_TYPES[found.name.rpartition(".")[2]])
         response["Content-Disposition"] = "inline"
     response["ETag"], response["Cache-Control"] = tag, KEPT

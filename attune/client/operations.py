@@ -44,8 +44,9 @@ def score(
     context: Sequence[Mapping[str, Any]] | None = None,
     normalize: str | None = None,
     aggregate: str | None = None,
+    explain: bool | None = None,
 ) -> Operation[Scores]:
-    body = _given(user=user, model=model, context=context, normalize=normalize, aggregate=aggregate)
+    body = _given(user=user, model=model, context=context, normalize=normalize, aggregate=aggregate, explain=explain)
     body |= {"project": project, "prompt": prompt, "completions": list(completions)}
     return Operation(Call("POST", "score", body), lambda response: Scores.read(response.json()))
 
@@ -229,8 +230,18 @@ def bulk(
     )
 
 
-def upload(slug: str, content: bytes, *, name: str, confirm: bool, skip_bad: bool) -> Operation[dict[str, Any]]:
+def upload(
+    slug: str,
+    content: bytes,
+    *,
+    name: str,
+    confirm: bool,
+    skip_bad: bool,
+    columns: Sequence[str] = (),
+    who: str | None = None,
+) -> Operation[dict[str, Any]]:
     params = {"name": name, "confirm": str(confirm).lower(), "skip_bad": str(skip_bad).lower()}
+    params |= _given(annotator=who, map=list(columns) or None)
     headers = {"Content-Type": "application/octet-stream"}
     return Operation(Call("POST", _project(slug, "/imports"), params=params, headers=headers, content=content), _json)
 

@@ -21,6 +21,8 @@ class Scores:
     n_judgments: int
     fallback: bool
     encoded: int
+    explanation: Json | None = None
+    """Why the best comes before the second best, where it was asked for."""
 
     @classmethod
     def read(cls, body: Json) -> Scores:
@@ -34,6 +36,7 @@ class Scores:
             personal["n_judgments"],
             personal["fallback"],
             body["usage"]["encoded"],
+            body.get("explanation"),
         )
 
 

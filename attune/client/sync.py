@@ -69,7 +69,7 @@ class Client:
     # Rewards
 
     def score(self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Any) -> Scores:
-        """Rewards of completions. Options: user, model, context, normalize, aggregate."""
+        """Rewards of completions. Options: user, model, context, normalize, aggregate, explain."""
         return self.run_operation(operations.score(project, prompt, completions, **options))
 
     def score_batch(self, project: str, items: Sequence[Mapping[str, Any]], **options: Any) -> list[list[RewardRow]]:
@@ -182,13 +182,18 @@ class Client:
         *,
         dry_run: bool = False,
         skip_bad: bool = False,
+        columns: Sequence[str] = (),
+        who: str | None = None,
         every: float = 1.0,
         watch: Callable[[dict[str, Any]], None] | None = None,
     ) -> dict[str, Any]:
-        """Upload a file and wait until it is read in. The import as the server describes it; ``state`` is done, failed, or
+        """Upload a file and wait until it is read in. ``columns`` are ``theirs=ours``; ``who`` judged where rows don't say.
+        The import as the server describes it; ``state`` is done, failed, or
         waiting where it was not confirmed: a dry run, or a wrong row without ``skip_bad``."""
         content, name = Path(path).read_bytes(), Path(path).name
-        upload = operations.upload(project, content, name=name, confirm=not dry_run, skip_bad=skip_bad)
+        upload = operations.upload(
+            project, content, name=name, confirm=not dry_run, skip_bad=skip_bad, columns=columns, who=who
+        )
         found = self.run_operation(upload)
         while found["confirmed"] and found["state"] in ("waiting", "running"):
             if watch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,22 @@ def remote_export(slug: str, out: str, options: dict[str, Any], *, url: str | No
         say({"project": slug, "file": out, "server": client.url})
 
 
-def remote_import(slug: str, file: str, *, dry_run: bool, skip_bad: bool, url: str | None, token: str | None) -> None:
+def remote_import(
+    slug: str,
+    file: str,
+    *,
+    dry_run: bool,
+    skip_bad: bool,
+    columns: Sequence[str],
+    who: str,
+    url: str | None,
+    token: str | None,
+) -> None:
     """A file to the server. Ends with 1 where a row was wrong and nothing was written, or the worker failed."""
     with server(url, token) as client:
-        done = client.import_file(slug, file, dry_run=dry_run, skip_bad=skip_bad, watch=_watch)
+        done = client.import_file(
+            slug, file, dry_run=dry_run, skip_bad=skip_bad, columns=columns, who=who, watch=_watch
+        )
         say(done)
         if (done["report"].get("rejected") and not skip_bad) or done["state"] == "failed":
             sys.exit(REFUSED)

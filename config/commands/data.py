@@ -35,7 +35,7 @@ _project = click.option("--project", "slug", required=True, metavar="SLUG", help
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.argument("file", type=click.Path(exists=True, allow_dash=True))
 @_project
 @click.option("--create", is_flag=True, help="Make the project if there is none.")
 @click.option("--template", default="blank", show_default=True, help="With --create: what the project starts from.")
@@ -52,7 +52,7 @@ _project = click.option("--project", "slug", required=True, metavar="SLUG", help
 )
 @click.option("--annotator", "who", default="imported", show_default=True, help="Who judged, where rows don't say.")
 @click.option(
-    "--column", "columns", multiple=True, metavar="OURS=THEIRS", help="The file's name of a field; can be repeated."
+    "--map", "columns", multiple=True, metavar="THEIRS=OURS", help="The file's name of a field; can be repeated."
 )
 @_remote
 @server_options
@@ -74,19 +74,18 @@ def import_command(
     token: str | None,
 ) -> None:
     """Read FILE (- for standard input) into a project: judgments, or prompts with responses; JSON lines, a JSON array,
-    CSV or Parquet, plain or gzip; ours, or as TRL, hh-rlhf, UltraFeedback, Chatbot Arena, PRISM, Label Studio, Argilla or OpenAI
+    CSV, Parquet or Arrow, plain or gzip, or a folder of such files (`datasets`' save_to_disk among them); ours, or as TRL, hh-rlhf, UltraFeedback, Chatbot Arena, PRISM, Label Studio, Argilla or OpenAI
     write them.
 
     One wrong row and nothing is written, unless --skip-bad. The same file again adds nothing.
     """
     if remote:
-        if create or keep_extra or pairs is not None or rejected or columns or file == "-":
-            raise click.UsageError(
-                "--remote takes a file, and neither --create, --keep-extra, --pairs, --column nor --rejected."
-            )
-        remote_import(slug, file, dry_run=dry_run, skip_bad=skip_bad, url=url, token=token)
+        if create or keep_extra or pairs is not None or rejected or file == "-" or Path(file).is_dir():
+            raise click.UsageError("--remote takes a file, and neither --create, --keep-extra, --pairs nor --rejected.")
+        remote_import(slug, file, dry_run=dry_run, skip_bad=skip_bad, columns=columns, who=who, url=url, token=token)
         return
     with _attune():
+        from annotator.imports.mapping import read_columns
         from annotator.imports.reporting import ImportOptions
 
         options = ImportOptions(
@@ -96,7 +95,7 @@ def import_command(
             pairs_per_prompt=pairs,
             rejected=rejected,
             who=who,
-            columns={theirs: ours for ours, theirs in map(_decision, columns)},
+            columns=read_columns(columns),
         )
         report = _take(file, slug, options, maker=_maker(slug, template, owner) if create else None)
         click.echo(json.dumps(report.as_dict(), indent=2))

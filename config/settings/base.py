@@ -223,6 +223,8 @@ WEBHOOKS_PRIVATE = env.bool("WEBHOOKS_PRIVATE", default=False)
 """Whether webhooks may go to http:// and to addresses that are not public, as on one machine."""
 PICTURES_PRIVATE = env.bool("PICTURES_PRIVATE", default=False)
 """Whether pictures may be fetched from http:// and from addresses that are not public, as a store in one's own network."""
+IMPORT_FROM_URLS = env.bool("IMPORT_FROM_URLS", default=False)
+"""Whether owners may have the server fetch files to import from public https:// addresses."""
 ATTUNE_POLICY_PROCESSES = env.int("ATTUNE_POLICY_PROCESSES", default=0)
 """Processes that train one policy; 0: one per GPU of the worker, or one."""
 ATTUNE_POLICY_BASES = env.list("ATTUNE_POLICY_BASES", default=[])

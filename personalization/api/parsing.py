@@ -23,7 +23,7 @@ from personalization.scoring import InlineJudgment, Normalize, ScoreRequest
 
 MAX_COMPLETIONS = 1024
 MAX_CONTEXT = 256
-FIELDS = ("project", "model", "user", "prompt", "completions", "context", "normalize", "aggregate")
+FIELDS = ("project", "model", "user", "prompt", "completions", "context", "normalize", "aggregate", "explain")
 CONTEXT_FIELDS = ("prompt", "response_a", "response_b", "choice", "strength", "swapped")
 
 
@@ -43,6 +43,7 @@ def parse_score_request(body: object) -> tuple[str, ScoreRequest]:
         context=read_context(fields, prompt),
         normalize=fields.read("normalize", lambda value: as_one_of(value, get_args(Normalize)), "none"),
         aggregate=fields.read("aggregate", lambda value: as_one_of(value, get_args(Aggregate)), "mean"),
+        explain=fields.read("explain", as_flag, False),
     )
     refuse(faults)
     return project, request

@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiExample
 from attune.rewards.aggregates import UWO_PENALTY, Across, Aggregate
 from personalization.api.parsing import MAX_COMPLETIONS
 from personalization.api.reading import MAX_GROUPS, MAX_PAIRS, MAX_QUESTIONS, MAX_USERS
-from personalization.api.schemas import COMPLETION, PROMPT, REF, SCORE_REQUEST, TRAIT, Schema, object_of
+from personalization.api.schemas import COMPLETION, EXPLANATION, PROMPT, REF, SCORE_REQUEST, Schema, object_of
 from personalization.scoring import Normalize
 from personalization.voices import Over
 
@@ -92,34 +92,6 @@ _PEOPLE: dict[str, Schema] = {
         {"how": {"type": "string"}, "people": INTEGER, "simulated": INTEGER}, ["how", "people", "simulated"]
     ),
 }
-_INFLUENCE = object_of(
-    {
-        "judgment_id": INTEGER,
-        "prompt": {"type": "string"},
-        "choice": {"type": "string"},
-        "moved": NUMBER | {"description": "By so much the margin would be smaller without it."},
-        "tags": {"type": "array", "items": {"type": "string"}},
-        "rationale": {"type": "string"},
-    },
-    ["judgment_id", "prompt", "choice", "moved", "tags", "rationale"],
-)
-_EXPLANATION = object_of(
-    {
-        "first": INTEGER,
-        "second": INTEGER,
-        "margin": NUMBER,
-        "std": NUMBER,
-        "traits": {"type": "array", "items": TRAIT},
-        "judgments": {"type": "array", "items": _INFLUENCE},
-        "tags": {
-            "type": "array",
-            "items": object_of({"tag": {"type": "string"}, "count": INTEGER}, ["tag", "count"]),
-        },
-    },
-    ["first", "second", "margin", "std", "traits", "judgments", "tags"],
-    "Why the first comes before the second.",
-)
-
 BATCH_REQUEST = _request(
     {
         **_SCALE,
@@ -152,7 +124,7 @@ RANK_REQUEST = _request(
 )
 RANK_RESPONSE = _response(
     _row("place", {"rank": INTEGER, "score": NUMBER, "std": NUMBER, "first": FIRST, "cached": {"type": "boolean"}}),
-    {**_PEOPLE, "explanation": _EXPLANATION},
+    {**_PEOPLE, "explanation": EXPLANATION},
 )
 BEST_REQUEST = _request({**_SCALE, "user": _WHO["user"], "population": POPULATION, "items": _ITEMS}, ["items"])
 BEST_RESPONSE = _response(

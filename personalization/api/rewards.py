@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -19,17 +18,16 @@ from annotator.access import project_for
 from annotator.api.permissions import caller
 from annotator.models import ApiToken
 from personalization.api import reward_schemas as schemas
+from personalization.api.explanations import DIGITS, explanation
 from personalization.api.reading import read_batch, read_best, read_compare, read_population, read_rank
 from personalization.api.schemas import problems
 from personalization.asking import Basis, Preference, Ranked, compare, rank, score_batch, score_population
-from personalization.explaining import Explanation, explain
-from personalization.panels import Who, texts_of, voices_for
+from personalization.explaining import explain_first
+from personalization.panels import Who
 from personalization.voices import Asker, Voice
 
 ERRORS = problems(400, 409, 413, 422, 429, 503)
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-DIGITS = 6
-"""Below that is float32's noise."""
 
 
 class RewardView(APIView):
@@ -93,23 +91,17 @@ class RankView(RewardView):
         basis, (order,) = rank(asker=asker, scale=body.scale, questions=body.questions, who=body.who)
         rows = [_place(n, each) for n, each in enumerate(order[: body.top_n], 1)]
         extra: dict[str, Any] = {}
-        if body.explain and len(order) > 1:
+        if body.explain:
             question = body.questions[0]
-            texts = texts_of(
+            why = explain_first(
                 asker=asker,
                 model=basis.served.label,
-                texts=[(question.prompt, text) for text in question.completions],
-                context=body.who.context,
-            )
-            why = explain(
-                texts,
-                voices_for(asker, texts, body.who)[0],
                 prompt=question.prompt,
                 completions=question.completions,
-                first=order[0].index,
-                second=order[1].index,
+                order=[each.index for each in order],
+                who=body.who,
             )
-            extra = {"explanation": _explanation(why)}
+            extra = {"explanation": explanation(why)}
         return _answer("ranking", basis, data=rows, **_whose(basis, body.who), **extra)
 
 
@@ -259,20 +251,6 @@ def _preference(index: int, each: Preference, who: Who) -> dict[str, object]:
             },
         }
     return row
-
-
-def _explanation(why: Explanation) -> dict[str, object]:
-    return {
-        "first": why.first,
-        "second": why.second,
-        "margin": round(why.margin, DIGITS),
-        "std": round(why.std, DIGITS),
-        "traits": [
-            {"trait": each.name, "estimate": each.estimate, "low": each.low, "high": each.high} for each in why.traits
-        ],
-        "judgments": [{**asdict(each), "moved": round(each.moved, DIGITS)} for each in why.judgments],
-        "tags": [{"tag": tag, "count": count} for tag, count in why.tags],
-    }
 
 
 def _round(values: Any) -> list[float]:

@@ -64,6 +64,11 @@ SCORE_REQUEST = object_of(
         },
         "normalize": {"type": "string", "enum": list(get_args(Normalize)), "default": "none"},
         "aggregate": {"type": "string", "enum": list(get_args(Aggregate)), "default": "mean"},
+        "explain": {
+            "type": "boolean",
+            "default": False,
+            "description": "Why the best of them comes before the second best for this person.",
+        },
     },
     ["project", "prompt", "completions"],
 )
@@ -77,6 +82,43 @@ _SCORE = object_of(
     },
     ["index", "object", "score", "std", "cached"],
 )
+TRAIT = object_of(
+    {
+        "trait": {"type": "string", "description": "Its two poles: concise–detailed."},
+        "estimate": {"type": "number", "description": "Against the community; ±1 is a strong taste for a pole."},
+        "low": {"type": "number", "description": "Lower end of the 80 % interval."},
+        "high": {"type": "number"},
+    },
+    ["trait", "estimate", "low", "high"],
+)
+_INFLUENCE = object_of(
+    {
+        "judgment_id": {"type": "integer"},
+        "prompt": {"type": "string"},
+        "choice": {"type": "string"},
+        "moved": {"type": "number", "description": "By so much the margin would be smaller without it."},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "rationale": {"type": "string"},
+    },
+    ["judgment_id", "prompt", "choice", "moved", "tags", "rationale"],
+)
+EXPLANATION = object_of(
+    {
+        "first": {"type": "integer"},
+        "second": {"type": "integer"},
+        "margin": {"type": "number"},
+        "std": {"type": "number"},
+        "traits": {"type": "array", "items": TRAIT},
+        "judgments": {"type": "array", "items": _INFLUENCE},
+        "tags": {
+            "type": "array",
+            "items": object_of({"tag": {"type": "string"}, "count": {"type": "integer"}}, ["tag", "count"]),
+        },
+    },
+    ["first", "second", "margin", "std", "traits", "judgments", "tags"],
+    "Why the first comes before the second.",
+)
+EXPLANATION["type"] = ["object", "null"]  # null where there is nothing to compare
 SCORE_RESPONSE = object_of(
     {
         "id": {"type": "string"},
@@ -91,17 +133,9 @@ SCORE_RESPONSE = object_of(
         "personalization": object_of(
             {"n_judgments": {"type": "integer"}, "fallback": {"type": "boolean"}}, ["n_judgments", "fallback"]
         ),
+        "explanation": EXPLANATION,
     },
     ["id", "object", "created", "model", "user", "data", "usage", "personalization"],
-)
-TRAIT = object_of(
-    {
-        "trait": {"type": "string", "description": "Its two poles: concise–detailed."},
-        "estimate": {"type": "number", "description": "Against the community; ±1 is a strong taste for a pole."},
-        "low": {"type": "number", "description": "Lower end of the 80 % interval."},
-        "high": {"type": "number"},
-    },
-    ["trait", "estimate", "low", "high"],
 )
 ANNOTATOR = object_of(
     {

@@ -16,8 +16,12 @@ from annotator.access import project_for
 from annotator.api.permissions import caller
 from annotator.models import ApiToken
 from personalization.api import schemas
+from personalization.api.explanations import explanation
 from personalization.api.parsing import parse_score_request
+from personalization.explaining import Explanation, explain_first
+from personalization.panels import Who
 from personalization.scoring import Rewards, ScoreRequest, score
+from personalization.voices import Asker
 
 
 class ScoreView(APIView):
@@ -39,8 +43,23 @@ class ScoreView(APIView):
         scores are always in the answer."""
         slug, asked = parse_score_request(request.data)
         user = caller(request)
-        rewards = score(access=project_for(user, slug), user_id=user.pk, request=asked)
-        return HttpResponse(orjson.dumps(answer(asked, rewards)), content_type="application/json")
+        access = project_for(user, slug)
+        rewards = score(access=access, user_id=user.pk, request=asked)
+        body = answer(asked, rewards)
+        if asked.explain:
+            body["explanation"] = explanation(_why(Asker(access, user.pk), asked, rewards))
+        return HttpResponse(orjson.dumps(body), content_type="application/json")
+
+
+def _why(asker: Asker, asked: ScoreRequest, rewards: Rewards) -> Explanation | None:
+    return explain_first(
+        asker=asker,
+        model=rewards.served.label,
+        prompt=asked.prompt,
+        completions=asked.completions,
+        order=sorted(range(len(rewards.mean)), key=lambda index: -rewards.mean[index]),
+        who=Who(user=asked.user, context=asked.context),
+    )
 
 
 def answer(request: ScoreRequest, rewards: Rewards) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class MicroBatcher:
         self._window, self._max_batch, self._max_waiting = window, max_batch, max_waiting
         self._waiting: list[Text] = []
         self._futures: dict[Text, asyncio.Future[Array]] = {}
+        self._since = 0.0  # when the first of the waiting texts came
         self._runner: asyncio.Task[None] | None = None
         self._rate = 20.0  # texts a second, as last measured
 
@@ -41,8 +42,11 @@ class MicroBatcher:
         fresh = [text for text in dict.fromkeys(texts) if text not in self._futures]
         if fresh and self._waiting and len(self._waiting) + len(fresh) > self._max_waiting:
             raise Overloaded(len(self._waiting), max(1, round(len(self._waiting) / self._rate)))
+        loop = asyncio.get_running_loop()
         for text in fresh:
-            self._futures[text] = asyncio.get_running_loop().create_future()
+            self._futures[text] = loop.create_future()
+        if fresh and not self._waiting:
+            self._since = loop.time()
         self._waiting += fresh
         if fresh and (self._runner is None or self._runner.done()):
             self._runner = asyncio.create_task(self._run())
@@ -51,9 +55,12 @@ class MicroBatcher:
         return np.stack([future.result() for future in futures])
 
     async def _run(self) -> None:
+        """What came while a batch was under way has waited long enough: the encoder goes on at once."""
+        loop = asyncio.get_running_loop()
         while self._waiting:
-            if len(self._waiting) < self._max_batch:
-                await asyncio.sleep(self._window)
+            left = self._since + self._window - loop.time()
+            if len(self._waiting) < self._max_batch and left > 0:
+                await asyncio.sleep(left)
             batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
             await self._run_batch(batch)
 

@@ -91,7 +91,7 @@ def test_a_file_that_is_not_one(project: Project, data: bytes, message: str) -> 
 def test_a_file_that_is_not_there(project: Project, tmp_path: Path) -> None:
     with pytest.raises(BadFile, match=r"nowhere\.jsonl cannot be read: No such file"):
         run_import(tmp_path / "nowhere.jsonl", project=project)
-    with pytest.raises(BadFile, match="Is a directory"):
+    with pytest.raises(BadFile, match="holds no"):
         run_import(tmp_path, project=project)
 
 

@@ -9,14 +9,14 @@ from typing import Any
 from django.apps import apps
 from django.utils import timezone
 
-from annotator.models import ImportBatch, Invite, Membership, Role
+from annotator.models import ImportBatch, Invite, Membership, Picture, Role
 from annotator.services.dealing import deal
 from annotator.services.pinning import pin_pair
 from annotator.services.tokens import issue_token
 from annotator.services.webhooks import add_webhook, send_test
 from tests.factories import ThreePeople, make_member, make_people
 from tests.personalization.worlds import judge, make_version, responses_of
-from training.models import PolicyRun, PolicyVersion
+from training.models import PolicyRun, PolicyVersion, Snapshot
 
 CHANGES_BY_ITSELF = {"annotator.ApiToken", "annotator.IdempotencyRecord", "sessions.Session", "annotator.User"}
 """Noted with every request, whoever asks."""
@@ -55,6 +55,8 @@ def make_victim() -> Victim:
     policy = PolicyVersion.objects.create(
         project=project, number=1, base="tiny", path="policies/none", digest="0" * 64, run=policy_run
     )
+    picture = Picture.objects.create(project=project, name=f"{'0' * 64}.png", width=1, height=1, size=1)
+    snapshot = Snapshot.objects.create(project=project, digest="0" * 64, path="snapshots/none")
     viewer = make_member(project, role=Role.VIEWER)
     pin_pair(pair=held, annotators=[people.judge], by=owner)
     lent = {each.state: each for each in people.judge.assignments.all()}
@@ -79,6 +81,9 @@ def make_victim() -> Victim:
             "models:int": 1,
             "models:str": version.label,
             "policies:int": policy.number,
+            "pictures:str": picture.name,
+            "snapshots:str": snapshot.digest,
+            "diff:str": snapshot.digest,
         },
         str(lent["open"].key),
         pair,

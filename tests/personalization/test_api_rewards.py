@@ -226,6 +226,13 @@ def test_explanation(world: World, owner_api: Api) -> None:
     margin = float(model.margin(person.latent, a, b)[0][0])
     assert why["margin"] == pytest.approx(sign * margin, abs=1e-5)
     assert mine["moved"] * sign > 0  # without it, a would be liked less
+    assert ok(post(owner_api, "score", body))["explanation"] == why
+    alone = body | {"completions": body["completions"][:1]}  # type: ignore[index]
+    assert ok(post(owner_api, "score", alone))["explanation"] is None
+    assert "explanation" not in ok(post(owner_api, "score", body | {"explain": False}))
+    newcomer = body | {"user": None, "context": [{**sides(world, 0), "choice": "b"}]}
+    assert ok(post(owner_api, "score", newcomer))["explanation"]["judgments"] == []
+    refused(post(owner_api, "score", body | {"explain": "yes"}), 422, "explain")
     refused(post(owner_api, "rank", body | {"user": None, "population": {}}), 422, "explain")
 
 

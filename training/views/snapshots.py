@@ -58,8 +58,8 @@ def snapshot_new(request: HttpRequest, slug: str) -> HttpResponse:
 def snapshot_name(request: HttpRequest, slug: str, digest: str) -> HttpResponse:
     """Name one that has none."""
     project = project_for(request.user, slug, Role.OWNER).project
+    found = find_snapshot(project, digest)
     try:
-        found = find_snapshot(project, digest)
         name_snapshot(snapshot=found, name=request.POST.get("name", "").strip(), by=person(request))
     except AnnotatorError as error:
         messages.error(request, str(error))
