@@ -1,7 +1,9 @@
-"""Datasets out: rows a second in each type, from judgments of ordinary length. The baseline is reading them from the cursor."""
+"""Datasets out: rows a second in each type, from judgments of ordinary length; whether the same data are the same bytes. The
+baseline is reading them from the cursor."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import time
 from typing import Any
@@ -11,13 +13,17 @@ from bench.site import database
 WORDS = ["the", "pan", "boil", "water", "ten", "minutes", "slowly", "and", "then", "taste", "it", "with", "salt"]
 
 
-class _Nowhere(io.RawIOBase):
-    """Takes all and keeps nothing."""
+class _Digest(io.RawIOBase):
+    """Takes all and keeps nothing but its sha256."""
+
+    def __init__(self) -> None:
+        self.sha256 = hashlib.sha256()
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
+        self.sha256.update(data)
         return len(data)
 
 
@@ -41,11 +47,18 @@ def run(quick: bool) -> dict[str, Any]:
             ("kto", "jsonl"),
             ("contexts", "jsonl"),
         ):
-            began = time.perf_counter()
-            tally = write_dataset(project, DatasetOptions(form=form, type=kind), _Nowhere())  # type: ignore[arg-type]
-            took = time.perf_counter() - began
+            options = DatasetOptions(form=form, type=kind)  # type: ignore[arg-type]
+            digests = []
+            for _ in range(2):
+                sink = _Digest()
+                began = time.perf_counter()
+                tally = write_dataset(project, options, sink)  # type: ignore[arg-type]
+                took = time.perf_counter() - began
+                digests.append(sink.sha256.hexdigest())
             judged = tally.rows if form != "contexts" else count
             figures[f"{form} {kind}, rows/s"] = round(judged / took)
+            figures[f"{form} {kind}, of the baseline"] = round(judged / took / (read / base), 2)
+            figures[f"{form} {kind}, the same bytes twice"] = digests[0] == digests[1]
         return figures
 
 

@@ -44,7 +44,7 @@ WORDS = [
 
 def run(quick: bool) -> dict[str, Any]:
     """Figures under load."""
-    seconds, many, rounds = (3.0, 2_000, 1) if quick else (10.0, 100_000, 3)
+    seconds, many, rounds, each = (3.0, 2_000, 1, 4) if quick else (10.0, 100_000, 3, 12)
     with database() as home:
         world = _seed()
         _more_people(1_000)
@@ -62,7 +62,7 @@ def run(quick: bool) -> dict[str, Any]:
                 f"64 cached texts, {CALLERS} callers, p95 ms": round(1000 * _p95(cached.times), 2),
             }
             figures |= _one_pass(_Caller(port, world["token"]))
-            figures |= _batch_of_one(port, world["token"], socket, rounds)
+            figures |= _batch_of_one(port, world["token"], socket, rounds, each)
             figures |= _memory(known, body, many)
         return figures
 
@@ -82,31 +82,35 @@ def _one_pass(caller: _Caller) -> dict[str, Any]:
     }
 
 
-def _batch_of_one(port: int, token: str, socket: str, rounds: int) -> dict[str, Any]:
+def _batch_of_one(port: int, token: str, socket: str, rounds: int, each: int) -> dict[str, Any]:
     """New texts a second: one a request, 64 requests at once, against the scorer asked for whole batches of 64."""
     from personalization.scorer.client import _client
     from personalization.scorer.wire import pack_texts
 
-    alone, together = [], []
+    alone, together, busy = [], [], []
     direct = _client(f"unix:{socket}")
     callers = [_Caller(port, token) for _ in range(AT_ONCE)]
     for _ in range(rounds):
-        texts = list(_fresh(4 * AT_ONCE, words=100))
+        texts = list(_fresh(each * AT_ONCE, words=100))
         batches = [texts[start : start + AT_ONCE] for start in range(0, len(texts), AT_ONCE)]
 
         def whole(batches: list[list[str]] = batches) -> None:
             for batch in batches:
                 direct.post("/encode", content=pack_texts("minilm+style", [("Why?", text) for text in batch]))
 
-        alone.append(len(texts) / _timed(whole)[1])
-        fresh = list(_fresh(4 * AT_ONCE, words=100))
+        before, (_, took) = _scorer_cpu(), _timed(whole)
+        usual = (_scorer_cpu() - before) / took
+        alone.append(len(texts) / took)
+        fresh = list(_fresh(each * AT_ONCE, words=100))
 
         def single(number: int, fresh: list[str] = fresh) -> None:
             for text in fresh[number::AT_ONCE]:
                 callers[number].ask("/api/v1/score", {"project": "bench", "prompt": "Why?", "completions": [text]})
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            together.append(len(fresh) / _timed(lambda: list(pool.map(single, range(AT_ONCE))))[1])
+            before, (_, took) = _scorer_cpu(), _timed(lambda pool=pool: list(pool.map(single, range(AT_ONCE))))
+        together.append(len(fresh) / took)
+        busy.append((_scorer_cpu() - before) / took / usual)
     direct.close()
     _client.cache_clear()
     ratios = [one / batch for one, batch in zip(together, alone, strict=True)]
@@ -115,7 +119,14 @@ def _batch_of_one(port: int, token: str, socket: str, rounds: int) -> dict[str, 
         "64 at once, one new text each, texts/s": round(statistics.median(together), 1),
         "of the scorer's own": round(statistics.median(ratios), 3),
         "of the scorer's own, each round": [round(ratio, 3) for ratio in ratios],
+        "the scorer's share of a core, of that when alone": round(statistics.median(busy), 3),
     }
+
+
+def _scorer_cpu() -> float:
+    children = psutil.Process().children(recursive=True)
+    times = [each.cpu_times() for each in children if any("uvicorn" in part for part in each.cmdline())]
+    return sum(each.user + each.system for each in times)
 
 
 def _memory(load: _Load, body: bytes, many: int) -> dict[str, Any]:

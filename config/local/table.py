@@ -69,7 +69,7 @@ def _web(port: int) -> tuple[str, ...]:
     memory = ("--worker-tmp-dir", str(_SHARED_MEMORY)) if os.access(_SHARED_MEMORY, os.W_OK) else ()
     return (
         *(sys.executable, "-m", "gunicorn", "config.wsgi:application", "--preload", "--no-control-socket", *memory),
-        *("--bind", f"{LOOPBACK}:{port}", "--worker-class", "gthread", "--threads", "16"),
+        *("--bind", f"{LOOPBACK}:{port}", "--worker-class", "gthread", "--threads", "32"),
         *("--workers", str(max(2, min(4, cores()))), "--timeout", "60", "--graceful-timeout", "4"),
     )
 

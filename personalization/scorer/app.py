@@ -35,7 +35,7 @@ class Bounds:
     """How requests are put together, and when they are refused."""
 
     window: float = 0.007  # seconds that the first text of a batch waits for company
-    max_batch: int = 256  # texts in one call of the encoder
+    max_batch: int = 32  # texts in one call of the encoder; while it works, the next ones come in
     max_waiting: int = 4096  # texts in the queue before it answers 429
 
 

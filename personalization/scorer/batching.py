@@ -47,7 +47,7 @@ class MicroBatcher:
             self._futures[text] = loop.create_future()
         if fresh and not self._waiting:
             self._since = loop.time()
-        self._waiting += fresh
+        self._waiting += sorted(fresh, key=lambda text: len(text[1]))  # little padding in each batch
         if fresh and (self._runner is None or self._runner.done()):
             self._runner = asyncio.create_task(self._run())
         futures = [self._futures[text] for text in texts]
