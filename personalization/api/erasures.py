@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotator.access import project_for
+from annotator.api.fields import expect_no_body
 from annotator.api.openapi import problems
 from annotator.api.pagination import PARAMETERS, Pages, page_of
 from annotator.api.permissions import caller
@@ -153,6 +154,7 @@ class RetrainView(APIView):
     def post(self, request: Request, slug: str, version: str) -> Response:
         """The same model with the same settings on the same snapshot as it is now. What replaces the live version is promoted
         when it is done and not worse."""
+        expect_no_body(request)
         project = project_for(caller(request), slug, Role.OWNER).project
         run = retrain(version=version_named(project, version.replace("\x00", "\ufffd")), by=caller(request))
         assert isinstance(run, Run)

@@ -85,9 +85,9 @@ def erasure(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
 @login_required
 def version_retrain(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Learn a model again without those who were erased from its snapshot."""
-    project = project_for(request.user, slug, Role.OWNER).project
+    version = find_version(project_for(request.user, slug, Role.OWNER).project, number)
     try:
-        run = retrain(version=find_version(project, number), by=signed_in(request))
+        run = retrain(version=version, by=signed_in(request))
     except AnnotatorError as error:
         messages.error(request, str(error))
         return redirect("version", slug, number)
@@ -98,9 +98,9 @@ def version_retrain(request: HttpRequest, slug: str, number: int) -> HttpRespons
 @login_required
 def policy_retrain(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """The same of a policy."""
-    project = project_for(request.user, slug, Role.OWNER).project
+    version = find_policy(project_for(request.user, slug, Role.OWNER).project, number)
     try:
-        run = retrain(version=find_policy(project, number), by=signed_in(request))
+        run = retrain(version=version, by=signed_in(request))
     except AnnotatorError as error:
         messages.error(request, str(error))
         return redirect("policy", slug, number)

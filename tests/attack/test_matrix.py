@@ -24,7 +24,15 @@ pytestmark = pytest.mark.django_db
 ROUTES = every_route()
 OF_PROJECT = [route for route in ROUTES if route.of_project]
 PUBLIC = {"livez", "readyz", "api/schema/", "api/docs/", "join/<str:token>/"}
-OWN = {"", "account/", "account/theme/", "account/reading/", "account/keys/", "projects/new/"} | {
+OWN = {
+    "",
+    "account/",
+    "account/theme/",
+    "account/reading/",
+    "account/keys/",
+    "projects/new/",
+    "erasures/<uuid:key>/",
+} | {
     f"api/v1/{name}"
     for name in ("token", "tokens", "tokens/<str:key>", "tokens/<str:key>/rotate", "projects", "models")
 }

@@ -9,14 +9,15 @@ from typing import Any
 from django.apps import apps
 from django.utils import timezone
 
-from annotator.models import ImportBatch, Invite, Membership, Picture, Role
+from annotator.models import Erasure, ImportBatch, Invite, Membership, Picture, Role
 from annotator.services.dealing import deal
 from annotator.services.pinning import pin_pair
 from annotator.services.tokens import issue_token
 from annotator.services.webhooks import add_webhook, send_test
-from tests.factories import ThreePeople, make_member, make_people
+from tests.factories import ThreePeople, make_lineup, make_member, make_people
 from tests.personalization.worlds import judge, make_version, responses_of
-from training.models import PolicyRun, PolicyVersion, Snapshot
+from training.models import PolicyRun, PolicyVersion
+from training.snapshots import take_snapshot
 
 CHANGES_BY_ITSELF = {"annotator.ApiToken", "annotator.IdempotencyRecord", "sessions.Session", "annotator.User"}
 """Noted with every request, whoever asks."""
@@ -56,7 +57,9 @@ def make_victim() -> Victim:
         project=project, number=1, base="tiny", path="policies/none", digest="0" * 64, run=policy_run
     )
     picture = Picture.objects.create(project=project, name=f"{'0' * 64}.png", width=1, height=1, size=1)
-    snapshot = Snapshot.objects.create(project=project, digest="0" * 64, path="snapshots/none")
+    snapshot = take_snapshot(project=project, by=owner)
+    lineup = make_lineup(project, 3)
+    erasure = Erasure.objects.create(project=project, by=owner)
     viewer = make_member(project, role=Role.VIEWER)
     pin_pair(pair=held, annotators=[people.judge], by=owner)
     lent = {each.state: each for each in people.judge.assignments.all()}
@@ -64,6 +67,8 @@ def make_victim() -> Victim:
         people,
         {
             "pairs:int": pair.pk,
+            "lineups:int": lineup.pk,
+            "erasures:uuid": erasure.key,
             "pins:int": lent["pinned"].pk,
             "history:int": judgment.pk,
             "judgments:int": judgment.pk,
