@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from annotator.api.content import owned, reading, storable
 from annotator.api.content_serializers import LineupSerializer
+from annotator.api.fields import expect_no_body
 from annotator.api.openapi import problems
 from annotator.api.pagination import PARAMETERS, Pages, page_of
 from annotator.api.permissions import caller
@@ -59,9 +60,10 @@ class LineupStateView(APIView):
 
     act = ""
 
-    @extend_schema(request=None, responses={200: LineupSerializer, **problems()}, tags=["content"])
+    @extend_schema(request=None, responses={200: LineupSerializer, **problems(413, 422)}, tags=["content"])
     def post(self, request: Request, slug: str, pk: int) -> Response:
         """Withdrawn ones are shown to nobody; what was said of them stays."""
+        expect_no_body(request)
         lineup = _lineups(owned(request, slug)).filter(pk=pk).first()
         if lineup is None:
             raise NotFound(f"There is no lineup {pk} in this project.")

@@ -14,7 +14,7 @@ from annotator.services.dealing import deal
 from annotator.services.pinning import pin_pair
 from annotator.services.tokens import issue_token
 from annotator.services.webhooks import add_webhook, send_test
-from tests.factories import ThreePeople, make_member, make_people
+from tests.factories import ThreePeople, make_lineup, make_member, make_people
 from tests.personalization.worlds import judge, make_version, responses_of
 from training.models import PolicyRun, PolicyVersion, Snapshot
 
@@ -64,6 +64,7 @@ def make_victim() -> Victim:
         people,
         {
             "pairs:int": pair.pk,
+            "lineups:int": make_lineup(project, 3).pk,
             "pins:int": lent["pinned"].pk,
             "history:int": judgment.pk,
             "judgments:int": judgment.pk,
