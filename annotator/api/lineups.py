@@ -60,7 +60,7 @@ class LineupStateView(APIView):
 
     act = ""
 
-    @extend_schema(request=None, responses={200: LineupSerializer, **problems()}, tags=["content"])
+    @extend_schema(request=None, responses={200: LineupSerializer, **problems(413, 422)}, tags=["content"])
     def post(self, request: Request, slug: str, pk: int) -> Response:
         """Withdrawn ones are shown to nobody; what was said of them stays."""
         expect_no_body(request)

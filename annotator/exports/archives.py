@@ -29,7 +29,10 @@ def with_pictures(project: Project, rows: Iterable[dict[str, Any]]) -> Iterator[
                 for row in rows:
                     named = {field: row[field] for field in _FIELDS if field in row}
                     names.update(named.values())
-                    paths = {field: FOLDER + name for field, name in named.items()}
+                    paths: dict[str, Any] = {field: FOLDER + name for field, name in named.items()}
+                    if listed := row.get("responses"):
+                        names.update(each["picture"] for each in listed if "picture" in each)
+                        paths["responses"] = [_with_path(each) for each in listed]
                     out.write(orjson.dumps(row | paths, option=orjson.OPT_APPEND_NEWLINE))
             for name in sorted(names):
                 entry = _entry(FOLDER + name, zipfile.ZIP_STORED)  # pictures are compressed already
@@ -38,6 +41,10 @@ def with_pictures(project: Project, rows: Iterable[dict[str, Any]]) -> Iterator[
         work.seek(0)
         while piece := work.read(_PIECE):
             yield piece
+
+
+def _with_path(response: dict[str, Any]) -> dict[str, Any]:
+    return response | {"picture": FOLDER + response["picture"]} if "picture" in response else response
 
 
 def _entry(name: str, how: int) -> zipfile.ZipInfo:

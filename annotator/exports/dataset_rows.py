@@ -14,6 +14,7 @@ from django.db import connection, transaction
 
 from annotator.exports.dataset_options import DatasetOptions, Form, Pseudonyms
 from annotator.exports.options import Tally
+from annotator.exports.rankings import ranking_rows
 from annotator.exports.rows import AGAIN, beside_of, look_left_out
 from annotator.exports.splitting import splitter
 from annotator.models import HINDSIGHT, Project
@@ -172,7 +173,7 @@ COLUMNS: dict[Form, tuple[Column, ...]] = {
     ),
     "ranked": (
         _PROMPT,
-        Column("completions", "texts", "The responses that this annotator compared, best first."),
+        Column("completions", "texts", "The responses that this annotator put in order, or compared, best first."),
         Column("ranks", "wholes", "1 is best; equal ranks were not told apart."),
         Column("wins", "reals", "Comparisons won, ties counting half."),
         *(*_ABOUT, Column("consistent", "flag", "No two of the comparisons contradict the order."), *_TAIL),
@@ -369,7 +370,9 @@ def _prompts(project: Project, options: DatasetOptions, _tally: Tally) -> Iterat
 
 
 def _ranked(project: Project, options: DatasetOptions, tally: Tally) -> Iterator[Row]:
-    """By each annotator, the responses to a prompt in the order of the comparisons that they won (Copeland)."""
+    """Rankings as they were given; then, by each annotator, the responses to a prompt in the order of the comparisons that
+    they won (Copeland)."""
+    yield from ranking_rows(project, options, tally)
     names, split = Pseudonyms(project, options), splitter(project, options)
     said = _kept(said_of(project, _BY_PERSON_AND_PROMPT, options), options, tally, answers=True)
     for _, group in groupby(said, key=lambda each: (each.prompt_id, each.annotator)):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.db import connection, transaction
 
+from annotator.exports.lineup_rows import lineup_judgments, lineup_rows
 from annotator.exports.options import ExportOptions, Tally
 from annotator.models import HINDSIGHT, Project
 from annotator.selectors.content import beside
@@ -111,7 +112,8 @@ AGAIN = f"""j.occasion = 0 AND EXISTS (SELECT 1 FROM annotator_judgment h WHERE 
 
 
 def export_rows(project: Project, options: ExportOptions, tally: Tally) -> Iterator[Row]:
-    """The rows, in the order of judging, from a cursor that stays open in a transaction until they are used up."""
+    """The rows, in the order of judging, from a cursor that stays open in a transaction until they are used up; rankings and
+    ratings after the pairs."""
     again = AGAIN if options.format == "trl" and project.hindsight_trains == Project.Looks.HINDSIGHT else "false"
     standing = "" if options.revisions and options.format == "judgments" else _STANDING
     query = _QUERY.format(standing=standing, again=again)
@@ -128,6 +130,13 @@ def export_rows(project: Project, options: ExportOptions, tally: Tally) -> Itera
                     row = _preference(each)
                 tally.rows += 1
                 yield row
+        if options.format == "judgments":
+            for row in lineup_rows(project, revisions=options.revisions, shown=options.sides == "shown"):
+                tally.rows += 1
+                yield row
+        else:
+            for judgment in lineup_judgments(project).values_list("kind", flat=True):
+                tally.left_out[f"{judgment}s"] += 1
 
 
 def _judgment(each: _Stored, *, shown: bool) -> Row:

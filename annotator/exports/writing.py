@@ -10,6 +10,7 @@ import orjson
 
 from annotator.cells import guarded
 from annotator.exports.archives import with_pictures
+from annotator.exports.lineup_rows import LINEUP_COLUMNS, lineup_judgments
 from annotator.exports.options import ExportOptions, Tally
 from annotator.exports.quality_rows import PAIR_COLUMNS, PEOPLE_COLUMNS, pair_rows, people_rows
 from annotator.exports.rows import JUDGMENT_COLUMNS, TRL_COLUMNS, Row, export_rows
@@ -36,8 +37,16 @@ def export_project(project: Project, options: ExportOptions, tally: Tally | None
     elif options.type == "jsonl":
         yield from pieces(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
     else:
-        yield from pieces(csv_lines(rows, COLUMNS[options.format]))
+        yield from pieces(csv_lines(rows, _columns(project, options)))
     log.info("exported %s as %s %s: %s", project.slug, options.format, options.type, tally)
+
+
+def _columns(project: Project, options: ExportOptions) -> tuple[str, ...]:
+    """Those of rankings and ratings only where there are some."""
+    columns = COLUMNS[options.format]
+    if options.format != "judgments" or not lineup_judgments(project, revisions=options.revisions).exists():
+        return columns
+    return (*columns, *(name for name in LINEUP_COLUMNS if name not in columns))
 
 
 def _rows(project: Project, options: ExportOptions, tally: Tally) -> Iterator[Row]:

@@ -104,7 +104,8 @@ def _shaped(name: str, container: str, rows: Iterator[RawRow], renames: Mapping[
         if foreign.name == UNPAIRED and are_paired(beginning):
             return Detected(f"{container}: {UNPAIRED}, paired by prompt", "judgments", paired(every, who), names)
         return Detected(f"{container}: {foreign.name}", foreign.shape, converted(every, foreign, who), names)
-    return Detected(container, "prompts" if "responses" in readable else "judgments", every, names)
+    prompts = "responses" in readable and "kind" not in readable  # rankings and ratings have both
+    return Detected(container, "prompts" if prompts else "judgments", every, names)
 
 
 def _renamed(rows: Iterator[RawRow], columns: Mapping[str, str]) -> Iterator[RawRow]:

@@ -33,7 +33,7 @@ class Foreign:
 
 def recognised(row: Row) -> Foreign | None:
     """The shape of a row that is not ours."""
-    if "preference" in row or ("prompt" in row and isinstance(row.get("responses"), list)):
+    if "preference" in row or "kind" in row or ("prompt" in row and isinstance(row.get("responses"), list)):
         return None
     return next((each for each in FOREIGN if each.fits(row)), None)
 

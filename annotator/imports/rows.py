@@ -39,7 +39,7 @@ _BESIDE = frozenset({"after", *(f"{name}_{side}" for side in "ab" for name in ("
 JUDGMENT_FIELDS = (
     _PROMPT
     | {
-        *("annotator", "simulated", "prompt_id", "response_a", "response_a_id", "model_a"),
+        *("kind", "annotator", "simulated", "prompt_id", "response_a", "response_a_id", "model_a"),
         *("response_b", "response_b_id", "model_b", "preference", "strength", "swapped", "occasion", "revision"),
         *("withdrawn", "skip_reason", "rationale", "tags", "spans", "flag", "aspects", "part", "slices", "source"),
         *("judged_at", "seconds", "page_version", "client_key", "extra", "hindsight_of"),
@@ -148,10 +148,10 @@ class Checker:
 
     def judgment(self, line: int, raw: Raw, row: Mapping[str, object]) -> JudgmentRow:
         """A judgment. Raises ``BadRow``."""
-        extra = _extra(row, JUDGMENT_FIELDS, keep=self._keep)
+        extra = extra_of(row, JUDGMENT_FIELDS, keep=self._keep)
         prompt, responses = self._texts(row, short=isinstance(raw, bytes) and len(raw) <= SHORT_ROW)
         preference = fields.one_of(row, "preference", PREFERENCES)
-        _key(row, "hindsight_of")  # annotator and pair say it, too
+        key_in(row, "hindsight_of")  # annotator and pair say it, too
         return JudgmentRow(
             line=line,
             raw=raw,
@@ -168,32 +168,21 @@ class Checker:
             skip_reason=_skip_reason(row, preference),
             rationale=fields.text(row, "rationale", limit=MAX_TEXT, blank=True),
             tags=_tags(row, preference),
-            spans=_spans(row, responses),
-            flag=_flag(row),
+            spans=spans_of(row, {"a": responses[0].text, "b": responses[1].text}),
+            flag=flag_of(row),
             aspects=_aspects(row),
             judged_at=fields.moment(row, "judged_at"),
             seconds=fields.seconds(row, "seconds"),
             page_version=fields.text(row, "page_version", limit=20, blank=True),
-            client_key=_key(row, "client_key"),
-            about=_judgment_about(row, extra),
+            client_key=key_in(row, "client_key"),
+            about=judgment_about(row, extra),
         )
 
     def prompt(self, line: int, raw: Raw, row: Mapping[str, object]) -> PromptRow:
         """A prompt with responses. Raises ``BadRow``."""
-        prompt = _prompt(row, "id")
-        prompt.about = _about(row, _extra(row, PROMPT_FIELDS, keep=self._keep))
-        listed = row.get("responses")
-        if listed is None:
-            raise BadRow("missing", "responses", None, "a list of responses")
-        if not isinstance(listed, list):
-            raise BadRow("wrong_type", "responses", listed, "a list of responses")
-        if not 1 <= len(listed) <= MAX_RESPONSES:
-            raise BadRow("wrong_value", "responses", f"{len(listed)} responses", f"1 to {MAX_RESPONSES}")
-        after = _turns(row, "after")
-        responses = [
-            _listed_response(each, number, prompt, after, keep=self._keep) for number, each in enumerate(listed)
-        ]
-        _refuse_same(responses)
+        prompt = prompt_of(row, "id")
+        prompt.about = _about(row, extra_of(row, PROMPT_FIELDS, keep=self._keep))
+        responses = listed_responses(row, prompt, keep=self._keep)
         return PromptRow(line, raw, prompt, responses, *_gold(row, len(responses)))
 
     def _texts(self, row: Mapping[str, object], *, short: bool) -> Texts:
@@ -213,7 +202,7 @@ class Checker:
         return found
 
 
-def _extra(row: Mapping[str, object], known: frozenset[str], *, keep: bool, within: str = "") -> dict[str, object]:
+def extra_of(row: Mapping[str, object], known: frozenset[str], *, keep: bool, within: str = "") -> dict[str, object]:
     """What else the row holds: the object ``extra``, and with ``keep`` every unknown field."""
     extra = dict(fields.mapping(row, "extra", shown=f"{within}extra"))
     if keep:
@@ -235,7 +224,7 @@ def _about(row: Mapping[str, object], extra: dict[str, object], *, within: str =
     return {**about, "extra": extra} if extra else about
 
 
-def _prompt(row: Mapping[str, object], id_field: str) -> PromptText:
+def prompt_of(row: Mapping[str, object], id_field: str) -> PromptText:
     value = row.get("prompt")
     if isinstance(value, list):
         turns = _messages(value)
@@ -265,7 +254,7 @@ def _messages(value: list[object]) -> list[Message]:
 
 
 def _texts(row: Mapping[str, object]) -> Texts:
-    prompt = _prompt(row, "prompt_id")
+    prompt = prompt_of(row, "prompt_id")
     a, b = _response(row, "a", prompt), _response(row, "b", prompt)
     if (a.digest, a.picture) == (b.digest, b.picture) and not (a.ref and b.ref and a.ref != b.ref):
         raise BadRow("same_responses", "response_b", b.text, "another text than response_a, or ids that differ")
@@ -299,6 +288,23 @@ def _turns(row: Mapping[str, object], name: str, *, shown: str = "") -> list[Mes
     return as_messages(cast("list[Message]", value))
 
 
+def listed_responses(
+    row: Mapping[str, object], prompt: PromptText, *, keep: bool, least: int = 1, most: int = MAX_RESPONSES
+) -> list[ResponseText]:
+    """The field ``responses``. Raises ``BadRow``."""
+    listed = row.get("responses")
+    if listed is None:
+        raise BadRow("missing", "responses", None, "a list of responses")
+    if not isinstance(listed, list):
+        raise BadRow("wrong_type", "responses", listed, "a list of responses")
+    if not least <= len(listed) <= most:
+        raise BadRow("wrong_value", "responses", f"{len(listed)} responses", f"{least} to {most}")
+    after = _turns(row, "after")
+    responses = [_listed_response(each, number, prompt, after, keep=keep) for number, each in enumerate(listed)]
+    refuse_same(responses)
+    return responses
+
+
 def _listed_response(
     value: object, number: int, prompt: PromptText, after: list[Message], *, keep: bool
 ) -> ResponseText:
@@ -307,7 +313,7 @@ def _listed_response(
         value = {"text": value}
     if not isinstance(value, dict):
         raise BadRow("wrong_type", shown, value, "a text, or an object with text")
-    about = _about(value, _extra(value, RESPONSE_FIELDS, keep=keep, within=f"{shown}."), within=f"{shown}.")
+    about = _about(value, extra_of(value, RESPONSE_FIELDS, keep=keep, within=f"{shown}."), within=f"{shown}.")
     text = fields.text(value, "text", limit=MAX_TEXT, shown=f"{shown}.text")
     return ResponseText(
         fields.text(value, "id", blank=True, shown=f"{shown}.id"),
@@ -332,7 +338,7 @@ def _gold(row: Mapping[str, object], responses: int) -> tuple[str, bool]:
     return gold, qualifying
 
 
-def _refuse_same(responses: list[ResponseText]) -> None:
+def refuse_same(responses: list[ResponseText]) -> None:
     """Equal ids never; equal texts only where each has an id."""
     ids: set[str] = set()
     texts: dict[tuple[str, str], str] = {}
@@ -390,8 +396,8 @@ def _tag(value: object, shown: str, preference: str) -> list[dict[str, object]]:
     ]
 
 
-def _spans(row: Mapping[str, object], responses: tuple[ResponseText, ResponseText]) -> list[dict[str, object]]:
-    """Marked stretches: code points of the response's text, with the quote that must stand there."""
+def spans_of(row: Mapping[str, object], texts: Mapping[str, str]) -> list[dict[str, object]]:
+    """Marked stretches of ``texts`` by their sides: code points, with the quote that must stand there."""
     value = row.get("spans")
     if value is None or value == []:
         return []
@@ -399,15 +405,14 @@ def _spans(row: Mapping[str, object], responses: tuple[ResponseText, ResponseTex
         raise BadRow("wrong_type", "spans", value, "a list of marked stretches")
     if len(value) > MAX_SPANS:
         raise BadRow("too_long", "spans", f"{len(value)} stretches", f"at most {MAX_SPANS}")
-    texts = {"a": responses[0].text, "b": responses[1].text}
-    return [_span(each, f"spans[{number}]", texts) for number, each in enumerate(value)]
+    return [span_of(each, f"spans[{number}]", texts) for number, each in enumerate(value)]
 
 
-def _span(value: object, shown: str, texts: Mapping[str, str]) -> dict[str, object]:
+def span_of(value: object, shown: str, texts: Mapping[str, str]) -> dict[str, object]:
     if not isinstance(value, dict) or not _SPAN_NEEDED <= value.keys() <= _SPAN_FIELDS:
         raise BadRow("wrong_type", shown, value, '{"side", "start", "end", "quote", "good", "tag", "comment"}')
-    if value["side"] not in ("a", "b") or not isinstance(value["good"], bool):
-        raise BadRow("wrong_value", shown, value, "side a or b, good true or false")
+    if value["side"] not in texts or not isinstance(value["good"], bool):
+        raise BadRow("wrong_value", shown, value, f"side {' or '.join(texts)}, good true or false")
     text = texts[value["side"]]
     start = fields.whole(value, "start", least=0, most=len(text))
     end = fields.whole(value, "end", least=1, most=len(text))
@@ -417,7 +422,8 @@ def _span(value: object, shown: str, texts: Mapping[str, str]) -> dict[str, obje
     return {**value, "tag": fields.text(value, "tag", limit=MAX_TAG, blank=True), "comment": comment}
 
 
-def _flag(row: Mapping[str, object]) -> dict[str, object]:
+def flag_of(row: Mapping[str, object], abouts: tuple[str, ...] = tuple(Flag.About.values)) -> dict[str, object]:
+    """Something that the owner must see; empty for nothing."""
     flag = fields.mapping(row, "flag")
     if not flag:
         return {}
@@ -425,7 +431,7 @@ def _flag(row: Mapping[str, object]) -> dict[str, object]:
         raise BadRow("wrong_type", "flag", flag, '{"kind", "about", "note"}')
     return {
         "kind": fields.one_of(flag, "kind", tuple(Flag.Kind.values)),
-        "about": fields.one_of(flag, "about", tuple(Flag.About.values), absent="both"),
+        "about": fields.one_of(flag, "about", abouts, absent="both"),
         "note": fields.text(flag, "note", limit=MAX_FLAG_NOTE, blank=True, shown="flag.note"),
     }
 
@@ -448,7 +454,7 @@ def _aspects(row: Mapping[str, object]) -> dict[str, object]:
     return said
 
 
-def _key(row: Mapping[str, object], name: str) -> uuid.UUID | None:
+def key_in(row: Mapping[str, object], name: str) -> uuid.UUID | None:
     value = row.get(name)
     if value is None:
         return None
@@ -458,7 +464,7 @@ def _key(row: Mapping[str, object], name: str) -> uuid.UUID | None:
         raise BadRow("wrong_value", name, value, "a UUID") from None
 
 
-def _judgment_about(row: Mapping[str, object], extra: dict[str, object]) -> dict[str, object]:
+def judgment_about(row: Mapping[str, object], extra: dict[str, object]) -> dict[str, object]:
     about: dict[str, object] = {}
     if part := fields.one_of(row, "part", PARTS, absent=""):
         about["part"] = part

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar, cast
@@ -17,6 +18,7 @@ from django.db import connection, transaction
 from annotator.errors import Conflict
 from annotator.imports.detecting import detected, detected_folder
 from annotator.imports.errors import BadRow
+from annotator.imports.lineups import LineupRow, check_lineup
 from annotator.imports.pictures import Pictures
 from annotator.imports.reading import Opened, OpenedFolder, RawRow, Source, opened
 from annotator.imports.rejected import RejectedFile
@@ -24,13 +26,15 @@ from annotator.imports.reporting import FIRST_ROWS, ImportOptions, ImportPreview
 from annotator.imports.rows import Checker, JudgmentRow, PromptRow, Raw
 from annotator.imports.writing import Outcome, Writer
 from annotator.models import Annotator, Judgment, Pair, Project, Prompt, Rationale, Response
+from annotator.services.lineups import make_lineups
 
 BATCH_ROWS = 2_500
 BATCH_BYTES = 8_000_000
 """A batch ends at whichever comes first, so that rows of any length fit into the same memory."""
 _LOCK = 0x417474  # "Att": the class of the advisory locks that imports take, one for each project
 
-Row = TypeVar("Row", JudgmentRow, PromptRow)
+Said = JudgmentRow | LineupRow
+Row = TypeVar("Row", Said, PromptRow)
 Item = TypeVar("Item")
 Check = Callable[[int, Raw, Mapping[str, object]], Row]
 
@@ -64,7 +68,7 @@ class _Import:
         self._writer = Writer(project, pairs_per_prompt=options.pairs_per_prompt)
         self._rejected: RejectedFile | None = None
         self._report = ImportReport(source="", dry_run=options.dry_run)
-        self.first_rows: list[JudgmentRow | PromptRow] = []
+        self.first_rows: list[Said | PromptRow] = []
 
     def run(self, source: Source) -> ImportReport:
         started = time.monotonic()
@@ -106,10 +110,12 @@ class _Import:
         checker = Checker(keep_extra=self._options.keep_extra)
         batches = _batches(islice(found.rows, self._options.max_rows))
         if found.shape == "judgments":
-            self._write(file, batches, checker.judgment, self._writer.write_judgments)
+            self._write(file, batches, partial(_said, checker, options.keep_extra), self._writer.write_said)
         else:
             self._write(file, batches, checker.prompt, self._writer.write_prompts)
         report.complete = report.rows != self._options.max_rows
+        if made := make_lineups(project=self._project):
+            report.new["lineups"] = report.new.get("lineups", 0) + made
 
     def _write(
         self,
@@ -229,12 +235,22 @@ def _beside(source: Source) -> Path:
     return Path("stdin.rejected.jsonl") if str(source) == "-" else Path(f"{source}.rejected.jsonl")
 
 
-def _shown(row: JudgmentRow | PromptRow) -> dict[str, object]:
+def _said(checker: Checker, keep: bool, line: int, raw: Raw, row: Mapping[str, object]) -> Said:
+    """A judgment of whatever kind the row says it is."""
+    if row.get("kind") in (None, "", "pair"):
+        return checker.judgment(line, raw, row)
+    return check_lineup(line, raw, row, keep=keep)
+
+
+def _shown(row: Said | PromptRow) -> dict[str, object]:
     """A row as it was understood, for a person to compare with the file."""
     shown: dict[str, object] = {"line": row.line, "prompt": row.prompt.text, "topic": row.prompt.topic}
     texts = [response.text for response in row.responses]
     if isinstance(row, PromptRow):
         return {**shown, "responses": texts}
+    if isinstance(row, LineupRow):
+        said = row.rating if row.ranking == [] else " › ".join(" = ".join(map(str, tier)) for tier in row.ranking)
+        return {**shown, "annotator": row.annotator, "responses": texts, "said": said, "rationale": row.rationale}
     return {
         **shown,
         "annotator": row.annotator,

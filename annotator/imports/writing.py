@@ -11,6 +11,7 @@ import orjson
 from annotator.imports import texts
 from annotator.imports.errors import BadRow
 from annotator.imports.judgments import Placed, write_judgments
+from annotator.imports.lineups import LineupRow, PlacedLineup, write_lineups
 from annotator.imports.people import Annotators, Pairs
 from annotator.imports.pictures import Pictures
 from annotator.imports.rows import JudgmentRow, PromptRow, PromptText, ResponseText
@@ -20,7 +21,9 @@ from annotator.models import Pair, Project
 from annotator.models.content import NO_CAP
 from annotator.services.content import pair_order
 
-Row = TypeVar("Row", JudgmentRow, PromptRow)
+Row = TypeVar("Row", JudgmentRow, PromptRow, LineupRow)
+AnyRow = JudgmentRow | PromptRow | LineupRow
+Judged = TypeVar("Judged", JudgmentRow, LineupRow)
 _FLIPPED = {"a": "b", "b": "a"}
 _FILL_IN = """
 UPDATE annotator_response r SET after = CASE WHEN r.after = '[]' THEN s.after ELSE r.after END,
@@ -37,7 +40,7 @@ class Outcome:
 
     new: dict[str, int] = field(default_factory=dict)
     duplicates: int = 0
-    refused: list[tuple[JudgmentRow | PromptRow, BadRow]] = field(default_factory=list)
+    refused: list[tuple[AnyRow, BadRow]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -69,6 +72,28 @@ class Writer:
         self._responses = texts.responses()
         self._annotators = Annotators(project)
         self._pairs = Pairs(project)
+
+    def write_said(self, rows: Sequence[JudgmentRow | LineupRow]) -> Outcome:
+        """Add judgments of pairs, rankings and ratings with all that they name."""
+        outcome = self.write_judgments([row for row in rows if isinstance(row, JudgmentRow)])
+        if others := [row for row in rows if isinstance(row, LineupRow)]:
+            self._write_lineups(others, outcome)
+        return outcome
+
+    def _write_lineups(self, rows: Sequence[LineupRow], outcome: Outcome) -> None:
+        before = dict(outcome.new)
+        found = self._with_texts(self._with_annotators(rows, outcome), outcome, "prompt_id")
+        outcome.new["annotators"] = self._annotators.add(each.row.annotator for each in found)
+        written = write_lineups(self._project, [self._placed_lineup(each) for each in found])
+        outcome.new |= {"judgments": written.added, "lineups": written.lineups}
+        outcome.new |= {kind: outcome.new.get(kind, 0) + count for kind, count in before.items()}
+        outcome.duplicates += written.duplicates
+        outcome.refused += written.refused
+
+    def _placed_lineup(self, found: _Found[LineupRow]) -> PlacedLineup:
+        annotator = self._annotators.get(found.row.annotator)
+        responses = [each.pk for each in found.responses]
+        return PlacedLineup(found.row, annotator.pk, annotator.simulated, found.prompt.pk, responses)
 
     def write_judgments(self, rows: Sequence[JudgmentRow]) -> Outcome:
         """Add the rows' judgments with all that they name."""
@@ -112,7 +137,7 @@ class Writer:
             Pair.objects.filter(pk__in=pks).update(gold_choice=choice, qualifying=qualifying, cap=NO_CAP, target=None)
         return sum(map(len, fresh.values()))
 
-    def _with_annotators(self, rows: Sequence[JudgmentRow], outcome: Outcome) -> list[JudgmentRow]:
+    def _with_annotators(self, rows: Sequence[Judged], outcome: Outcome) -> list[Judged]:
         self._annotators.look_up((row.annotator, bool(row.simulated)) for row in rows)
         kept = []
         for row in rows:
@@ -233,7 +258,7 @@ def _otherwise(found: _Found[Row], stored: Mapping[int, tuple[object, str]]) -> 
     return None
 
 
-def _field_of(row: JudgmentRow | PromptRow, number: int, name: str) -> str:
+def _field_of(row: AnyRow, number: int, name: str) -> str:
     """What the file calls a field of one of the row's responses."""
     return f"{name}_{'ab'[number]}" if isinstance(row, JudgmentRow) else f"responses[{number}].{name}"
 

@@ -1,0 +1,342 @@
+"""Rankings and ratings as rows of a file: checked by themselves, then written beside judgments of pairs.
+
+In the file the responses are numbered from 1 in the order in which they are listed; in the database in the lineup's own.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError
+from django.utils import timezone
+
+from annotator.errors import Conflict
+from annotator.imports import fields
+from annotator.imports.errors import BadRow
+from annotator.imports.rows import (
+    MAX_TAG,
+    MAX_TAGS,
+    PromptText,
+    Raw,
+    ResponseText,
+    extra_of,
+    flag_of,
+    judgment_about,
+    key_in,
+    listed_responses,
+    prompt_of,
+    spans_of,
+)
+from annotator.imports.staging import packed
+from annotator.models import Flag, Judgment, Lineup, Project, Rationale, Span
+from annotator.models.content import MAX_TEXT, random_order
+from annotator.services.answers import CHOICES_OF
+from annotator.services.lineups import LEAST, MOST
+from annotator.services.slots import slots_of
+
+KEYS = uuid.UUID("b2cf5b7e-58f4-5d6f-8a0b-0a3f3d0c7a11")
+"""Namespace of the client keys of imported rankings and ratings."""
+LINEUP_FIELDS = frozenset(
+    {
+        *("kind", "annotator", "simulated", "prompt_id", "prompt", "topic", "responses", "after", "choice", "ranking"),
+        *("rating", "scale", "shown", "revision", "withdrawn", "skip_reason", "rationale", "tags", "spans", "flag"),
+        *("part", "slices", "source", "judged_at", "seconds", "page_version", "client_key", "extra"),
+    }
+)
+_KINDS = tuple(Lineup.Kind.values)
+_SCALES = tuple(Project.Scale.values)
+
+
+@dataclass(slots=True)
+class LineupRow:
+    """A ranking or a rating in the file's terms."""
+
+    line: int
+    raw: Raw
+    annotator: str
+    simulated: bool | None
+    prompt: PromptText
+    responses: list[ResponseText]
+    kind: str
+    choice: str
+    ranking: list[list[int]]
+    rating: int | None
+    scale: str
+    shown: list[int]
+    revision: int
+    withdrawn: bool
+    skip_reason: str
+    rationale: str
+    tags: list[dict[str, object]]
+    spans: list[dict[str, object]]
+    flag: dict[str, object]
+    judged_at: datetime | None
+    seconds: float | None
+    page_version: str
+    client_key: uuid.UUID | None
+    about: dict[str, object]
+
+
+def check_lineup(line: int, raw: Raw, row: Mapping[str, object], *, keep: bool) -> LineupRow:
+    """The row, checked by itself. Raises ``BadRow``."""
+    kind = fields.one_of(row, "kind", _KINDS)
+    extra = extra_of(row, LINEUP_FIELDS, keep=keep)
+    prompt = prompt_of(row, "prompt_id")
+    least, most = (LEAST, MOST) if kind == Lineup.Kind.RANKING else (1, 1)
+    responses = listed_responses(row, prompt, keep=keep, least=least, most=most)
+    numbers = {str(number): each.text for number, each in enumerate(responses, start=1)}
+    choice = fields.one_of(row, "choice", tuple(CHOICES_OF[Judgment.Kind(kind)]))
+    reason = fields.text(row, "skip_reason", blank=True)
+    if reason and choice != "skip":
+        raise BadRow("wrong_value", "skip_reason", reason, f"none, because the choice is {choice!r}")
+    rating, scale = _rating(row, choice)
+    return LineupRow(
+        line=line,
+        raw=raw,
+        annotator=fields.text(row, "annotator"),
+        simulated=fields.flag(row, "simulated"),
+        prompt=prompt,
+        responses=responses,
+        kind=kind,
+        choice=choice,
+        ranking=_ranking(row, choice, len(responses)),
+        rating=rating,
+        scale=scale,
+        shown=_order(row, len(responses)),
+        revision=fields.whole(row, "revision", least=1, most=10_000) or 1,
+        withdrawn=bool(fields.flag(row, "withdrawn")),
+        skip_reason=reason,
+        rationale=fields.text(row, "rationale", limit=MAX_TEXT, blank=True),
+        tags=_tags(row, numbers),
+        spans=spans_of(row, numbers),
+        flag=flag_of(row, ("prompt", "both", *numbers)),
+        judged_at=fields.moment(row, "judged_at"),
+        seconds=fields.seconds(row, "seconds"),
+        page_version=fields.text(row, "page_version", limit=20, blank=True),
+        client_key=key_in(row, "client_key"),
+        about=judgment_about(row, extra),
+    )
+
+
+def _ranking(row: Mapping[str, object], choice: str, count: int) -> list[list[int]]:
+    value = row.get("ranking")
+    if choice != "ranked":
+        if value not in (None, []):
+            raise BadRow("wrong_value", "ranking", value, f"none, because the choice is {choice!r}")
+        return []
+    tiers = value if isinstance(value, list) else []
+    placed = [each for tier in tiers if isinstance(tier, list) for each in tier]
+    whole = all(type(each) is int for each in placed) and all(isinstance(tier, list) and tier for tier in tiers)
+    if not whole or sorted(placed) != list(range(1, count + 1)):
+        expected = f"lists with each number from 1 to {count} once, the best first, equal ones in one list"
+        raise BadRow("wrong_value", "ranking", value, expected)
+    return tiers
+
+
+def _rating(row: Mapping[str, object], choice: str) -> tuple[int | None, str]:
+    rating = fields.whole(row, "rating", least=0, most=10)
+    scale = fields.one_of(row, "scale", ("", *_SCALES), absent="")
+    if choice != "rated":
+        if rating is not None:
+            raise BadRow("wrong_value", "rating", rating, f"none, because the choice is {choice!r}")
+        return None, scale
+    low, _, high = scale.partition("-")
+    if not scale or rating is None or not int(low) <= rating <= int(high):
+        expected = f"a whole number on the scale ({', '.join(_SCALES)}) that the field scale names"
+        raise BadRow("wrong_value", "rating", row.get("rating"), expected)
+    return rating, scale
+
+
+def _order(row: Mapping[str, object], count: int) -> list[int]:
+    value = row.get("shown")
+    if value in (None, []):
+        return list(range(1, count + 1))
+    if not isinstance(value, list) or sorted(map(str, value)) != sorted(map(str, range(1, count + 1))):
+        raise BadRow("wrong_value", "shown", value, f"the numbers from 1 to {count}, in the order shown")
+    return [int(each) for each in value]
+
+
+def _tags(row: Mapping[str, object], numbers: Mapping[str, str]) -> list[dict[str, object]]:
+    value = row.get("tags")
+    if value is None or value == []:
+        return []
+    if not isinstance(value, list) or len(value) > MAX_TAGS:
+        raise BadRow("wrong_type", "tags", value, f"a list of at most {MAX_TAGS} tags")
+    for number, each in enumerate(value):
+        shown = f"tags[{number}]"
+        if not isinstance(each, dict) or each.keys() != {"tag", "side", "good"}:
+            raise BadRow("wrong_type", shown, each, '{"tag", "side", "good"}')
+        if each["side"] not in numbers or not isinstance(each["good"], bool):
+            raise BadRow("wrong_value", shown, each, f"side {' or '.join(numbers)}, good true or false")
+        fields.text(each, "tag", limit=MAX_TAG, shown=f"{shown}.tag")
+    return list(value)
+
+
+# Into the database
+
+
+@dataclass(slots=True)
+class PlacedLineup:
+    """A row with what it names: its annotator, its lineup, and the responses' ids as the file lists them."""
+
+    row: LineupRow
+    annotator: int
+    simulated: bool
+    prompt: int
+    responses: list[int]
+
+    @property
+    def own(self) -> list[int]:
+        """The lineup's responses in its own order."""
+        return sorted(self.responses)
+
+    def number(self, listed: int | str) -> int:
+        """The own number of a response by that of the file."""
+        return self.own.index(self.responses[int(listed) - 1]) + 1
+
+    def judgment(self, project: Project, lineup: Lineup) -> Judgment:
+        row = self.row
+        ranking = [sorted(map(self.number, tier)) for tier in row.ranking]
+        return Judgment(
+            project=project,
+            annotator_id=self.annotator,
+            kind=row.kind,
+            lineup=lineup,
+            revision=row.revision,
+            withdrawn=row.withdrawn,
+            client_key=self._client_key(project.pk),
+            choice=row.choice,
+            ranking=ranking or None,
+            rating=row.rating,
+            scale=row.scale,
+            shown=[self.number(each) for each in row.shown],
+            skip_reason=row.skip_reason,
+            seconds=row.seconds,
+            page_version=row.page_version,
+            source=Judgment.Source.SIMULATION if self.simulated else Judgment.Source.IMPORT,
+            about=row.about | ({"client_key": str(row.client_key)} if row.client_key else {}),
+            judged_at=row.judged_at or timezone.now(),
+        )
+
+    def tags(self) -> list[dict[str, object]]:
+        return [{**tag, "side": str(self.number(str(tag["side"])))} for tag in self.row.tags]
+
+    def _client_key(self, project: int) -> uuid.UUID:
+        row = self.row
+        if row.client_key:
+            return uuid.uuid5(KEYS, f"{project} {row.client_key}")
+        texts = sorted(each.ref or each.digest for each in row.responses)
+        return uuid.uuid5(
+            KEYS, packed([project, row.annotator, row.prompt.ref or row.prompt.digest, *texts, row.revision])
+        )
+
+
+@dataclass(slots=True)
+class WrittenLineups:
+    """What came of a batch: judgments and lineups added, judgments there already, and rows refused with the reason."""
+
+    added: int
+    lineups: int
+    duplicates: int
+    refused: list[tuple[LineupRow, BadRow]]
+
+
+def write_lineups(project: Project, batch: Sequence[PlacedLineup]) -> WrittenLineups:
+    """Add a batch's rankings and ratings. Raises ``Conflict`` where somebody else wrote one of them at the same moment."""
+    lineups, new = _find_or_make(project, batch)
+    written = WrittenLineups(0, new, 0, [])
+    last = _last_said(batch, lineups)
+    fresh: list[tuple[PlacedLineup, Judgment]] = []
+    outdated: list[int] = []
+    for each in batch:
+        judgment = each.judgment(project, lineups[tuple(each.own)])
+        before = last.setdefault((judgment.annotator_id, judgment.lineup_id or 0), {})
+        if same := before.get(judgment.revision):
+            if _says(same) == _says(judgment):
+                written.duplicates += 1
+            else:
+                expected = f"the same as before ({same.choice!r}), or a revision above {judgment.revision}"
+                written.refused.append((each.row, BadRow("second_judgment", "choice", each.row.choice, expected)))
+            continue
+        judgment.current = not any(revision > judgment.revision for revision in before)
+        for other in before.values():
+            if judgment.current and other.current:
+                other.current = False
+                outdated += [other.pk] if other.pk else []
+        before[judgment.revision] = judgment
+        fresh.append((each, judgment))
+    _store(fresh, outdated)
+    written.added = len(fresh)
+    return written
+
+
+def _find_or_make(project: Project, batch: Iterable[PlacedLineup]) -> tuple[dict[tuple[int, ...], Lineup], int]:
+    """The lineups that rows name, by their responses, and how many of them are new."""
+    wanted = {tuple(each.own): each for each in batch}
+    found = _by_responses(wanted)
+    new = []
+    for own, each in wanted.items():
+        if own not in found:
+            shuffle = random_order()
+            target, cap = slots_of(project, shuffle)
+            kept = {"project": project, "prompt_id": each.prompt, "kind": each.row.kind, "responses": list(own)}
+            new.append(Lineup(**kept, shuffle=shuffle, target=target, cap=cap))
+    Lineup.objects.bulk_create(new, ignore_conflicts=True)
+    return (found | _by_responses(wanted) if new else found), len(new)
+
+
+def _by_responses(wanted: Iterable[tuple[int, ...]]) -> dict[tuple[int, ...], Lineup]:
+    rows = Lineup.objects.filter(responses__in=[list(each) for each in wanted])
+    return {tuple(row.responses): row for row in rows}
+
+
+def _last_said(
+    batch: Iterable[PlacedLineup], lineups: Mapping[tuple[int, ...], Lineup]
+) -> dict[tuple[int, int], dict[int, Judgment]]:
+    """What is stored of the rows' annotators and lineups, by revision."""
+    annotators = {each.annotator for each in batch}
+    rows = Judgment.objects.filter(annotator__in=annotators, lineup__in=[each.pk for each in lineups.values()])
+    said: dict[tuple[int, int], dict[int, Judgment]] = {}
+    for row in rows:
+        said.setdefault((row.annotator_id, row.lineup_id or 0), {})[row.revision] = row
+    return said
+
+
+def _says(judgment: Judgment) -> tuple[object, ...]:
+    return (judgment.choice, judgment.ranking, judgment.rating, judgment.withdrawn)
+
+
+def _store(fresh: Sequence[tuple[PlacedLineup, Judgment]], outdated: Sequence[int]) -> None:
+    Judgment.objects.filter(pk__in=outdated).update(current=False)
+    try:
+        Judgment.objects.bulk_create([judgment for _, judgment in fresh])
+    except IntegrityError as error:
+        message = "Somebody else wrote the same judgments at the same moment, or a client key is another's. Nothing was written."
+        raise Conflict(message) from error
+    Rationale.objects.bulk_create(
+        Rationale(judgment=judgment, text=each.row.rationale, tags=each.tags())
+        for each, judgment in fresh
+        if each.row.rationale or each.row.tags
+    )
+    Span.objects.bulk_create(
+        Span(judgment=judgment, response_id=each.responses[int(str(span["side"])) - 1], **_stretch(span))
+        for each, judgment in fresh
+        for span in each.row.spans
+    )
+    Flag.objects.bulk_create(
+        Flag(judgment=judgment, kind=str(each.row.flag["kind"]), about=_about(each), note=str(each.row.flag["note"]))
+        for each, judgment in fresh
+        if each.row.flag
+    )
+
+
+def _stretch(span: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in span.items() if name != "side"}
+
+
+def _about(placed: PlacedLineup) -> str:
+    about = str(placed.row.flag["about"])
+    return str(placed.number(about)) if about.isdecimal() else about
