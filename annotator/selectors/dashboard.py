@@ -197,7 +197,7 @@ def pairs(project: Project, most: int = 5) -> tuple[Progress, list[Split]]:
     rows = _all(
         f"""WITH given AS MATERIALIZED (
                 SELECT pair_id, count(*) AS n, count(*) FILTER (WHERE choice = 'a') AS a,
-                       count(*) FILTER (WHERE choice = 'b') AS b, count(*) FILTER (WHERE choice IN ('tie', 'both_good', 'both_bad')) AS ties
+                       count(*) FILTER (WHERE choice = 'b') AS b
                 FROM annotator_judgment AS j WHERE {COUNTS} AND occasion = 0 GROUP BY pair_id),
             done AS (
                 SELECT count(*) AS pairs, count(*) FILTER (WHERE n >= wanted) AS finished, count(*) FILTER (WHERE n IS NULL) AS untouched,
@@ -205,7 +205,7 @@ def pairs(project: Project, most: int = 5) -> tuple[Progress, list[Split]]:
                 FROM annotator_pair LEFT JOIN given ON pair_id = id CROSS JOIN LATERAL (SELECT COALESCE(target, cap) AS wanted) AS enough
                 WHERE project_id = %s AND withdrawn_at IS NULL AND gold_choice = ''),
             widest AS (SELECT * FROM given WHERE a > 0 AND b > 0 ORDER BY LEAST(a, b) DESC, abs(a - b), pair_id LIMIT %s)
-            SELECT done.*, widest.pair_id, left(prompt.text, 300), left(one.text, 160), left(two.text, 160), a, b, ties
+            SELECT done.*, widest.pair_id, left(prompt.text, 300), left(one.text, 160), left(two.text, 160), a, b, n - a - b
             FROM done LEFT JOIN widest ON true
             LEFT JOIN annotator_pair AS pair ON pair.id = widest.pair_id
             LEFT JOIN annotator_prompt AS prompt ON prompt.id = pair.prompt_id
@@ -269,10 +269,10 @@ def checks(project: Project) -> Checks:
     """People's answers to gold pairs and to pairs shown twice; simulated annotators are left out."""
     gold = _one(
         f"""SELECT count(*) FILTER (WHERE choice = gold_choice), count(*)
-            FROM annotator_judgment AS j JOIN annotator_pair AS pair ON pair.id = pair_id AND gold_choice <> ''
+            FROM annotator_judgment AS j JOIN annotator_pair AS pair ON pair.id = pair_id AND pair.project_id = %s AND gold_choice <> ''
             JOIN annotator_annotator AS who ON who.id = annotator_id AND NOT simulated
             WHERE {COUNTS} AND occasion = 0""",
-        [project.pk],
+        [project.pk, project.pk],
     )
     twice = _one(
         f"""SELECT count(*) FILTER (WHERE j.choice = first.choice), count(*)

@@ -68,7 +68,7 @@ def flags_of_lineup(lineup: Lineup) -> QuerySet[Flag]:
 
 def standings(lineup: Lineup, judgments: Iterable[Judgment]) -> list[Standing]:
     """Its responses, the best on average first: by their mean place, equal ones sharing theirs, or their mean rating."""
-    texts = Response.objects.in_bulk(lineup.responses)
+    texts = Response.objects.select_related("picture").in_bulk(lineup.responses)
     said: dict[int, list[float]] = {number: [] for number in range(1, len(lineup.responses) + 1)}
     for judgment in judgments:
         before = 0

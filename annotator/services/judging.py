@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from annotator.errors import AnnotatorError, Conflict, LeaseLost, NotFound
-from annotator.models import Annotator, Assignment, Judgment, Project
+from annotator.models import HINDSIGHT, Annotator, Assignment, Judgment, Project
 from annotator.selectors.progress import start_of_today
 from annotator.services.answers import Answer, checked, in_pair_terms, ranking_in_own_terms
 from annotator.services.asking import Task, show
@@ -36,6 +36,7 @@ _JUDGED_MEANWHILE = (
     *("judgment_one_current", "judgment_revision_once", "assignment_once_per_annotator_and_pair"),
     *("judgment_one_current_of_a_lineup", "judgment_lineup_revision_once", "assignment_once_per_annotator_and_lineup"),
 )
+_FOLLOWS_NOTHING = gettext_noop("The judgment that this second look belongs to was taken back. Nothing else changed.")
 _KEPT = (
     *("project_id", "annotator_id", "kind", "pair_id", "lineup_id", "assignment_id", "occasion", "choice", "strength"),
     *("ranking", "rating", "scale", "skip_reason", "swapped", "shown", "seconds", "page_version", "source", "guess"),
@@ -223,6 +224,8 @@ def _make_usable(held: Held, annotator: Annotator) -> None:
         raise Conflict(_("You have judged this pair already. To change it, undo it or edit it in your history."))
     if held.withdrawn:
         raise LeaseLost(_(_WITHDRAWN))
+    if held.occasion == HINDSIGHT and held.state == _State.RELEASED:
+        raise LeaseLost(_(_FOLLOWS_NOTHING))
     if held.state != _State.OPEN:  # the same pair may have been lent to the same annotator again since
         again = Assignment.objects.filter(annotator=annotator, pair=held.pair_id, lineup=held.lineup_id)
         again = again.filter(occasion=held.occasion)

@@ -85,11 +85,13 @@ def picture_of(*, project: Project, reference: str) -> Picture:
 def remove_pictures(project_id: int) -> None:
     """The files of a project that is gone, and those of imports that came to nothing."""
     folder = f"pictures/{project_id}"
-    if not media().exists(folder) and not hasattr(media(), "bucket"):  # a bucket has no folders to look for
+    try:
+        parts = media().listdir(folder)[0]
+    except FileNotFoundError:  # it never had one
         return
-    for within in media().listdir(folder)[0]:
-        for name in media().listdir(f"{folder}/{within}")[1]:
-            media().delete(f"{folder}/{within}/{name}")
+    for part in parts:
+        for name in media().listdir(f"{folder}/{part}")[1]:
+            media().delete(f"{folder}/{part}/{name}")
 
 
 def path_of(project_id: int, name: str) -> str:

@@ -6,6 +6,8 @@ from django import template
 from django.utils.safestring import SafeString
 
 from annotator.markdown import render_markdown
+from annotator.models import Response
+from annotator.views.content import Content
 
 register = template.Library()
 
@@ -14,6 +16,12 @@ register = template.Library()
 def markdown(text: str) -> SafeString:
     """Safe HTML of a prompt's or response's Markdown."""
     return render_markdown(text)
+
+
+@register.simple_tag
+def content_of(response: Response, slug: str) -> Content:
+    """What a stored response says, for ``annotator/_content.html``; reads its picture."""
+    return Content.of_row(slug, response)
 
 
 @register.filter

@@ -23,7 +23,6 @@ from annotator.services.erasing import restore_pair, withdraw_pair
 from annotator.services.flags import see_to_flags
 from annotator.services.gold import set_gold
 from annotator.services.pinning import pin_pair, unpin_pair
-from annotator.views.content import Content
 from annotator.views.pages import is_part, paged, part, project_page, row_of, signed_in
 
 MOST_NAMED = 500
@@ -54,8 +53,6 @@ def pair(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     row = row_of(pairs_of(access.project), pk)
     context = {
         "pair": row,
-        "content_a": Content.of_row(slug, row.response_a),
-        "content_b": Content.of_row(slug, row.response_b),
         "judged": judged([row])[row.pk],
         "judgments": paged(judgments_of(row), request),
         "flags": open_flags(access.project).filter(judgment__pair=row).select_related("judgment__annotator"),

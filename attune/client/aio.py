@@ -151,6 +151,14 @@ class AsyncClient:
     ) -> dict[str, Any]:
         return await self.run_operation(operations.add_pair(project, prompt, response_a, response_b, **options))
 
+    async def add_picture(self, project: str, content: bytes) -> dict[str, Any]:
+        """Keep a picture; its ``name`` goes beside a response's text as ``picture``."""
+        return await self.run_operation(operations.add_picture(project, content))
+
+    async def set_consequences(self, project: str, consequences: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+        """Say what came of following responses: ``prompt`` and ``response`` by their refs, and ``text``."""
+        return await self.run_operation(operations.set_consequences(project, consequences))
+
     async def bulk(self, project: str, rows: Sequence[Mapping[str, Any]], **options: Any) -> dict[str, Any]:
         return await self.run_operation(operations.bulk(project, rows, **options))
 

@@ -230,6 +230,18 @@ def bulk(
     )
 
 
+def add_picture(slug: str, content: bytes) -> Operation[dict[str, Any]]:
+    headers = {"Content-Type": "application/octet-stream"}
+    return Operation(Call("POST", _project(slug, "/pictures"), headers=headers, content=content), _json)
+
+
+def set_consequences(slug: str, consequences: Sequence[Mapping[str, str]]) -> Operation[list[dict[str, Any]]]:
+    return Operation(
+        Call("POST", _project(slug, "/consequences"), {"consequences": list(consequences)}),
+        lambda response: response.json(),
+    )
+
+
 def upload(
     slug: str,
     content: bytes,

@@ -171,6 +171,14 @@ class Client:
         """Pair two responses by their refs. Options: gold, the known answer."""
         return self.run_operation(operations.add_pair(project, prompt, response_a, response_b, **options))
 
+    def add_picture(self, project: str, content: bytes) -> dict[str, Any]:
+        """Keep a picture; its ``name`` goes beside a response's text as ``picture``."""
+        return self.run_operation(operations.add_picture(project, content))
+
+    def set_consequences(self, project: str, consequences: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+        """Say what came of following responses: ``prompt`` and ``response`` by their refs, and ``text``."""
+        return self.run_operation(operations.set_consequences(project, consequences))
+
     def bulk(self, project: str, rows: Sequence[Mapping[str, Any]], **options: Any) -> dict[str, Any]:
         """Add prompts with responses, or judgments with their texts, as in import files. Options: pairs, dry_run."""
         return self.run_operation(operations.bulk(project, rows, **options))

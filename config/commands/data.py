@@ -74,7 +74,7 @@ def import_command(
     token: str | None,
 ) -> None:
     """Read FILE (- for standard input) into a project: judgments, or prompts with responses; JSON lines, a JSON array,
-    CSV, Parquet or Arrow, plain or gzip, or a folder of such files (`datasets`' save_to_disk among them); ours, or as TRL, hh-rlhf, UltraFeedback, Chatbot Arena, PRISM, Label Studio, Argilla or OpenAI
+    CSV, Parquet or Arrow, plain or gzip, one of them in a zip with the pictures that its rows name, or a folder of such files (`datasets`' save_to_disk among them); ours, or as TRL, hh-rlhf, UltraFeedback, Chatbot Arena, PRISM, Label Studio, Argilla or OpenAI
     write them.
 
     One wrong row and nothing is written, unless --skip-bad. The same file again adds nothing.
@@ -155,8 +155,8 @@ def export_command(
     """Write a project's judgments to a file, or to a folder that `datasets.load_dataset` opens, under the annotators'
     pseudonyms."""
     asked = dict(_decision(each) for each in decisions)
-    kind = kind or _kind_of(out)
     dataset = shape not in EXPORTS
+    kind = kind or _kind_of(out, dataset=dataset)
     if asked and not dataset:
         raise click.UsageError(f"--option is for datasets, and --format {shape} is none.")
     if remote:
@@ -214,8 +214,8 @@ def _decision(given: str) -> tuple[str, str]:
     return name, value
 
 
-def _kind_of(out: str) -> str:
-    endings = {".csv": "csv", ".parquet": "parquet", ".json": "json", ".zip": "folder"}
+def _kind_of(out: str, *, dataset: bool) -> str:
+    endings = {".csv": "csv", ".parquet": "parquet", ".json": "json", ".zip": "folder" if dataset else "zip"}
     return endings.get(Path(out).suffix, "jsonl")
 
 

@@ -342,7 +342,8 @@ async function undo() {
   try {
     const before = dock() && shown;
     const html = await ask(form.action, new URLSearchParams(new FormData(form)));
-    if (before && dealtOf(html) !== dealtOf(before)) upcoming.unshift(before);
+    upcoming = upcoming.filter((each) => !secondLook(each)); // what they follow may be what is undone; the server has them
+    if (before && dealtOf(html) !== dealtOf(before) && !secondLook(before)) upcoming.unshift(before);
     drafts.drop(dealtOf(html));
     take(html, words.again);
   } catch (error) {

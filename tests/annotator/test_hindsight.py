@@ -11,7 +11,7 @@ import pytest
 from django.urls import reverse
 from pytest_django import Settings
 
-from annotator.errors import Invalid
+from annotator.errors import Invalid, LeaseLost
 from annotator.exports.dataset_options import DatasetOptions
 from annotator.exports.dataset_rows import dataset_rows
 from annotator.exports.options import ExportOptions, Tally
@@ -134,6 +134,15 @@ def test_undo_takes_back_the_second_look_and_then_the_first(annotator: Annotator
     say(annotator, LEFT, again)
     current = Judgment.objects.filter(current=True, withdrawn=False).order_by("occasion")
     assert [(each.occasion, each.revision) for each in current] == [(0, 3), (HINDSIGHT, 3)]
+
+
+def test_a_second_look_whose_first_was_taken_back_is_refused(annotator: Annotator) -> None:
+    first = say(annotator)
+    again = dealt_to(annotator)
+    withdraw(annotator=annotator, judgment_id=first.pk, client_key=uuid4())
+    with pytest.raises(LeaseLost, match="taken back"):
+        say(annotator, RIGHT, again)
+    assert not Judgment.objects.filter(occasion=HINDSIGHT).exists()
 
 
 def test_withdrawing_the_first_takes_the_open_second_look_away(annotator: Annotator) -> None:

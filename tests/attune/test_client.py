@@ -106,6 +106,17 @@ def test_in_the_end_the_servers_own_reason(server: Scripted, client: Client) -> 
     assert len(server.asked) == QUICK.attempts
 
 
+def test_a_picture_goes_as_it_is_and_consequences_by_their_refs(server: Scripted, client: Client) -> None:
+    server.answers = [Answer(201, {"name": "ab.png"}), Answer(200, [])]
+    assert client.add_picture("p", b"\x89PNG")["name"] == "ab.png"
+    said = [{"prompt": "q", "response": "r", "text": "It worked."}]
+    client.set_consequences("p", said)
+    first, second = server.asked
+    assert (first.path, first.body) == ("/api/v1/projects/p/pictures", b"\x89PNG")
+    assert first.headers["content-type"] == "application/octet-stream"
+    assert (second.path, second.json) == ("/api/v1/projects/p/consequences", {"consequences": said})
+
+
 def test_retries_of_a_write_share_one_key_and_two_writes_do_not(server: Scripted, client: Client) -> None:
     stored = {
         "id": 1,

@@ -286,3 +286,26 @@ def test_a_second_look_waits_while_the_connection_is_away(hindsight: ThreePeople
     page.keyboard.press("2")
     page.keyboard.press("Enter")
     expect(page.get_by_text("A second look.")).to_be_visible()
+
+
+def test_undo_at_a_second_look_asks_the_first_again_and_then_the_second_once(
+    hindsight: ThreePeople, page: Page, sign_in: SignIn
+) -> None:
+    sign_in(hindsight.annotator.email)
+    page.goto(judge_url(hindsight))
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("A second look.")).to_be_visible()
+    page.keyboard.press("z")
+    expect(page.get_by_text("A second look.")).to_have_count(0)
+    expect(page.get_by_role("radio", name="A better", exact=True)).to_be_checked()
+    page.keyboard.press("5")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("A second look.")).to_be_visible()
+    page.keyboard.press("6")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("A second look.")).to_have_count(0)
+    expect(page.locator("#today")).to_contain_text("2 of 40 today")
+    stands = Judgment.objects.filter(current=True, withdrawn=False).order_by("occasion")
+    assert [(each.occasion, each.revision) for each in stands] == [(0, 3), (HINDSIGHT, 1)]
