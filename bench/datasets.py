@@ -32,12 +32,12 @@ def run(quick: bool) -> dict[str, Any]:
     count = 5_000 if quick else 60_000
     with database():
         from annotator.exports.dataset_options import DatasetOptions
-        from annotator.exports.dataset_rows import JUDGED, said_of
+        from annotator.exports.dataset_said import JUDGED, said_of
         from annotator.exports.datasets import write_dataset
 
         project = _seed(count)
         began = time.perf_counter()
-        read = sum(1 for _ in said_of(project, JUDGED))
+        read = sum(1 for _ in said_of(project, JUDGED, DatasetOptions()))
         base = time.perf_counter() - began
         figures: dict[str, Any] = {"baseline": "the cursor alone", "baseline rows/s": round(read / base)}
         for form, kind in (

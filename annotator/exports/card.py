@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, Max, Min, Q
 
+from annotator.exports.dataset_columns import COLUMNS, Column
 from annotator.exports.dataset_options import DatasetOptions
-from annotator.exports.dataset_rows import COLUMNS, Column
 from annotator.exports.options import Tally
 from annotator.models import HINDSIGHT, Annotator, Judgment, Project, QualityReport, Response
 

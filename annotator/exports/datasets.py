@@ -14,8 +14,9 @@ import orjson
 
 from annotator.exports.card import card_of, facts_of
 from annotator.exports.croissant import croissant_of
+from annotator.exports.dataset_columns import COLUMNS
 from annotator.exports.dataset_options import DatasetOptions
-from annotator.exports.dataset_rows import COLUMNS, dataset_rows
+from annotator.exports.dataset_rows import dataset_rows
 from annotator.exports.options import Tally
 from annotator.exports.parquet import ParquetFile, write_parquet
 from annotator.exports.splitting import splits_of

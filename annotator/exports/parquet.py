@@ -9,7 +9,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from annotator.exports.dataset_rows import Column
+from annotator.exports.dataset_columns import Column
 
 ROWS = 2_000
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))

@@ -18,8 +18,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from annotator.errors import Invalid
+from annotator.exports.dataset_columns import COLUMNS
 from annotator.exports.dataset_options import FORMS, DatasetOptions
-from annotator.exports.dataset_rows import COLUMNS, dataset_rows
+from annotator.exports.dataset_rows import dataset_rows
 from annotator.exports.datasets import write_dataset, write_folder
 from annotator.exports.keeping import forget_old, kept_dataset
 from annotator.exports.options import Tally
