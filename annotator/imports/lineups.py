@@ -276,7 +276,8 @@ def write_lineups(project: Project, batch: Sequence[PlacedLineup]) -> WrittenLin
 def _find_or_make(project: Project, batch: Iterable[PlacedLineup]) -> tuple[dict[tuple[int, ...], Lineup], int]:
     """The lineups that rows name, by their responses, and how many of them are new."""
     wanted = {tuple(each.own): each for each in batch}
-    found = _by_responses(wanted)
+    prompts = {each.prompt for each in wanted.values()}
+    found = _of_prompts(project, prompts)
     new = []
     for own, each in wanted.items():
         if own not in found:
@@ -285,11 +286,12 @@ def _find_or_make(project: Project, batch: Iterable[PlacedLineup]) -> tuple[dict
             kept = {"project": project, "prompt_id": each.prompt, "kind": each.row.kind, "responses": list(own)}
             new.append(Lineup(**kept, shuffle=shuffle, target=target, cap=cap))
     Lineup.objects.bulk_create(new, ignore_conflicts=True)
-    return (found | _by_responses(wanted) if new else found), len(new)
+    return (found | _of_prompts(project, prompts) if new else found), len(new)
 
 
-def _by_responses(wanted: Iterable[tuple[int, ...]]) -> dict[tuple[int, ...], Lineup]:
-    rows = Lineup.objects.filter(responses__in=[list(each) for each in wanted])
+def _of_prompts(project: Project, prompts: Iterable[int]) -> dict[tuple[int, ...], Lineup]:
+    """By their responses. Asked for by prompt, as lists of ids among lists of ids are no question for the database."""
+    rows = Lineup.objects.filter(project=project, prompt__in=prompts)
     return {tuple(row.responses): row for row in rows}
 
 
