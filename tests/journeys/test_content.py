@@ -229,6 +229,7 @@ def test_a_second_look_by_keyboard(hindsight: ThreePeople, page: Page, sign_in: 
     page.keyboard.press("6")
     page.keyboard.press("Enter")
     expect(page.get_by_text("A second look.")).to_have_count(0)
+    expect(page.locator("#today")).to_contain_text("2 of 40 today")
     assert sorted(Judgment.objects.values_list("occasion", flat=True)) == [0, HINDSIGHT]
     assert Judgment.objects.filter(current=True, withdrawn=False).count() == 2
     page.keyboard.press("z")
@@ -253,6 +254,8 @@ def test_a_second_look_by_pointer_and_what_the_owner_sees(
     page.get_by_role("radio", name="B better", exact=True).check(force=True)
     page.get_by_role("button", name="Submit").click()
     expect(page.get_by_text("A second look.")).to_have_count(0)
+    expect(page.locator("#today")).to_contain_text("2 of 40 today")
+    page.wait_for_load_state("networkidle")
     page.context.clear_cookies()
     sign_in(hindsight.owner.email)
     page.goto(f"/projects/{hindsight.project.slug}/")
