@@ -16,6 +16,7 @@ from annotator.views import (
     quality,
     setup,
     tokens,
+    webhooks,
 )
 
 urlpatterns: list[URLPattern] = [
@@ -62,5 +63,13 @@ urlpatterns: list[URLPattern] = [
     path("projects/<slug:slug>/tokens/", tokens.tokens, name="tokens"),
     path("projects/<slug:slug>/tokens/<str:key>/replace/", tokens.token_rotate, name="token_rotate"),
     path("projects/<slug:slug>/tokens/<str:key>/revoke/", tokens.token_revoke, name="token_revoke"),
+    path("projects/<slug:slug>/webhooks/", webhooks.webhooks, name="webhooks"),
+    path("projects/<slug:slug>/webhooks/<int:pk>/", webhooks.webhook, name="webhook"),
+    path("projects/<slug:slug>/webhooks/<int:pk>/act/", webhooks.webhook_act, name="webhook_act"),
+    path(
+        "projects/<slug:slug>/webhooks/<int:pk>/messages/<int:message>/again/",
+        webhooks.webhook_resend,
+        name="webhook_resend",
+    ),
     path("join/<str:token>/", invites.join, name="join"),
 ]

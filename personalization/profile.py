@@ -209,33 +209,8 @@ def _words(judgment: Judgment, labels: dict[str, str]) -> str:
     return rationale.text or ", ".join(tags)
 
 
-def personal_data(annotator: Annotator) -> dict[str, Any]:
-    """Everything kept of the annotator, for them to take along: who they are, all revisions of what they said, latents."""
-    judgments = annotator.judgments.select_related(
-        *("pair__prompt", "pair__response_a", "pair__response_b", "lineup__prompt", "rationale", "flag")
-    )
-    return {
-        "format": "attune-personal-data/1",
-        "project": annotator.project.slug,
-        "annotator": {
-            "ref": annotator.ref,
-            "name": annotator.name,
-            "simulated": annotator.simulated,
-            "in_training": annotator.in_training,
-            "about": annotator.about,
-            "since": annotator.created_at,
-            "importance": [each.aspect.key for each in annotator.importance.select_related("aspect")],
-        },
-        "judgments": [_said(each) for each in judgments.prefetch_related(*SAID).order_by("pk")],
-        "statements": [
-            {"trait": each.trait, "value": each.value, "at": each.created_at}
-            for each in annotator.trait_statements.all()
-        ],
-        "latents": _latents(annotator),
-    }
-
-
-def _said(judgment: Judgment) -> dict[str, Any]:
+def said(judgment: Judgment) -> dict[str, Any]:
+    """A revision with the texts that it is about, for its author to take along."""
     rationale, flag = getattr(judgment, "rationale", None), getattr(judgment, "flag", None)
     return {
         "id": judgment.pk,
@@ -287,16 +262,3 @@ def _of(judgment: Judgment) -> dict[str, Any]:
 
 def _own(response_id: int, pair: Pair | None) -> str:
     return "a" if pair and response_id == pair.response_a_id else "b"
-
-
-def _latents(annotator: Annotator) -> list[dict[str, Any]]:
-    return [
-        {
-            "model": latent.version.label,
-            "n_judgments": latent.n_judgments,
-            "updated_at": latent.updated_at,
-            "mean": np.frombuffer(latent.mean, "<f4").tolist(),
-            "extra": latent.extra,
-        }
-        for latent in annotator.latents.select_related("version").order_by("version_id")
-    ]

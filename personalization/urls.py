@@ -18,7 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/models/<int:number>/retrain/", erasing.version_retrain, name="version_retrain"),
     path("projects/<slug:slug>/policies/<int:number>/retrain/", erasing.policy_retrain, name="policy_retrain"),
     path("erasures/<uuid:key>/", erasing.erasure, name="erasure"),
-    path("projects/<slug:slug>/me/data.json", profile.my_data, name="my_data"),
+    path("projects/<slug:slug>/me/data.zip", profile.my_data, name="my_data"),
     path(
         "projects/<slug:slug>/me/judgments/<int:pk>/withdraw/",
         profile.my_judgment,

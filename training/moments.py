@@ -43,9 +43,12 @@ def check_settled(at: datetime) -> None:
 
 def stood_at(rows: QuerySet[Judgment], at: datetime) -> QuerySet[Judgment]:
     """Of the judgments, the revision that stood at the moment."""
-    same = {name: OuterRef(name) for name in ("annotator", "pair", "occasion")}
-    later = Judgment.objects.filter(**same, revision__gt=OuterRef("revision"), created_at__lte=at)
-    return rows.filter(~Exists(later), created_at__lte=at)
+    later = Judgment.objects.filter(
+        annotator=OuterRef("annotator"), revision__gt=OuterRef("revision"), created_at__lte=at
+    )
+    of_pair = later.filter(pair=OuterRef("pair"), occasion=OuterRef("occasion"))
+    of_lineup = later.filter(lineup=OuterRef("lineup"))
+    return rows.filter(~Exists(of_pair), ~Exists(of_lineup), created_at__lte=at)
 
 
 def dropped_at(at: datetime) -> QuerySet[Annotator]:

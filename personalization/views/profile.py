@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -21,7 +21,8 @@ from annotator.services.judging import last_said, revise, withdraw
 from attune.style_features import TRAITS
 from personalization.charts import share_chart
 from personalization.correcting import preview
-from personalization.profile import annotator_called, judgments_page, personal_data, profile_of
+from personalization.personal_data import archive
+from personalization.profile import annotator_called, judgments_page, profile_of
 from personalization.statements import WORTH, state
 from training.serving import live_version
 
@@ -161,12 +162,14 @@ def my_judgment(request: HttpRequest, slug: str, pk: int, act: str) -> HttpRespo
 
 @require_GET
 @login_required
-def my_data(request: HttpRequest, slug: str) -> HttpResponse:
-    """Everything kept of the caller in this project, as a JSON file."""
+def my_data(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """Everything kept of the caller in this project, as a zip, streamed."""
     access = project_for(request.user, slug, Role.OWNER, Role.ANNOTATOR)
-    annotator = Annotator.objects.filter(project=access.project, user=request.user.pk).select_related("project").first()
+    rows = Annotator.objects.filter(project=access.project, user=request.user.pk)
+    annotator = rows.select_related("project", "user").first()
     if annotator is None:
         raise NotFound("You have not judged in this project, so nothing is kept of you here.")
-    response = JsonResponse(personal_data(annotator), json_dumps_params={"indent": 2, "ensure_ascii": False})
-    response["Content-Disposition"] = f'attachment; filename="attune-{access.project.slug}-my-data.json"'
+    response = StreamingHttpResponse(archive(annotator), content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="attune-{access.project.slug}-my-data.zip"'
+    response["Cache-Control"] = "no-store"
     return response

@@ -81,6 +81,7 @@ def make_victim() -> Victim:
             "tokens:str": token.token_key,
             "prompts:path": pair.prompt.ref,
             "webhooks:int": webhook.pk,
+            "messages:int": message.pk,
             "messages:str": f"msg_{message.key.hex}",
             "runs:int": 1,
             "models:int": 1,

@@ -173,7 +173,7 @@ def test_the_three_people(
     me = f"/projects/{world.project.slug}/me/"
     theirs = f"/projects/{world.project.slug}/annotators/{world.judge.ref}/"
     statuses = {
-        name: [client.get(each).status_code for each in (me, theirs, f"{me}data.json")]
+        name: [client.get(each).status_code for each in (me, theirs, f"{me}data.zip")]
         for name, client in (
             ("owner", owner_client),
             ("viewer", viewer),
@@ -189,19 +189,6 @@ def test_the_three_people(
         "stranger": [404, 404, 404],
         "nobody": [302, 302, 302],
     }
-
-
-def test_what_a_person_takes_along(world: World, annotator_client: Client) -> None:
-    judge(world.judge, world.pairs[0], "a", strength=1)
-    latent_for(annotator_id=world.judge.pk, served=world.version)
-    answer = annotator_client.get(f"/projects/{world.project.slug}/me/data.json")
-    assert answer["Content-Disposition"].startswith("attachment")
-    data = answer.json()
-    assert data["annotator"]["ref"] == world.judge.ref
-    [said] = data["judgments"]
-    assert said["response_a"] == world.pairs[0].response_a.text
-    assert (said["choice"], said["strength"], said["rationale"]) == ("a", 1, None)
-    assert data["latents"][0]["model"] == "hybrid@1"
 
 
 def test_query_count_does_not_grow_with_judgments(world: World, annotator_client: Client) -> None:

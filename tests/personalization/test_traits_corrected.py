@@ -14,7 +14,8 @@ from personalization.correcting import preview
 from personalization.dissecting import dissected
 from personalization.latents import find_person
 from personalization.models import TraitStatement
-from personalization.profile import personal_data, profile_of
+from personalization.personal_data import tables
+from personalization.profile import profile_of
 from personalization.statements import state, stated_by
 from tests.attune.conftest import SMALL
 from tests.factories import ThreePeople, login, make_people
@@ -143,5 +144,6 @@ def test_owners_look_and_strangers_see_nothing(people: ThreePeople) -> None:
 def test_what_was_said_goes_along_with_ones_data(people: ThreePeople) -> None:
     annotator = somebody(people.project)
     state(annotator=annotator, values={LENGTH: -1.2})
-    assert personal_data(annotator)["statements"][0]["value"] == -1.2
+    (table,) = [each for each in tables() if each.model is TraitStatement]
+    assert [row.value for row in table.rows(annotator)] == [-1.2]  # type: ignore[attr-defined]
     assert next(t for t in profile_of(annotator).traits if t.name == LENGTH).estimate == -1.2

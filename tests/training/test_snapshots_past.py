@@ -13,9 +13,10 @@ from django.utils import timezone
 from annotator.errors import Conflict, Invalid, NotFound
 from annotator.models import Annotator, Assignment, Judgment, Project
 from annotator.services.answers import Answer
+from annotator.services.asking import next_task
 from annotator.services.judging import record, revise, withdraw
 from annotator.services.standing import drop_annotator, restore_annotator
-from tests.factories import make_annotator, make_pair, make_project, make_user
+from tests.factories import make_annotator, make_lineup, make_pair, make_project, make_user
 from tests.training.makers import START, judge, make_tasteful_project, make_version
 from training import moments
 from training.comparing import checked_kinds, compare
@@ -67,6 +68,28 @@ def test_any_past_moment_gives_the_snapshot_of_that_moment(seed: int) -> None:
     for at, digest in frozen:
         assert take_snapshot(project=project, at=at).digest == digest
     assert project.snapshots.count() == len(frozen)
+
+
+def test_rankings_have_a_past_too() -> None:
+    project = make_project(kinds=["pair", "ranking"])
+    annotator = make_annotator(project)
+    judge(make_annotator(project), make_pair(project), "a")
+    make_lineup(project, 4)
+    task = next_task(annotator=annotator, kind="ranking")
+    assert task
+    digests, orders = [], [(("2",), ("4", "1"), ("3",)), (("3",), ("1",), ("2", "4"))]
+    before = timezone.now()
+    alone = take_snapshot(project=project).digest
+    said = Answer(choice="ranked", ranking=orders[0])
+    stored = record(annotator=annotator, assignment_key=task.key, client_key=uuid.uuid4(), answer=said).judgment
+    digests.append((timezone.now(), take_snapshot(project=project).digest))
+    revised = Answer(choice="ranked", ranking=orders[1])
+    revise(annotator=annotator, judgment_id=stored.pk, client_key=uuid.uuid4(), answer=revised)
+    digests.append((timezone.now(), take_snapshot(project=project).digest))
+    withdraw(annotator=annotator, judgment_id=stored.pk, client_key=uuid.uuid4())
+    digests += [(before, alone), (timezone.now(), alone)]
+    assert [take_snapshot(project=project, at=at).digest for at, _ in digests] == [digest for _, digest in digests]
+    assert len({digest for _, digest in digests}) == 3
 
 
 def test_filters_hold_in_the_past_too() -> None:
