@@ -135,9 +135,27 @@ class Pairs(ReadOnly):
     search_fields = ("prompt__ref", "project__slug")
 
 
+@admin.register(models.Lineup)
+class Lineups(ReadOnly):
+    list_display = ("id", "kind", "prompt", "project", "taken", "cap", "withdrawn_at")
+    list_filter = ("kind", ("withdrawn_at", admin.EmptyFieldListFilter))
+    list_select_related = ("prompt", "project")
+    search_fields = ("prompt__ref", "project__slug")
+
+
 @admin.register(models.Assignment)
 class Assignments(ReadOnly):
-    list_display = ("id", "pair_id", "annotator", "state", "occasion", "chosen_by", "dealt_at", "lease_until")
+    list_display = (
+        "id",
+        "pair_id",
+        "lineup_id",
+        "annotator",
+        "state",
+        "occasion",
+        "chosen_by",
+        "dealt_at",
+        "lease_until",
+    )
     list_filter = ("state", "occasion", "chosen_by")
     list_select_related = ("annotator",)
     search_fields = ("annotator__ref",)

@@ -249,8 +249,11 @@ def _shown(row: Said | PromptRow) -> dict[str, object]:
     if isinstance(row, PromptRow):
         return {**shown, "responses": texts}
     if isinstance(row, LineupRow):
-        said = row.rating if row.ranking == [] else " › ".join(" = ".join(map(str, tier)) for tier in row.ranking)
-        return {**shown, "annotator": row.annotator, "responses": texts, "said": said, "rationale": row.rationale}
+        ranking = " › ".join(" = ".join(map(str, tier)) for tier in row.ranking)
+        said = ranking or (row.choice if row.rating is None else str(row.rating))
+        first, *others = texts
+        sides = {"response_a": first, "response_b": " · ".join(others), "preference": said}
+        return {**shown, "annotator": row.annotator, **sides, "rationale": row.rationale}
     return {
         **shown,
         "annotator": row.annotator,

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from annotator.access import Access, project_for
 from annotator.errors import Conflict, Invalid
-from annotator.forms import KINDS, PERCENTS, DeleteForm, SetupForm
+from annotator.forms import DeleteForm
 from annotator.models import Project, Role
 from annotator.selectors.dashboard import usual_seconds
 from annotator.selectors.lineups import lineup_counts
@@ -24,6 +24,7 @@ from annotator.selectors.pairs import gold_counts
 from annotator.selectors.people import audit_of
 from annotator.services import settings
 from annotator.services.erasing import delete_project
+from annotator.setup_form import KINDS, PERCENTS, SetupForm
 from annotator.views.pages import is_part, part, project_page, signed_in
 
 

@@ -7,9 +7,9 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
-from annotator.forms import ENCODERS, REWARD_MODELS, SetupForm
 from annotator.models import AuditEntry, Judgment, Pair, Project
 from annotator.services.settings import settings_version
+from annotator.setup_form import ENCODERS, REWARD_MODELS, SetupForm
 from attune.encoders import get_encoder
 from attune.rewards import names
 from tests.factories import ThreePeople, make_pair

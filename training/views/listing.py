@@ -11,8 +11,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotator.access import project_for
 from annotator.errors import AnnotatorError
-from annotator.forms import REWARD_MODELS
 from annotator.models import Role
+from annotator.setup_form import REWARD_MODELS
 from attune import rewards
 from training import registry, selectors
 from training.models import ModelVersion, Run

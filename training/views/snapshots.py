@@ -12,8 +12,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotator.access import Access, project_for
 from annotator.errors import AnnotatorError
-from annotator.forms import REWARD_MODELS
 from annotator.models import Role
+from annotator.setup_form import REWARD_MODELS
 from annotator.views.pages import paged, project_page
 from attune import rewards
 from training.comparing import KINDS, checked_kinds, compare
