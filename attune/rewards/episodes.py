@@ -18,6 +18,7 @@ from attune.rewards.newcomers import LEAST_PROMPTS
 
 MOST_CONTEXT = 16
 MOST_TARGETS = 16
+TEXT_ONLY_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +122,8 @@ def rows_in_batches(
             done += 1
             if done >= steps:
                 return
+
+
+def kept_deltas(count: int, rng: np.random.Generator) -> Array:
+    """1 for the responses that keep their δ in this step, else 0, (N, 1)."""
+    return (rng.random((count, 1)) >= TEXT_ONLY_SHARE).astype(np.float32)

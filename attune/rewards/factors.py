@@ -27,6 +27,8 @@ from attune.rewards.pooled import PooledFit
 
 BLOCK = 16
 """Judgments of one annotator are worked on in blocks of this many, so that everything is batched matrix products."""
+SLICE = 256
+"""Blocks whose matrices are held at once."""
 CONJUGATE_STEPS = 6
 EXTRA = 2
 """Coordinates of z before the item vectors': the factor on the pooled reward, and the position."""
@@ -269,6 +271,10 @@ class _Blocks:
 
     def item_trace(self, second: Array, covs: Array) -> Array:
         """tr(E[zzᵀ](C_a + C_b)) for every row, (B, BLOCK)."""
-        flat = covs.reshape(len(covs), -1)
-        of_block = second.reshape(len(second), -1)[self.owner][..., None]
-        return np.asarray(((flat[self.a] + flat[self.b]) @ of_block)[..., 0], np.float32)
+        flat, of_annotator = covs.reshape(len(covs), -1), second.reshape(len(second), -1)
+        traces = np.empty(self.a.shape, np.float32)
+        for start in range(0, len(self.owner), SLICE):
+            rows = slice(start, start + SLICE)
+            both = flat[self.a[rows]] + flat[self.b[rows]]
+            traces[rows] = (both @ of_annotator[self.owner[rows]][..., None])[..., 0]
+        return traces

@@ -19,19 +19,52 @@ STYLE_CLIP = 4.0
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """One number from F: tanh(x @ inner + bias) @ outer. inner (F, H), bias (H,), outer (H,)."""
+
+    inner: Array
+    bias: Array
+    outer: Array
+
+    def __call__(self, mapped: Array) -> Array:
+        """(N, F) to (N, 1)."""
+        return np.asarray((np.tanh(mapped @ self.inner + self.bias) @ self.outer)[:, None], np.float32)
+
+    def tensors(self) -> dict[str, Array]:
+        """What ``from_tensors`` reads back."""
+        return {f"network_{name}": getattr(self, name) for name in ("inner", "bias", "outer")}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, np.ndarray[Any, Any]]) -> Network | None:
+        """The inverse of ``tensors``; None where there is none. Raises ``KeyError`` where a part of it is missing."""
+        if "network_inner" not in tensors:
+            return None
+        return cls(*(np.asarray(tensors[f"network_{name}"], np.float32) for name in ("inner", "bias", "outer")))
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureMap:
-    """Affine: (x − center) @ projection, clipped for single odd texts. center (D,), projection (D, F); clip: ∞ for none."""
+    """Affine: (x − center) @ projection, clipped for single odd texts. center (D,), projection (D, F); clip: ∞ for none.
+
+    With a ``network`` what that makes of the F numbers stands after them.
+    """
 
     center: Array
     projection: Array
     clip: float = STYLE_CLIP
+    network: Network | None = None
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether rewards that are linear in the mapped features are linear in the vectors."""
+        return self.network is None and not np.isfinite(self.clip) and not self.center.any()
 
     def __call__(self, vectors: Array) -> Array:
         """(N, D) to (N, F). Raises ``EncoderMismatch`` for another width than was fitted."""
         if vectors.ndim != 2 or vectors.shape[1] != len(self.center):
             raise EncoderMismatch(f"features have shape {vectors.shape}, expected (n, {len(self.center)})")
-        mapped = (vectors - self.center) @ self.projection
-        return np.clip(mapped, -self.clip, self.clip).astype(np.float32)
+        mapped = np.clip((vectors - self.center) @ self.projection, -self.clip, self.clip).astype(np.float32)
+        return mapped if self.network is None else np.concatenate([mapped, self.network(mapped)], axis=1)
 
     def tensors(self) -> dict[str, Array]:
         """What ``from_tensors`` reads back."""
@@ -39,6 +72,7 @@ class FeatureMap:
             "feature_center": self.center,
             "feature_projection": self.projection,
             "feature_clip": np.array([self.clip], np.float32),
+            **({} if self.network is None else self.network.tensors()),
         }
 
     @classmethod
@@ -46,7 +80,8 @@ class FeatureMap:
         """The inverse of ``tensors``; artifacts of before clipping was a choice have none. Raises ``KeyError``."""
         clip = tensors.get("feature_clip")
         center, projection = (np.asarray(tensors[f"feature_{name}"], np.float32) for name in ("center", "projection"))
-        return cls(center, projection, STYLE_CLIP if clip is None else float(clip[0]))
+        network = Network.from_tensors(tensors)
+        return cls(center, projection, STYLE_CLIP if clip is None else float(clip[0]), network)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from attune.rewards import vectors
 from attune.rewards.base import Array, Latent, Scores
 from attune.rewards.descent import Rates, descend
-from attune.rewards.episodes import Sampler
+from attune.rewards.episodes import Sampler, kept_deltas
 from attune.rewards.item_model import ItemModel, Task
 from attune.rewards.networks import (
     Tensor,
@@ -33,6 +33,7 @@ from attune.rewards.networks import (
     layer_norm_weights,
     leaky,
     library,
+    mean_loss,
     perceptron,
     perceptron_weights,
 )
@@ -76,7 +77,7 @@ class Fewshot(ItemModel):
             margin = respond(x[batch["target_a"]], slots, weights) - respond(x[batch["target_b"]], slots, weights)
             margin = margin + (weights["position"] * batch["target_side"])[..., None]
             weight = batch["target_weight"][..., None] * batch["heads"][:, None, :]
-            fit = vectors.mean_loss(margin, batch["target_choice"][..., None], weight)
+            fit = mean_loss(margin, batch["target_choice"][..., None], weight)
             return {"loss": fit + vectors.delta_penalty(weights, judged), "log_loss": fit}
 
         found = descend(
@@ -122,7 +123,7 @@ class Fewshot(ItemModel):
         heads = 2.0 * (task.rng.random((task.comparisons.annotators, HEADS)) < 0.5).astype(np.float32)
         for batch in Sampler(task.comparisons, task.data.groups).batches(task.rng, task.steps):
             yield batch | {
-                "kept": vectors.kept_deltas(len(task.data.ids), task.rng),
+                "kept": kept_deltas(len(task.data.ids), task.rng),
                 "heads": heads[batch["person"]],
             }
 

@@ -28,10 +28,10 @@ from attune.rewards import vectors
 from attune.rewards.base import Array
 from attune.rewards.curved import CurvedReward
 from attune.rewards.descent import Rates, descend
-from attune.rewards.episodes import rows_in_batches
+from attune.rewards.episodes import kept_deltas, rows_in_batches
 from attune.rewards.item_model import Task
 from attune.rewards.linear import Floats
-from attune.rewards.networks import Tensor, Weights, library, sigmoid
+from attune.rewards.networks import Tensor, Weights, library, mean_loss, sigmoid
 from attune.rewards.settings import setting
 
 BATCH = 2_048
@@ -77,7 +77,7 @@ class GPM(CurvedReward):
             compared = library(straight).concatenate([straight, crosses(round_[a], round_[b])], axis=1)
             taste = weights["mean"] + weights["people"][batch["person"]]
             margin = (compared * taste).sum(axis=1) + weights["position"] * batch["side"]
-            fit = vectors.mean_loss(margin, batch["choice"], batch["weight"])
+            fit = mean_loss(margin, batch["choice"], batch["weight"])
             drawn = 0.5 * precision * (weights["people"] ** 2).sum() / judged
             return {"loss": fit + drawn + vectors.delta_penalty(weights, judged), "log_loss": fit}
 
@@ -110,7 +110,7 @@ class GPM(CurvedReward):
 
     def _batches(self, task: Task) -> Iterator[dict[str, NDArray[Any]]]:
         for batch in rows_in_batches(task.comparisons, BATCH, task.rng, task.steps):
-            yield batch | {"kept": vectors.kept_deltas(len(task.data.ids), task.rng)}
+            yield batch | {"kept": kept_deltas(len(task.data.ids), task.rng)}
 
     def _install(self, task: Task, found: Weights, straight_text: Array) -> None:
         table = np.concatenate([found["straight"], vectors.vectors(found, 1.0)], axis=1)

@@ -149,7 +149,7 @@ class LinearReward(RewardModel):
         Raises ``BadData`` where the vectors are centered or clipped on the way, so that there is no such h.
         """
         feature_map = self.parts.feature_map
-        if np.isfinite(feature_map.clip) or feature_map.center.any():
+        if not feature_map.is_linear:
             raise BadData(f"rewards of {self.name} are not linear in the vectors of the encoder {self.encoder!r}")
         weights = latent.mean[: self.parts.table.shape[1]].astype(np.float64)
         return np.asarray(feature_map.projection @ (self.parts.text_weights @ weights), np.float32)

@@ -113,3 +113,11 @@ def layer_norm(x: Tensor, weights: Weights, name: str) -> Tensor:
 def layer_norm_weights(name: str, width: int) -> dict[str, Array]:
     """Weights for ``layer_norm``."""
     return {f"{name}.g": np.ones(width, np.float32), f"{name}.b": np.zeros(width, np.float32)}
+
+
+def mean_loss(margin: Any, choice: Any, weight: Any) -> Any:
+    """−log-likelihood of choices in 1, 0 and ½ (a tie) under σ(margin), a mean over the weights."""
+    xp = library(margin)
+    size = xp.abs(margin)
+    losses = xp.log1p(xp.exp(-size)) + xp.maximum(margin, 0 * margin) - choice * margin
+    return (weight * losses).sum() / (weight.sum() + 1e-9)

@@ -26,10 +26,10 @@ from attune.rewards import vectors
 from attune.rewards.base import Array, Latent
 from attune.rewards.curved import CurvedReward
 from attune.rewards.descent import Rates, descend
-from attune.rewards.episodes import rows_in_batches
+from attune.rewards.episodes import kept_deltas, rows_in_batches
 from attune.rewards.item_model import Task
 from attune.rewards.linear import Floats
-from attune.rewards.networks import Tensor, Weights, library, softmax
+from attune.rewards.networks import Tensor, Weights, library, mean_loss, softmax
 from attune.rewards.settings import setting
 
 BATCH = 2_048
@@ -91,7 +91,7 @@ class PAL(CurvedReward):
                 weight = batch["weight"] * xp.abs(lean)
                 fit = (weight * xp.clip(1 - lean * margin, 0, None)).sum() / (weight.sum() + 1e-9)
             else:
-                fit = vectors.mean_loss(margin, batch["choice"], batch["weight"])
+                fit = mean_loss(margin, batch["choice"], batch["weight"])
             drawn = 0.5 * precision * (weights["people"] ** 2).sum() / judged
             return {"loss": fit + drawn + vectors.delta_penalty(weights, judged), "log_loss": fit}
 
@@ -144,7 +144,7 @@ class PAL(CurvedReward):
 
     def _batches(self, task: Task) -> Iterator[dict[str, NDArray[Any]]]:
         for batch in rows_in_batches(task.comparisons, BATCH, task.rng, task.steps):
-            yield batch | {"kept": vectors.kept_deltas(len(task.data.ids), task.rng)}
+            yield batch | {"kept": kept_deltas(len(task.data.ids), task.rng)}
 
     def _reward(self, mixture: Tensor, weights: Weights, items: Tensor) -> Tensor:
         xp = library(items)

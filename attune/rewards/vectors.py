@@ -19,7 +19,6 @@ from attune.rewards.items import ItemTable
 from attune.rewards.networks import library
 
 START_ROUNDS = 8
-TEXT_ONLY_SHARE = 0.2
 PRECISION = 2.0
 
 
@@ -37,11 +36,6 @@ def constants(task: Task) -> dict[str, Array]:
         "pooled": task.pooled.rewards(task.data.mapped),
         "position": np.array([task.pooled.position], np.float32),
     }
-
-
-def kept_deltas(count: int, rng: np.random.Generator) -> Array:
-    """1 for the responses that keep their δ in this step, else 0, (N, 1)."""
-    return (rng.random((count, 1)) >= TEXT_ONLY_SHARE).astype(np.float32)
 
 
 def vectors(weights: Mapping[str, Any], kept: Any) -> Any:
@@ -75,11 +69,3 @@ def item_table(task: Task, table: Array, text: Array) -> ItemTable:
         feature_map=task.data.feature_map,
         text_weights=np.concatenate([task.pooled.text[:, None], text], axis=1).astype(np.float32),
     )
-
-
-def mean_loss(margin: Any, choice: Any, weight: Any) -> Any:
-    """−log-likelihood of choices in 1, 0 and ½ (a tie) under σ(margin), a mean over the weights."""
-    xp = library(margin)
-    size = xp.abs(margin)
-    losses = xp.log1p(xp.exp(-size)) + xp.maximum(margin, 0 * margin) - choice * margin
-    return (weight * losses).sum() / (weight.sum() + 1e-9)

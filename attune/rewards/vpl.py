@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from attune.rewards import vectors
 from attune.rewards.base import Array, Latent, Scores
 from attune.rewards.descent import Rates, descend
-from attune.rewards.episodes import Sampler
+from attune.rewards.episodes import Sampler, kept_deltas
 from attune.rewards.item_model import ItemModel, Task
 from attune.rewards.networks import (
     Tensor,
@@ -34,6 +34,7 @@ from attune.rewards.networks import (
     dense_weights,
     leaky,
     library,
+    mean_loss,
     perceptron,
     perceptron_weights,
     sigmoid,
@@ -87,7 +88,7 @@ class VPL(ItemModel):
             xp = library(mean)
             z = on_sphere(mean + xp.exp(0.5 * log_var) * batch["noise"])[:, None, :]
             margin = decode(x[batch["target_a"]], z, weights) - decode(x[batch["target_b"]], z, weights)
-            fit = vectors.mean_loss(
+            fit = mean_loss(
                 margin + weights["position"] * batch["target_side"], batch["target_choice"], batch["target_weight"]
             )
             kl = 0.5 * (xp.exp(log_var) + mean**2 - 1 - log_var).sum(axis=1).mean()
@@ -140,7 +141,7 @@ class VPL(ItemModel):
             phase = (CYCLES * step / max(task.steps, 1)) % 1
             yield batch | {
                 "noise": task.rng.standard_normal((people, self.settings.latent)).astype(np.float32),
-                "kept": vectors.kept_deltas(len(task.data.ids), task.rng),
+                "kept": kept_deltas(len(task.data.ids), task.rng),
                 "cycle": np.array(min(1.0, 2 * phase), np.float32),
             }
 

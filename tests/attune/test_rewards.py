@@ -199,3 +199,36 @@ def test_traits_tell_who_likes_detail_and_bullets(world: Simulation) -> None:
 
 def test_without_style_features_there_are_no_traits(hybrid: Hybrid) -> None:
     assert hybrid.traits(hybrid.prior()) == []
+
+
+def test_a_pooled_reward_may_bend_with_the_text() -> None:
+    """Everybody likes one thing or the other and not both: no linear reward can say so of a text it has not seen."""
+    rng = np.random.default_rng(0)
+    ids = [f"r{number}" for number in range(240)]
+    responses = {key: Response(key, f"Question {number // 4}?", key) for number, key in enumerate(ids)}
+    features = {key: rng.choice([-1.0, 1.0], 2).astype(np.float32) for key in ids}
+    worth = {key: -2.0 * float(np.prod(features[key])) for key in ids}
+
+    def said_about(keys: Sequence[str]) -> list[Judgment]:
+        drawn = [rng.choice(len(keys), 2, replace=False) for _ in range(1500)]
+        pairs = [(keys[a], keys[b]) for a, b in drawn]
+        chances = [1 / (1 + np.exp(worth[b] - worth[a])) for a, b in pairs]
+        return [
+            Judgment(f"person-{number % 30}", a, b, "a" if rng.random() < chance else "b")
+            for number, ((a, b), chance) in enumerate(zip(pairs, chances, strict=True))
+        ]
+
+    known = {key: responses[key] for key in ids[:160]}
+    snapshot = Snapshot(known, tuple(said_about(ids[:160])))
+    new = [each for each in said_about(ids[160:]) if worth[each.a] != worth[each.b]]
+    right = {}
+    for hidden in (0, 16):
+        model = create("bradley_terry", hidden=hidden)
+        model.fit(snapshot, features, encoder="truth", seed=0)
+        a, b = (model.items([getattr(each, side) for each in new], features) for side in ("a", "b"))
+        better = np.array([worth[each.a] > worth[each.b] for each in new])
+        right[hidden] = float(((model.margin(model.prior(), a, b)[0] > 0) == better).mean())
+        loaded = type(model).from_state(*model.state())
+        np.testing.assert_allclose(loaded.items([new[0].a], features), model.items([new[0].a], features), atol=1e-6)
+    assert right[0] < 0.7
+    assert right[16] > 0.95

@@ -11,10 +11,10 @@ import torch
 
 from attune.data import Judgment, Snapshot
 from attune.evaluate import comparisons
-from attune.rewards import pal, vectors, vpl
+from attune.rewards import pal, vpl
 from attune.rewards.base import Array, Latent, RewardModel
 from attune.rewards.fewshot import Fewshot, read, respond
-from attune.rewards.networks import softmax
+from attune.rewards.networks import mean_loss, softmax
 from attune.simulate import Simulation
 from tests.attune.conftest import small, style_features
 
@@ -143,6 +143,6 @@ def test_pal_prefers_what_is_near_and_its_losses_agree(loss: str, world: Simulat
 
 def test_a_choice_is_likelier_the_larger_its_margin() -> None:
     margin, choice, weight = np.array([2.0, -2.0]), np.array([1.0, 1.0]), np.ones(2)
-    for_it, against = (vectors.mean_loss(margin[[n]], choice[[n]], weight[[n]]) for n in (0, 1))
+    for_it, against = (mean_loss(margin[[n]], choice[[n]], weight[[n]]) for n in (0, 1))
     assert for_it == pytest.approx(np.log1p(np.exp(-2)), abs=1e-6)
     assert against == pytest.approx(np.log1p(np.exp(2)), abs=1e-6)
