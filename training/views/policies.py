@@ -16,7 +16,7 @@ from annotator.models import Annotator, JobState, Project, Role
 from attune.policies.settings import METHODS
 from attune.policies.tiny import TINY
 from training import policy_selectors as selectors
-from training.charts import Chart, policy_charts
+from training.charts import Chart, optimised_chart, policy_charts
 from training.models import ModelVersion, PolicyRun, Scope
 from training.policy_runs import (
     LEAST_PERSONAL,
@@ -155,6 +155,8 @@ def _run_context(access: Access, found: PolicyRun) -> dict[str, object]:
         "progress": selectors.policy_progress(found),
         "log": log,
         "charts": charts,
+        "diagnosis": selectors.diagnosis_of(found, log),
+        "optimised": optimised_chart(log.series),
         "continues": found.state in (JobState.CANCELLED, JobState.FAILED),
     }
 
