@@ -34,6 +34,7 @@ OWN_COMMANDS: Mapping[str, Lazy] = {
     ),
     "score": Lazy("attune.commands.score:score", "Ask a running Attune for personal rewards."),
     "fit-policy": Lazy("attune.commands.fit_policy:command", "Train a policy from a snapshot's judgments."),
+    "say": Lazy("attune.commands.say:command", "Let policies answer a prompt, beside their base model."),
     "evaluate": Lazy("attune.commands.evaluate:command", "Measure models on annotators that they were not fitted on."),
 }
 

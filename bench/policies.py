@@ -27,6 +27,7 @@ from attune.data import Judgment, Response, Snapshot
 from attune.policies.base import load_base
 from attune.policies.generate import generate
 from attune.policies.settings import PolicySettings
+from attune.policies.tiny import TINY_BETA
 from attune.policies.tiny.corpus import Topic, answer, draw_style, load_topics
 from attune.policies.trainer import Whose, fit_policy
 from attune.simulate import AXES, REASONS, REWARD_SCALE
@@ -197,7 +198,7 @@ def tell(**line: Any) -> None:
     sys.stdout.flush()
 
 
-SETTINGS = PolicySettings(epochs=EPOCHS, held_out=0.0, samples=0)
+SETTINGS = PolicySettings(epochs=EPOCHS, held_out=0.0, samples=0, options={"beta": TINY_BETA})
 
 
 def people(names: Sequence[str] = tuple(PEOPLE), seed: int = 1) -> None:
@@ -263,7 +264,7 @@ def noise(seeds: Sequence[int] = (1, 2, 3), name: str = "short and casual") -> N
         test = judged(one, world.asked, HELD_OUT_PAIRS, seed + 100, noise=False)
         snapshot = judged(one, world.judged, PAIRS, seed, flips=0.3, noise=False)
         for method in ("dpo", "rdpo", "cdpo"):
-            options = {"noise": 0.3} if method != "dpo" else {}
+            options = SETTINGS.options | ({"noise": 0.3} if method != "dpo" else {})
             policy, _, _ = train(snapshot, replace(SETTINGS, method=method, options=options, seed=seed))
             after = said_by(world, policy)
             tell(
@@ -328,6 +329,7 @@ def _trl(snapshot: Snapshot) -> float:
         num_train_epochs=EPOCHS,
         per_device_train_batch_size=SETTINGS.batch,
         learning_rate=SETTINGS.learning_rate,
+        beta=TINY_BETA,
         precompute_ref_log_probs=True,
         bf16=False,
         gradient_checkpointing=False,

@@ -155,7 +155,7 @@ def _sure(served: ServedVersion, latent: Latent, ordered: Array) -> float:
         return 1.0
     mean, variance = load(served).margin(latent, ordered[:1], ordered[1:2])
     spread = sqrt(float(variance[0]))
-    return (1 + erf(float(mean[0]) / spread / sqrt(2))) / 2 if spread > 0 else float(mean[0] > 0)
+    return (1 + erf(float(mean[0]) / spread / sqrt(2))) / 2 if spread > 0 else float(np.heaviside(mean[0], 0.5))
 
 
 def as_curl(*, url: str, slug: str, request: ScoreRequest) -> str:

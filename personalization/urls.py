@@ -7,7 +7,9 @@ from personalization.api.classifier import ClassifierView
 from personalization.api.erasures import ErasuresView, ErasureView, LineageView, RetrainView
 from personalization.api.rewards import BatchView, BestOfView, CompareView, PopulationView, RankView
 from personalization.api.score import ScoreView
-from personalization.views import erasing, playground, profile, taking_away
+from personalization.views import erasing, playground, policy_playground, profile, taking_away
+
+POLICY_PLAYGROUND = "projects/<slug:slug>/policies/playground/"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/me/", profile.me, name="me"),
@@ -36,6 +38,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/models/<int:number>/take-away/", taking_away.model_take, name="model_take"),
     path("projects/<slug:slug>/models/<int:number>/take-away/file/", taking_away.model_file, name="model_file"),
     path("api/v1/projects/<slug:slug>/classifier", ClassifierView.as_view(), name="api_classifier"),
+    path(POLICY_PLAYGROUND, policy_playground.policy_playground, name="policy_playground"),
+    path(POLICY_PLAYGROUND + "<int:pk>/", policy_playground.policy_trial, name="policy_trial"),
+    path(POLICY_PLAYGROUND + "<int:pk>/live/", policy_playground.policy_trial_live, name="policy_trial_live"),
+    path(POLICY_PLAYGROUND + "<int:pk>/stop/", policy_playground.policy_trial_stop, name="policy_trial_stop"),
     path("api/v1/score", ScoreView.as_view(), name="api_score"),
     path("api/v1/score/batch", BatchView.as_view(), name="api_score_batch"),
     path("api/v1/score/population", PopulationView.as_view(), name="api_score_population"),

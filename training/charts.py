@@ -94,7 +94,18 @@ def policy_charts(series: Mapping[str, Sequence[Point]]) -> list[tuple[str, Char
         (_("Loss"), [("loss", _("loss"), "")]),
         (_("Implicit margin"), [("margin", _("margin"), "model")]),
         (_("Log-probability"), [("chosen", _("chosen"), "model"), ("rejected", _("rejected"), "pool")]),
-        (_("Share ranked right"), [("accuracy", _("learning"), "pool"), ("held_out_accuracy", _("held out"), "model")]),
+        (
+            _("Log-probability over the base’s"),
+            [("chosen_gain", _("chosen"), "model"), ("rejected_gain", _("rejected"), "pool")],
+        ),
+        (
+            _("Share ranked right"),
+            [("learnt_accuracy", _("learnt"), "pool"), ("held_out_accuracy", _("held out"), "model")],
+        ),
+        (
+            _("Chosen response likelier"),
+            [("held_out_ideal", _("ideal"), "pool"), ("held_out_ranking", _("held out"), "model")],
+        ),
         (_("KL from the base"), [("kl", _("nats"), "model")]),
         (_("Length of responses"), [("length", _("words"), "")]),
         (_("Rationales"), [("rationale", _("loss"), "")]),
@@ -107,6 +118,25 @@ def policy_charts(series: Mapping[str, Sequence[Point]]) -> list[tuple[str, Char
             columns = {step: f"{step:g}" for step in (first, round((first + last) / 2), last)}
             found.append((title, draw(lines, columns, lambda value: f"{value:g}")))
     return found
+
+
+def optimised_chart(series: Mapping[str, Sequence[Point]]) -> Chart | None:
+    """Over-optimisation: shares ranked right over KL from the base, one point an evaluation; None with fewer than three.
+
+    What is optimised (the learnt pairs) goes on rising where what is meant (pairs kept aside) has begun to fall
+    (Gao et al. 2023; Rafailov et al. 2024).
+    """
+    kl = dict(series.get("kl", ()))
+    both = [
+        [(kl[step], 100 * value) for step, value in series.get(name, ()) if step in kl]
+        for name in ("learnt_accuracy", "held_out_accuracy")
+    ]
+    if min(map(len, both)) < 3:
+        return None
+    lines = [Line(_("learnt"), "pool", sorted(both[0])), Line(_("held out"), "model", sorted(both[1]))]
+    furthest = max(kl.values())
+    columns = {at: f"{at:.3g}" for at in (min(kl.values()), furthest)}
+    return draw(lines, columns, lambda value: f"{value:g} %")
 
 
 def draw(lines: Sequence[Line], columns: Mapping[float, str], label: Callable[[float], str]) -> Chart:

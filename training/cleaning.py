@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from training import store
 from training.errors import StoreError
-from training.models import ModelVersion, PolicyVersion, Snapshot
+from training.models import ModelVersion, PolicyTrial, PolicyVersion, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +17,7 @@ ROWS = {"snapshots": Snapshot.objects, "models": ModelVersion.objects, "policies
 """Whose ``path`` names the folders under a prefix."""
 KEPT = timedelta(days=1)
 """Longer than any run: what it has stored and not yet registered is younger."""
+TRIALS_KEPT = timedelta(days=30)
 
 
 def remove_unreferenced(now: datetime | None = None) -> int:
@@ -33,3 +34,8 @@ def remove_unreferenced(now: datetime | None = None) -> int:
     if removed:
         log.info("removed %s folders that no row named", removed)
     return removed
+
+
+def remove_old_trials(now: datetime | None = None) -> None:
+    """Forget what policies answered in playgrounds longer ago than ``TRIALS_KEPT``."""
+    PolicyTrial.objects.filter(created_at__lt=(now or timezone.now()) - TRIALS_KEPT).delete()

@@ -24,6 +24,7 @@ from training.errors import TrainingError
 from training.execution import BEATS_PER_LEASE, check_nobody_left, explain, freeze
 from training.models import ModelVersion, PolicyEvent, PolicyRun, PolicyVersion, Scope
 from training.policy_process import policy_process
+from training.policy_rewards import explicit_accuracy
 from training.policy_runs import note_policy
 from training.reporting import Reporter, Watch
 from training.serving import load_model, served
@@ -76,6 +77,7 @@ def _carry_out(run: PolicyRun, report: Reporter, beat: jobs.Beat) -> None:
             if line is not None and "step" in line:
                 report(line)
         outcome = process.outcome()
+    outcome["metrics"] |= explicit_accuracy(run, snapshot, plan["whose"]["annotators"])
     report.phase("storing")
     path = f"policies/{run.project_id}/{outcome['digest']}"
     store.put_folder(folder / "out", path)

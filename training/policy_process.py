@@ -1,4 +1,4 @@
-"""The process that trains a policy: started, read line by line, stopped with a checkpoint, killed if it must be."""
+"""The processes that train policies or let them answer: started, read line by line, stopped, killed if they must be."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ POLL_SECONDS = 0.5
 GRACE_SECONDS = 60.0
 """How long a checkpoint may take after SIGTERM."""
 MODULE = "attune.commands.fit_policy"
+SPEAKER = "attune.commands.say"
 LAST_WORDS = 2_000
 
 
 class PolicyProcess:
-    """A running ``attune fit-policy``. ``lines`` yields its progress until it ends; ``outcome`` says how."""
+    """A running ``attune fit-policy`` or ``attune say``. ``lines`` yields its progress until it ends; ``outcome`` says how.
 
-    def __init__(self, command: Sequence[str], progress: Path, log: Path) -> None:
-        self.progress, self.log = progress, log
+    ``crowded`` is what to change where there was too little memory.
+    """
+
+    def __init__(self, command: Sequence[str], progress: Path, log: Path, crowded: str) -> None:
+        self.progress, self.log, self.crowded = progress, log, crowded
         self.last: dict[str, Any] = {}
         with log.open("ab") as out:
             self.process = subprocess.Popen(
@@ -58,9 +62,9 @@ class PolicyProcess:
                 time.sleep(POLL_SECONDS)
 
     def outcome(self) -> dict[str, Any]:
-        """The result's line. Raises ``TrainingError`` with the reason where there is none."""
+        """The last line, once it ended well. Raises ``TrainingError`` with the reason where it did not."""
         code = self.process.wait()
-        if code == 0 and "digest" in self.last:
+        if code == 0 and ("digest" in self.last or "done" in self.last):
             return self.last
         if "error" in self.last:
             raise TrainingError(str(self.last["error"]))
@@ -68,10 +72,9 @@ class PolicyProcess:
             raise TrainingError(f"{self.last['stopped']} Nobody asked for it here; continue the run when you like.")
         if code == -signal.SIGKILL:
             raise TrainingError(
-                "The training was killed by the system, most likely because the machine ran out of memory. Choose a"
-                " smaller batch, a shorter max_length or a smaller base model, and continue the run."
+                f"It was killed by the system, most likely because the machine ran out of memory. {self.crowded}"
             )
-        raise TrainingError(f"The training ended with code {code}. Its last words: {self._last_words()}")
+        raise TrainingError(f"It ended with code {code}. Its last words: {self._last_words()}")
 
     def stop(self) -> None:
         """SIGTERM, so that it writes a checkpoint; SIGKILL to the whole group where that takes too long."""
@@ -99,19 +102,31 @@ def policy_process(folder: Path, snapshot: Path, plan: Mapping[str, Any]) -> Ite
     """Start the training in ``folder``, which keeps its checkpoints; on the way out it is stopped in any case."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / "out", ignore_errors=True)
+    options = {"--snapshot": snapshot, "--out": folder / "out", "--work": folder / "work"}
+    crowded = "Choose a smaller batch, a shorter max_length or a smaller base model, and continue the run."
+    with _process(folder, launcher(*processes()), options, plan, crowded) as process:
+        yield process
+
+
+@contextmanager
+def speaking_process(folder: Path, plan: Mapping[str, Any]) -> Iterator[PolicyProcess]:
+    """Let policies answer as ``plan`` says; ``folder`` holds what passes between the processes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    crowded = "Let fewer tokens be written, or try policies of a smaller base model."
+    with _process(folder, [sys.executable, "-m", SPEAKER], {}, plan, crowded) as process:
+        yield process
+
+
+@contextmanager
+def _process(
+    folder: Path, head: Sequence[str], options: Mapping[str, Path], plan: Mapping[str, Any], crowded: str
+) -> Iterator[PolicyProcess]:
     (folder / "plan.json").write_text(json.dumps(plan))
     progress = folder / "progress.jsonl"
     progress.write_bytes(b"")
-    options = {
-        "--snapshot": snapshot,
-        "--out": folder / "out",
-        "--work": folder / "work",
-        "--plan": folder / "plan.json",
-        "--progress": progress,
-        "--parent": os.getpid(),
-    }
-    command = [*launcher(*processes()), *(str(part) for pair in options.items() for part in pair)]
-    process = PolicyProcess(command, progress, folder / "log.txt")
+    told = {**options, "--plan": folder / "plan.json", "--progress": progress, "--parent": os.getpid()}
+    command = [*head, *(str(part) for pair in told.items() for part in pair)]
+    process = PolicyProcess(command, progress, folder / "log.txt", crowded)
     try:
         yield process
     finally:

@@ -13,7 +13,10 @@ from training.models import PolicyRun, PolicyVersion, Scope
 from training.selectors import Progress, Step
 
 PHASES = ("freezing", "training", "storing")
-FIGURES = ("loss", "margin", "accuracy", "chosen", "rejected", "kl", "length", "held_out_accuracy", "rationale")
+FIGURES = (
+    *("loss", "margin", "accuracy", "chosen", "rejected", "chosen_gain", "rejected_gain", "kl", "length", "rationale"),
+    *("held_out_accuracy", "held_out_margin", "held_out_ranking", "held_out_ideal", "learnt_accuracy", "entanglement"),
+)
 
 
 def policies_of(project: Project) -> QuerySet[PolicyVersion]:
@@ -98,3 +101,53 @@ def policy_log(run: PolicyRun) -> PolicyLog:
                 found[name][step] = float(data[name])
     series = {name: [(float(step), value) for step, value in sorted(by.items())] for name, by in found.items() if by}
     return PolicyLog(series, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What a run found out about itself; None where it was not measured. Shares are of 1.
+
+    The implicit reward is the policy's own, the explicit one a Bradley–Terry model of the same judgments. ``ranking`` is the
+    share of held-out pairs whose chosen response the policy makes likelier, ``ranking_before`` before the first step, and
+    ``ideal`` at the loss's optimum. ``entanglement`` above 1: a step that lowers rejected responses lowers chosen ones too.
+    """
+
+    implicit_learnt: float | None
+    implicit_held_out: float | None
+    explicit_learnt: float | None
+    explicit_held_out: float | None
+    ranking_before: float | None
+    ranking: float | None
+    ideal: float | None
+    entanglement: float | None
+    chosen_gain: float | None
+    rejected_gain: float | None
+
+    @property
+    def entangled(self) -> bool:
+        return self.entanglement is not None and self.entanglement > 1
+
+    @property
+    def both_fell(self) -> bool:
+        """Whether the chosen responses became less likely together with the rejected ones."""
+        return None not in (self.chosen_gain, self.rejected_gain) and max(self.chosen_gain, self.rejected_gain) < 0  # type: ignore[type-var,operator]
+
+
+def diagnosis_of(run: PolicyRun, log: PolicyLog) -> Diagnosis | None:
+    """From the run's metrics and log; None before its end, or where nothing was kept aside."""
+    found = run.metrics
+    if "held_out_ranking" not in found:
+        return None
+    ranking = log.series.get("held_out_ranking", [])
+    return Diagnosis(
+        implicit_learnt=found.get("learnt_accuracy"),
+        implicit_held_out=found.get("held_out_accuracy"),
+        explicit_learnt=found.get("explicit_learnt"),
+        explicit_held_out=found.get("explicit_held_out"),
+        ranking_before=ranking[0][1] if ranking and ranking[0][0] == 0 else None,
+        ranking=found["held_out_ranking"],
+        ideal=found.get("held_out_ideal"),
+        entanglement=found.get("entanglement"),
+        chosen_gain=found.get("held_out_chosen_gain"),
+        rejected_gain=found.get("held_out_rejected_gain"),
+    )

@@ -12,8 +12,9 @@ from kombu.exceptions import OperationalError
 from annotator.errors import AnnotatorError
 from annotator.models import JobState, Project
 from annotator.services import jobs
-from training.models import ModelVersion, PolicyRun, Run
+from training.models import ModelVersion, PolicyRun, PolicyTrial, Run
 from training.policy_runs import queue_policy_run
+from training.policy_trials import queue_trial
 from training.runs import ACTIVE, DECIDED, queue_run, start_run
 from training.snapshots import usable_judgments
 
@@ -29,6 +30,7 @@ def sweep_runs() -> None:
     """One round. Each part stands alone: a broker that is away does not keep rows from being written."""
     jobs.requeue_expired(model=Run)
     jobs.requeue_expired(model=PolicyRun)
+    jobs.requeue_expired(model=PolicyTrial)
     start_first_models()
     start_refits()
     send_waiting()
@@ -38,7 +40,8 @@ def send_waiting() -> None:
     """Send the messages of runs that have none: it was lost, or there was no broker, or their worker fell silent."""
     now = timezone.now()
     unsent = Q(queued_at=None) | Q(queued_at__lt=now - RESEND_AFTER) | Q(started_at__gt=F("queued_at"))
-    for rows, send in ((Run.objects, queue_run), (PolicyRun.objects, queue_policy_run)):
+    queues = ((Run.objects, queue_run), (PolicyRun.objects, queue_policy_run), (PolicyTrial.objects, queue_trial))
+    for rows, send in queues:
         for run_id in rows.filter(unsent, state=JobState.WAITING).order_by("pk").values_list("pk", flat=True):
             try:
                 send(run_id)

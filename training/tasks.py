@@ -7,6 +7,7 @@ from celery import shared_task
 RUN_HOURS = 6
 POLICY_HOURS = 11
 """Less than the broker's visibility timeout, after which it would hand the message out again."""
+TRIAL_SECONDS = 600
 
 
 @shared_task(
@@ -34,12 +35,23 @@ def fit_policy(run_id: int) -> None:
     execute_policy_run(run_id)
 
 
+@shared_task(
+    name="training.tasks.try_policies", soft_time_limit=TRIAL_SECONDS, time_limit=TRIAL_SECONDS + 60, expires=3_600
+)
+def try_policies(trial_id: int) -> None:
+    """Let policies answer one prompt. Harmless where it is over or in another worker's hands."""
+    from training.policy_speaking import execute_trial
+
+    execute_trial(trial_id)
+
+
 @shared_task(name="training.tasks.clean", expires=3_600)
 def clean() -> None:
-    """Remove stored files that no row names."""
-    from training.cleaning import remove_unreferenced
+    """Remove stored files that no row names, and what policies answered long ago."""
+    from training.cleaning import remove_old_trials, remove_unreferenced
 
     remove_unreferenced()
+    remove_old_trials()
 
 
 @shared_task(name="training.tasks.sweep", expires=30)

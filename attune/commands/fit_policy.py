@@ -7,26 +7,19 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any, TextIO
+from typing import Any
 
 import click
 import orjson
 
+from attune.commands.child import REFUSED, STOPPED, Lines, asked_to_stop, sink
 from attune.data import read_judgments, read_snapshot
 from attune.errors import AttuneError, Cancelled
 from attune.policies.settings import PolicySettings
-
-STOPPED = 3
-"""The exit code after a stop that was asked for; the checkpoint is kept."""
-REFUSED = 2
-"""The exit code for a reason that is fit to show; it is the last line of progress, under ``error``."""
 
 
 @click.command(name="fit-policy")
@@ -54,11 +47,11 @@ def command(
 ) -> None:
     """Train a policy and store it as a new folder. SIGTERM or Ctrl-C: a checkpoint is written, then it ends."""
     planned: dict[str, Any] = orjson.loads(plan.read_bytes()) if plan else {}
-    with _sink(progress) as lines:
+    with sink(progress) as lines:
         folder = work or out.with_name(f"{out.name}.work")
         try:
             with _alone_in(folder):
-                _fit(snapshot, out, folder, planned, changes, annotators, lines, _asked_to_stop(parent))
+                _fit(snapshot, out, folder, planned, changes, annotators, lines, asked_to_stop(parent))
         except Cancelled as stopped:
             lines({"stopped": str(stopped)})
             sys.exit(STOPPED)
@@ -75,8 +68,8 @@ def _fit(
     planned: Mapping[str, Any],
     changes: tuple[str, ...],
     annotators: tuple[str, ...],
-    lines: _Lines,
-    asked_to_stop: Callable[[], bool],
+    lines: Lines,
+    stop: Callable[[], bool],
 ) -> None:
     settings = PolicySettings.from_mapping(dict(planned.get("settings", {})) | dict(map(_change, changes)))
     judgments = read_snapshot(snapshot) if snapshot.is_dir() else read_judgments(snapshot)
@@ -95,7 +88,7 @@ def _fit(
         whose=Whose(**whose),
         about=planned.get("about"),
         tell=lines,
-        asked_to_stop=asked_to_stop,
+        asked_to_stop=stop,
     )
     if report.digest:
         lines({"digest": report.digest, "metrics": dict(report.metrics), "notes": list(report.notes)})
@@ -121,47 +114,6 @@ def _alone_in(work: Path) -> Iterator[None]:
     with (work / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _asked_to_stop(parent: int | None) -> Callable[[], bool]:
-    """By SIGTERM, by Ctrl-C, or because the worker that watched over it is gone."""
-    asked = threading.Event()
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        asked.set()
-
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, ask)
-    return lambda: asked.is_set() or (parent is not None and _gone(parent))
-
-
-def _gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
-
-
-class _Lines:
-    """Writes one JSON line at a time, whole or not at all."""
-
-    def __init__(self, file: TextIO) -> None:
-        self.file = file
-
-    def __call__(self, line: Mapping[str, object]) -> None:
-        self.file.write(orjson.dumps(dict(line)).decode() + "\n")
-        self.file.flush()
-
-
-@contextmanager
-def _sink(path: Path | None) -> Iterator[_Lines]:
-    """Where progress goes."""
-    if path is None:
-        yield _Lines(sys.stderr)
-        return
-    with path.open("a") as file:
-        yield _Lines(file)
 
 
 if __name__ == "__main__":

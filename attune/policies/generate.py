@@ -38,10 +38,11 @@ def generate(
     max_new_tokens: int = 256,
     batch: int = 16,
     seed: int = 0,
+    streamer: Any = None,
 ) -> list[list[Sample]]:
     """For each conversation ``count`` responses at each temperature; 0 is greedy. The same seed gives the same texts.
 
-    Raises ``BadData`` for a count, temperature or cap out of range.
+    ``streamer`` is one of transformers', for batches of one. Raises ``BadData`` for a count, temperature or cap out of range.
     """
     if count < 1 or max_new_tokens < 1 or batch < 1 or any(each < 0 for each in temperatures) or not temperatures:
         raise BadData("count, max_new_tokens and batch must be at least 1, temperatures at least 0 and one at least")
@@ -53,7 +54,8 @@ def generate(
             jobs = [place for place in range(len(prompts)) for _ in range(count)]
             for start in range(0, len(jobs), batch):
                 places = jobs[start : start + batch]
-                samples = _batch(model, tokenizer, [prompts[each] for each in places], temperature, max_new_tokens)
+                batch_prompts = [prompts[each] for each in places]
+                samples = _batch(model, tokenizer, batch_prompts, temperature, max_new_tokens, streamer)
                 for place, sample in zip(places, samples, strict=True):
                     found[place].append(sample)
     return found
@@ -77,7 +79,9 @@ def response_log_probs(model: Any, tokenizer: Any, prompts: Sequence[list[int]],
         return log_probs(model, batch)
 
 
-def _batch(model: Any, tokenizer: Any, prompts: Sequence[list[int]], temperature: float, cap: int) -> list[Sample]:
+def _batch(
+    model: Any, tokenizer: Any, prompts: Sequence[list[int]], temperature: float, cap: int, streamer: Any
+) -> list[Sample]:
     width = max(map(len, prompts))
     ids = torch.tensor([[tokenizer.pad_token_id] * (width - len(each)) + each for each in prompts])
     mask = torch.tensor([[0] * (width - len(each)) + [1] * len(each) for each in prompts])
@@ -89,6 +93,7 @@ def _batch(model: Any, tokenizer: Any, prompts: Sequence[list[int]], temperature
             max_new_tokens=cap,
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=tokenizer.eos_token_id,
+            streamer=streamer,
             **({"do_sample": False} | options),
         )
     return [_sample(tokenizer, row, temperature) for row in out[:, width:].tolist()]
@@ -98,8 +103,13 @@ def _sample(tokenizer: Any, row: list[int], temperature: float) -> Sample:
     end = tokenizer.eos_token_id
     finished = end in row
     kept = row[: row.index(end) + 1] if finished else row
-    text = tokenizer.decode(kept, skip_special_tokens=True).replace("\x00", "\ufffd").strip()  # no database takes NUL
-    return Sample(text, temperature, finished, tuple(kept))
+    return Sample(text_of(tokenizer, kept), temperature, finished, tuple(kept))
+
+
+def text_of(tokenizer: Any, tokens: Sequence[int]) -> str:
+    """A response's text; NUL, which no database takes, becomes U+FFFD."""
+    text: str = tokenizer.decode(list(tokens), skip_special_tokens=True)
+    return text.replace("\x00", "\ufffd").strip()
 
 
 @contextmanager

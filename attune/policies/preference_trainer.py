@@ -20,6 +20,7 @@ from attune.policies.settings import PolicySettings
 COMPLETE = "complete"
 """A file that is written into a checkpoint last: without it the checkpoint is half of one."""
 STATE_FILE = "attune.json"
+ENTANGLED_ROWS = 8
 
 Figures = dict[str, float]
 
@@ -40,6 +41,7 @@ class PreferenceTrainer(Trainer):
         self.settings, self.method, self.options = settings, method, options
         self.group_weights = torch.ones(groups)
         self.figures: Figures = {}
+        self.learnt_sample: Sequence[Row] = ()
         super().__init__(data_collator=lambda rows: collate(rows, tokenizer.pad_token_id), **rest)
         self.model_accepts_loss_kwargs = False  # our loss is a mean over pairs; accumulation must divide it
 
@@ -93,16 +95,29 @@ class PreferenceTrainer(Trainer):
         return RandomSampler(rows, generator=generator)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Implicit-reward accuracy and margin on the held-out rows; nothing where none was kept aside."""
+        """The figures of ``diagnosed``; nothing where no row was kept aside."""
+        found = self.diagnosed()
+        if found:
+            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
+        return found
+
+    def diagnosed(self) -> Figures:
+        """``held_out`` of the rows kept aside, the accuracy on a sample of the learnt ones, and how entangled gradients are."""
         rows: Any = self.eval_dataset
         if not rows:
             return {}
         found = {f"held_out_{name}": value for name, value in self.held_out(rows).items()}
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
-        return found
+        if self.learnt_sample:
+            found["learnt_accuracy"] = self.held_out(self.learnt_sample)["accuracy"]
+        model = self.accelerator.unwrap_model(self.model)
+        batch = next(batched(rows[:ENTANGLED_ROWS], ENTANGLED_ROWS, self))
+        return found | {"entanglement": entanglement(model, batch)}
 
     def held_out(self, rows: Sequence[Row]) -> Figures:
-        """Accuracy, mean margin and mean loss, each once over all rows."""
+        """Each once over all rows: accuracy, margin and loss of the implicit reward; how far both log-probabilities moved
+        (``chosen_gain``, ``rejected_gain``); ``ranking``, the share where the chosen response is likelier; and with a reference
+        ``ideal``, what that share would be at the loss's optimum.
+        """
         model = self.accelerator.unwrap_model(self.model)
         was_training = model.training
         model.eval()
@@ -110,17 +125,56 @@ class PreferenceTrainer(Trainer):
         with torch.no_grad():
             for batch in batched(rows, self.args.per_device_train_batch_size, self):
                 pairs = pairs_of(batch, log_probs(model, batch))
-                parts.append(torch.stack([self.margin(pairs), self.method.loss(pairs, self.options)]).cpu())
+                each = {
+                    "accuracy": _right(self.margin(pairs)),
+                    "margin": self.margin(pairs),
+                    "loss": self.method.loss(pairs, self.options),
+                    "ranking": _right(pairs.chosen - pairs.rejected),
+                }
+                if self.method.reference:
+                    each |= {
+                        "chosen_gain": pairs.gain,
+                        "rejected_gain": pairs.drop,
+                        "ideal": ideal(pairs, self.options),
+                    }
+                names = list(each)
+                parts.append(torch.stack([each[name].float() for name in names]).cpu())
         model.train(was_training)
-        margin, loss = torch.cat(parts, 1)
-        right = (margin > 0).float() + 0.5 * (margin == 0).float()
-        return {"accuracy": right.mean().item(), "margin": margin.mean().item(), "loss": loss.mean().item()}
+        return dict(zip(names, torch.cat(parts, 1).mean(1).tolist(), strict=True))
 
     def margin(self, pairs: Pairs) -> Tensor:
         """The method's implicit reward of chosen over rejected, (B,): βΔ, or per token without a reference."""
         if self.method.reference:
             return self.options.beta * pairs.delta
         return self.options.beta * (pairs.chosen / pairs.chosen_length - pairs.rejected / pairs.rejected_length)
+
+
+def ideal(pairs: Pairs, options: Options) -> Tensor:
+    """Whether the optimum of DPO's loss makes the chosen response the likelier one, (B,) of 0, ½ and 1.
+
+    There π(c)/π(r) = π_ref(c)/π_ref(r) · (α/(1−α))^(1/β), α the share of people who prefer c (Chen et al. 2024, *Preference
+    learning algorithms do not learn preference rankings*, theorem 3.1). α is the judgment's target, at most 1 − ``noise``.
+    """
+    share = pairs.target.clamp(max=1 - options.noise)
+    return _right(pairs.ref_chosen - pairs.ref_rejected + torch.logit(share) / options.beta)
+
+
+def entanglement(model: Any, batch: Mapping[str, Tensor]) -> float:
+    """⟨∇log π(c), ∇log π(r)⟩ / ‖∇log π(c)‖² of a batch's means: above 1 a step that lowers r lowers c too.
+
+    Yuan et al. 2025, *A common pitfall of margin-based language model alignment: gradient entanglement*.
+    """
+    weights = [each for each in model.parameters() if each.requires_grad]
+    chosen, rejected = log_probs(model, batch).chunk(2)
+    up = torch.autograd.grad(chosen.mean(), weights, retain_graph=True, allow_unused=True)
+    down = torch.autograd.grad(rejected.mean(), weights, allow_unused=True)
+    both = [(a.float(), b.float()) for a, b in zip(up, down, strict=True) if a is not None and b is not None]
+    inner, norm = sum((a * b).sum().item() for a, b in both), sum((a * a).sum().item() for a, _ in both)
+    return inner / norm if norm else 0.0
+
+
+def _right(margin: Tensor) -> Tensor:
+    return (margin > 0).float() + 0.5 * (margin == 0).float()
 
 
 def batched(rows: Sequence[Row], size: int, trainer: Trainer) -> Iterator[dict[str, Any]]:

@@ -24,20 +24,24 @@ class Looker:
         self.first: list[Sample] = []
         self.last: list[Sample] = []
 
-    def before(self) -> None:
+    def before(self) -> dict[str, float]:
         """What the policy says before its first step."""
-        self.first = self._say()
+        self.first = self._say() if self.prompts else []
+        return self._figures(self.first)
 
     def __call__(self) -> dict[str, float]:
-        if not self.prompts:
+        self.last = self._say() if self.prompts else []
+        return self._figures(self.last)
+
+    def _figures(self, said: Sequence[Sample]) -> dict[str, float]:
+        if not said:
             return {}
-        self.last = self._say()
-        figures = {"length": fmean(len(each.text.split()) for each in self.last)}
+        figures = {"length": fmean(len(each.text.split()) for each in said)}
         if hasattr(self.model, "disable_adapter"):
             prompts = [prompt_tokens(self.tokenizer, each) for each in self.prompts]
-            policy = response_log_probs(self.model, self.tokenizer, prompts, self.last)
+            policy = response_log_probs(self.model, self.tokenizer, prompts, said)
             with self.model.disable_adapter():
-                base = response_log_probs(self.model, self.tokenizer, prompts, self.last)
+                base = response_log_probs(self.model, self.tokenizer, prompts, said)
             figures["kl"] = (policy - base).mean().item()
         return figures
 

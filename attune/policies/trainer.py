@@ -33,6 +33,9 @@ from attune.policies.sampling import Looker
 from attune.policies.saving import ADAPTER_WEIGHTS, check_base, extrapolate, save_policy
 from attune.policies.settings import PolicySettings
 
+LEARNT_SAMPLE = 32
+"""At least so many of the learnt rows are looked at beside those kept aside."""
+
 Tell = Callable[[Mapping[str, float | int | str]], None]
 
 
@@ -122,7 +125,9 @@ class _Fit:
         )
         trainer = self._trainer(base, model, train, held_out, conduct)
         _fill_reference(trainer, [*train, *held_out])
-        look.before()
+        start = look.before()
+        if trainer.is_world_process_zero() and last_checkpoint(self.work) is None:
+            self.tell({"step": 0, "steps": 0, **trainer.diagnosed(), **start})
         self._train(trainer, conduct)
         metrics = self._finish(trainer, held_out, look)
         digest = ""
@@ -191,6 +196,8 @@ class _Fit:
             eval_dataset=held_out or None,
             callbacks=[conduct],
         )
+        sample = min(len(train), max(LEARNT_SAMPLE, len(held_out)))
+        trainer.learnt_sample = random.Random(self.settings.seed).sample(train, sample)  # noqa: S311 (no secret)
         conduct.trainer = trainer
         return trainer
 
@@ -207,8 +214,7 @@ class _Fit:
             _load_weights(model, self.work / "best")
         if self.settings.momentum and self.whose.start_from:
             extrapolate(self.whose.start_from, model, self.settings.momentum)
-        figures = trainer.held_out(held_out) if held_out else {}
-        metrics = {f"held_out_{name}": value for name, value in figures.items()}
+        metrics = trainer.diagnosed()
         metrics |= look() | look.lengths()
         return metrics | {
             "train_loss": float(trainer.figures.get("loss", 0.0)),

@@ -209,6 +209,7 @@ def test_the_owner_starts_watches_stops_and_continues(people: ThreePeople) -> No
     run = PolicyRun.objects.get()
     assert sent["Location"] == address("policy_run", people.project, run.number)
     assert run.settings["method"] == "rdpo"
+    assert run.settings["options"] == {"beta": 0.5}
     assert "hx-get" in client.get(address("policy_run", people.project, 1)).content.decode()
     assert client.get(address("policy_run_live", people.project, 1)).status_code == 200
     client.post(address("policy_run_cancel", people.project, 1))

@@ -14,9 +14,9 @@ from annotator.access import Access, project_for
 from annotator.errors import AnnotatorError, Invalid
 from annotator.models import Annotator, JobState, Project, Role
 from attune.policies.settings import METHODS
-from attune.policies.tiny import TINY
+from attune.policies.tiny import TINY, TINY_BETA
 from training import policy_selectors as selectors
-from training.charts import Chart, policy_charts
+from training.charts import Chart, optimised_chart, policy_charts
 from training.models import ModelVersion, PolicyRun, Scope
 from training.policy_runs import (
     LEAST_PERSONAL,
@@ -28,6 +28,9 @@ from training.policy_runs import (
 from training.runs import ACTIVE
 from training.views.people import person
 from training.views.run import STOP_POLLING
+
+SIGMOID_METHODS = frozenset({"dpo", "cdpo", "rdpo", "soft", "degree", "vpo"})
+"""Those of σ(βΔ), for which the tiny model has a β of its own."""
 
 
 @require_GET
@@ -155,6 +158,8 @@ def _run_context(access: Access, found: PolicyRun) -> dict[str, object]:
         "progress": selectors.policy_progress(found),
         "log": log,
         "charts": charts,
+        "diagnosis": selectors.diagnosis_of(found, log),
+        "optimised": optimised_chart(log.series),
         "continues": found.state in (JobState.CANCELLED, JobState.FAILED),
     }
 
@@ -172,6 +177,8 @@ def _asked(request: HttpRequest, project: Project) -> dict[str, object]:
         "maxmin": 0.5 if request.POST.get("maxmin") == "on" else 0.0,
         "epochs": _number(request, "epochs", 3),
     }
+    if base == TINY and chosen["method"] in SIGMOID_METHODS:
+        chosen["options"] = {"beta": TINY_BETA}
     asked: dict[str, object] = {"scope": whose, "chosen": chosen, "groups": _number(request, "groups", 3)}
     if whose == Scope.PROTOTYPE:
         asked["prototype"] = _whole(which, "whose")

@@ -78,7 +78,7 @@ def test_stopped_at_a_step_and_taken_up_again_ends_at_the_same_loss(
             out=tmp_path / "b",
             work=tmp_path / "wb",
             tell=lambda line: parts.append(dict(line)),
-            asked_to_stop=lambda: len(parts) >= 4,
+            asked_to_stop=lambda: len(parts) >= 5,  # the first line is from before the first step
         )
     assert not (tmp_path / "b").exists()
     fit_policy(judged, settings, out=tmp_path / "b", work=tmp_path / "wb", tell=lambda line: parts.append(dict(line)))

@@ -1,0 +1,100 @@
+"""`attune say`: let policies answer a prompt. What a worker supervises for the playground, and what can run alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from attune.commands.child import REFUSED, STOPPED, asked_to_stop, sink
+from attune.errors import AttuneError, Cancelled
+from attune.policies.tiny import TINY
+
+
+@click.command(name="say")
+@click.argument("prompt", default="")
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A policy's folder; may be repeated. The base model answers too.",
+)
+@click.option("--temperature", default=1.0, show_default=True, help="0 always takes the likeliest token.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--most-tokens", default=256, show_default=True, help="Where a response is cut off.")
+@click.option("--plan", type=click.Path(exists=True, path_type=Path), help="JSON with conversation, voices and manner.")
+@click.option("--progress", type=click.Path(path_type=Path), help="Append JSON lines here, and print nothing.")
+@click.option("--parent", type=int, help="Stop once this process is gone.")
+def command(
+    prompt: str,
+    policies: tuple[Path, ...],
+    temperature: float,
+    seed: int,
+    most_tokens: int,
+    plan: Path | None,
+    progress: Path | None,
+    parent: int | None,
+) -> None:
+    """Print what each policy answers to PROMPT, the base model's answer first."""
+    from attune.policies.speaking import Manner, Voice, speak
+
+    if plan:
+        asked: dict[str, Any] = orjson.loads(plan.read_bytes())
+        conversation = asked["conversation"]
+        folders = [each | {"policy": Path(each["policy"]) if each["policy"] else None} for each in asked["voices"]]
+        voices, manner = [Voice(**each) for each in folders], Manner(**asked["manner"])
+    else:
+        if not prompt.strip():
+            raise click.UsageError("PROMPT is empty; expected a question.")
+        conversation = [{"role": "user", "content": prompt}]
+        voices, manner = _voices(policies), Manner(temperature, seed, most_tokens)
+    with sink(progress) as lines:
+        try:
+            speak(
+                voices,
+                conversation,
+                manner,
+                tell=lines if progress else _print,
+                asked_to_stop=asked_to_stop(parent),
+            )
+        except Cancelled as stopped:
+            lines({"stopped": str(stopped)})
+            sys.exit(STOPPED)
+        except AttuneError as error:
+            lines({"error": str(error)})
+            sys.exit(REFUSED)
+        if progress:
+            lines({"done": True})
+
+
+def _voices(policies: tuple[Path, ...]) -> list[Any]:
+    """The policies with the base models that they are of."""
+    from attune.policies.saving import describe
+    from attune.policies.speaking import Voice
+
+    found = []
+    for folder in policies:
+        described = describe(folder)
+        base, template = described["base"], described["settings"]["chat_template"]
+        found.append(Voice(folder.name, base["name"], base["revision"], template, folder))
+    grounds = dict.fromkeys(each.ground for each in found) or {(TINY, "", ""): None}
+    return [*(Voice(name, name, revision, template) for name, revision, template in grounds), *found]
+
+
+def _print(line: Any) -> None:
+    """A whole answer or the reason why there is none; growing texts are passed over."""
+    if "error" in line:
+        click.echo(f"— {line['key']}: {line['error']}\n", err=True)
+    elif "finished" in line:
+        cut = "" if line["finished"] else " (cut off)"
+        click.echo(f"— {line['key']}, {line['tokens']} tokens{cut}:\n{line['text']}\n")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    command()

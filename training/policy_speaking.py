@@ -1,0 +1,89 @@
+"""Carrying a trial out: a process of its own loads the models and answers, this one writes down what it says."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from annotator.services import jobs
+from attune.policies.examples import conversation_of
+from training import store
+from training.errors import StoreError
+from training.execution import BEATS_PER_LEASE, explain
+from training.models import PolicyReply, PolicyTrial
+from training.policy_process import speaking_process
+from training.policy_trials import replies_of
+
+log = logging.getLogger(__name__)
+
+
+def execute_trial(trial_id: int, *, lease: timedelta = jobs.LEASE) -> PolicyTrial | None:
+    """Let the trial's policies answer. None where it is over or another worker's.
+
+    Every end is on the row; a policy that cannot answer says so on its reply and does not keep the others from it.
+    """
+    trial = jobs.claim(model=PolicyTrial, job_id=trial_id, lease=lease)
+    if trial is None:
+        return None
+    try:
+        with jobs.beating(job=trial, every=lease.total_seconds() / BEATS_PER_LEASE, lease=lease) as beat:
+            _carry_out(trial, beat)
+        jobs.finish(job=trial)
+    except jobs.Cancelled:
+        jobs.mark_cancelled(job=trial)
+    except jobs.ClaimLost:
+        log.warning("%s of %s is another worker's by now", trial, trial.project)
+    except Exception as error:  # the boundary of a job: whatever it was, the row must say so
+        log.exception("%s of %s failed", trial, trial.project)
+        jobs.fail(job=trial, error=explain(error))
+    trial.refresh_from_db()
+    return trial
+
+
+def _carry_out(trial: PolicyTrial, beat: jobs.Beat) -> None:
+    replies = {str(reply.pk): reply for reply in replies_of(trial)}
+    trial.replies.update(text="", begun=False, over=False, error="")  # an attempt that died may have left half a text
+    with store.work_folder() as work, speaking_process(work, _plan(trial, list(replies.values()))) as process:
+        for line in process.lines():
+            if line is not None and "key" in line:
+                _write(replies[line["key"]], line)
+                jobs.heartbeat(job=trial)  # a text is told a few times a second, so that a stop is seen at once
+            beat.check()
+        process.outcome()
+
+
+def _write(reply: PolicyReply, line: dict[str, Any]) -> None:
+    """What a line says of a reply."""
+    reply.begun = True
+    if "error" in line:
+        reply.error, reply.over = line["error"], True
+    else:
+        reply.text = line["text"]
+    if "finished" in line:
+        reply.cut_off, reply.over = not line["finished"], True
+        reply.tokens, reply.seconds = line["tokens"], line["seconds"]
+    reply.save(update_fields=["begun", "over", "text", "error", "cut_off", "tokens", "seconds"])
+
+
+def _plan(trial: PolicyTrial, replies: list[PolicyReply]) -> dict[str, Any]:
+    """What the process is told."""
+    voices = [voice for voice in map(_voice, replies) if voice]
+    manner = {"temperature": trial.temperature, "seed": trial.seed, "most_tokens": trial.most_tokens}
+    return {"conversation": conversation_of(trial.prompt), "voices": voices, "manner": manner}
+
+
+def _voice(reply: PolicyReply) -> dict[str, Any] | None:
+    """Who answers; None where the policy's files are not to be had, which its reply then says."""
+    try:
+        folder = str(store.fetch_folder(reply.version.path)) if reply.version else None
+    except StoreError as error:
+        _write(reply, {"error": str(error)})
+        return None
+    return {
+        "key": str(reply.pk),
+        "base": reply.base,
+        "revision": reply.revision,
+        "chat_template": reply.chat_template,
+        "policy": folder,
+    }

@@ -1,0 +1,117 @@
+"""Putting one prompt to several policies: checked and written here, answered by ``training.policy_speaking``."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from celery import current_app
+from django.db import transaction
+from django.utils import timezone
+
+from annotator.errors import Invalid, NotFound
+from annotator.models import Project, User
+from annotator.services import jobs
+from annotator.services.texts import text_problem
+from training.models import PolicyReply, PolicyTrial, PolicyVersion
+from training.policy_selectors import policies_of
+from training.runs import ACTIVE
+
+MOST_POLICIES = 4
+MOST_CHARACTERS = 8_000
+MOST_TOKENS = 1_024
+WARMEST = 2.0
+
+
+def start_trial(
+    *,
+    project: Project,
+    by: User | None = None,
+    prompt: str,
+    policies: Sequence[int],
+    people: Sequence[str] = (),
+    temperature: float = 1.0,
+    most_tokens: int = 256,
+    seed: int | None = None,
+    send: bool = True,
+) -> PolicyTrial:
+    """Write the trial's row with a reply for each base model and each of ``policies`` (numbers), then tell a worker.
+
+    A person has one trial in work: an earlier one that is not over is stopped. Without a ``seed`` one is drawn.
+    Raises ``Invalid`` naming the fields, and ``NotFound`` for a policy that is not there.
+    """
+    _check(prompt, policies, temperature, most_tokens)
+    versions = [_find(project, number) for number in dict.fromkeys(policies)]
+    with transaction.atomic():
+        for earlier in project.policy_trials.filter(by=by, state__in=ACTIVE):
+            jobs.cancel(job=earlier)
+        trial = PolicyTrial.objects.create(
+            project=project,
+            prompt=prompt,
+            temperature=temperature,
+            most_tokens=most_tokens,
+            seed=secrets.randbelow(2**31) if seed is None else seed,
+            people=list(dict.fromkeys(people)),
+            by=by,
+        )
+        PolicyReply.objects.bulk_create(_replies(trial, versions))
+        if send:
+            jobs.enqueue_on_commit(send=lambda: queue_trial(trial.pk), what=str(trial))
+    return trial
+
+
+def cancel_trial(*, trial: PolicyTrial) -> None:
+    """Stop it; what has been answered stays."""
+    jobs.cancel(job=trial)
+    trial.refresh_from_db()
+
+
+def queue_trial(trial_id: int) -> None:
+    """Send the trial's message; a doubled one is harmless. Raises kombu's ``OperationalError`` without a broker."""
+    current_app.send_task("training.tasks.try_policies", (trial_id,))
+    PolicyTrial.objects.filter(pk=trial_id).update(queued_at=timezone.now())
+
+
+def find_trial(project: Project, trial_id: int) -> PolicyTrial:
+    """A trial of the project. Raises ``NotFound``."""
+    found = project.policy_trials.select_related("by").filter(pk=trial_id).first()
+    if found is None:
+        raise NotFound("There is no such trial in this project; those older than 30 days are removed.")
+    return found
+
+
+def replies_of(trial: PolicyTrial) -> list[PolicyReply]:
+    """From left to right."""
+    return list(trial.replies.select_related("version__annotator__user", "version__project"))
+
+
+def _check(prompt: str, policies: Sequence[int], temperature: float, most_tokens: int) -> None:
+    problems = {"prompt": text_problem(prompt, limit=MOST_CHARACTERS) or ("" if prompt.strip() else "Write a prompt.")}
+    if not 1 <= len(dict.fromkeys(policies)) <= MOST_POLICIES:
+        problems["policies"] = f"Choose 1 to {MOST_POLICIES} policies."
+    if not 0 <= temperature <= WARMEST:
+        problems["temperature"] = f"The temperature is {temperature:g}; expected 0 to {WARMEST:g}."
+    if not 1 <= most_tokens <= MOST_TOKENS:
+        problems["most_tokens"] = f"The longest response is {most_tokens} tokens; expected 1 to {MOST_TOKENS}."
+    if fields := {name: problem for name, problem in problems.items() if problem}:
+        raise Invalid(" ".join(fields.values()), fields=fields)
+
+
+def _find(project: Project, number: int) -> PolicyVersion:
+    found = policies_of(project).filter(number=number, retired=False).first()
+    if found is None:
+        raise NotFound(f"There is no policy {number} in this project that is not retired.")
+    return found
+
+
+def _replies(trial: PolicyTrial, versions: Sequence[PolicyVersion]) -> list[PolicyReply]:
+    """One for each base model, as a trial tells it apart, then one for each policy."""
+    grounds = [
+        (each.base, str(each.run.settings.get("revision", "")), str(each.run.settings.get("chat_template", "")))
+        for each in versions
+    ]
+    voices = [*((None, ground) for ground in dict.fromkeys(grounds)), *zip(versions, grounds, strict=True)]
+    return [
+        PolicyReply(trial=trial, place=place, version=version, base=base, revision=revision, chat_template=template)
+        for place, (version, (base, revision, template)) in enumerate(voices)
+    ]
