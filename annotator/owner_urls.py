@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from annotator.views import (
     adjudication,
     aspects,
+    datasets,
     exports,
     imports,
     invites,
@@ -29,6 +30,8 @@ urlpatterns: list[URLPattern] = [
     path("projects/<slug:slug>/data/imports/<int:pk>/columns/", imports.import_columns, name="import_columns"),
     path("projects/<slug:slug>/data/imports/<int:pk>/cancel/", imports.import_cancel, name="import_cancel"),
     path("projects/<slug:slug>/data/imports/<int:pk>/rejected/", imports.import_rejected, name="import_rejected"),
+    path("projects/<slug:slug>/data/datasets/", datasets.datasets, name="datasets"),
+    path("projects/<slug:slug>/data/datasets/file/", datasets.dataset_file, name="dataset_file"),
     path("projects/<slug:slug>/data/pictures/", pictures.pictures, name="pictures"),
     path("projects/<slug:slug>/pairs/", pairs.pairs, name="pairs"),
     path("projects/<slug:slug>/pairs/<int:pk>/", pairs.pair, name="pair"),
