@@ -16,7 +16,7 @@ from annotator.services.tokens import issue_token
 from annotator.services.webhooks import add_webhook, send_test
 from tests.factories import ThreePeople, make_lineup, make_member, make_people
 from tests.personalization.worlds import judge, make_version, responses_of
-from training.models import PolicyRun, PolicyVersion
+from training.models import PolicyRun, PolicyTrial, PolicyVersion
 from training.snapshots import take_snapshot
 
 CHANGES_BY_ITSELF = {"annotator.ApiToken", "annotator.IdempotencyRecord", "sessions.Session", "annotator.User"}
@@ -57,6 +57,7 @@ def make_victim() -> Victim:
         project=project, number=1, base="tiny", path="policies/none", digest="0" * 64, run=policy_run
     )
     picture = Picture.objects.create(project=project, name=f"{'0' * 64}.png", width=1, height=1, size=1)
+    trial = PolicyTrial.objects.create(project=project, prompt="Why?", by=owner)
     snapshot = take_snapshot(project=project, by=owner)
     lineup = make_lineup(project, 3)
     erasure = Erasure.objects.create(project=project, by=owner)
@@ -68,6 +69,7 @@ def make_victim() -> Victim:
         {
             "pairs:int": pair.pk,
             "lineups:int": lineup.pk,
+            "playground:int": trial.pk,
             "erasures:uuid": erasure.key,
             "pins:int": lent["pinned"].pk,
             "history:int": judgment.pk,
