@@ -65,7 +65,7 @@ def start_policy_run(
         earlier = project.policy_runs.all()
         same = earlier.filter(state__in=ACTIVE, scope=scope, prototype=prototype, annotator=annotator, settings=checked)
         if found := (same.filter(snapshot=snapshot) if snapshot else same).first():
-            raise Conflict(f"Policy run {found.number} already trains this and is {found.get_state_display().lower()}.")
+            raise Conflict(f"Policy run {found.number} already trains this and is {found.state}.")
         run.number = (earlier.values_list("number", flat=True).first() or 0) + 1
         run.save()
         audit.record(project=project, by=by, what="policy run started", run=run.number, whose=run.whose)
@@ -89,9 +89,7 @@ def continue_policy_run(*, run: PolicyRun, by: User | None = None, send: bool = 
         if not ended.update(
             state=JobState.WAITING, cancel_requested=False, worker="", finished_at=None, queued_at=None, attempt=0
         ):
-            raise Conflict(
-                f"Policy run {run.number} is {run.get_state_display().lower()}; expected one that was stopped."
-            )
+            raise Conflict(f"Policy run {run.number} is {run.state}; expected one that was stopped.")
         audit.record(project=run.project, by=by, what="policy run continued", run=run.number)
         if send:
             jobs.enqueue_on_commit(send=lambda: queue_policy_run(run.pk), what=str(run))

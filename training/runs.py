@@ -59,9 +59,7 @@ def start_run(
         earlier = project.runs.all()
         active = earlier.filter(state__in=ACTIVE, model_name=run.model_name, options=run.options, doubtful=doubtful)
         if same := (active.filter(snapshot=snapshot) if snapshot else active).first():
-            raise Conflict(
-                f"Run {same.number} already fits “{run.model_name}” and is {same.get_state_display().lower()}."
-            )
+            raise Conflict(f"Run {same.number} already fits “{run.model_name}” and is {same.state}.")
         run.number = (earlier.values_list("number", flat=True).first() or 0) + 1
         run.save()
         audit.record(project=project, by=by, what="run started", run=run.number, model=run.model_name, trigger=trigger)

@@ -112,15 +112,15 @@ class Judgment(models.Model):
         RATING = "rating", "Rating"
 
     class Choice(models.TextChoices):
-        A = "a", "A is better"
-        B = "b", "B is better"
-        TIE = "tie", "About equal"
-        BOTH_GOOD = "both_good", "Both good"
-        BOTH_BAD = "both_bad", "Both bad"
-        SKIP = "skip", "Skipped"
-        RANKED = "ranked", "Put in order"
-        RATED = "rated", "Rated"
-        NA = "na", "Not on this scale"
+        A = "a", _("A is better")
+        B = "b", _("B is better")
+        TIE = "tie", _("About equal")
+        BOTH_GOOD = "both_good", _("Both good")
+        BOTH_BAD = "both_bad", _("Both bad")
+        SKIP = "skip", _("Skipped")
+        RANKED = "ranked", _("Put in order")
+        RATED = "rated", _("Rated")
+        NA = "na", _("Not on this scale")
 
     class Source(models.TextChoices):
         PAGE = "page", "Annotate page"
@@ -300,8 +300,8 @@ class Aspect(models.Model):
     """Something the owner asks about beside the choice: helpful, honest, tone … Retired ones keep what was said."""
 
     class Way(models.TextChoices):
-        COMPARE = "compare", "Which is better"
-        RATE = "rate", "Each on a scale"
+        COMPARE = "compare", _("Which is better")
+        RATE = "rate", _("Each on a scale")
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="aspects")
     key = models.SlugField(max_length=40)

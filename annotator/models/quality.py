@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from annotator.models.content import GOLD_CHOICES, Pair
 from annotator.models.people import Annotator, User
@@ -15,13 +16,13 @@ class QualityStep(models.Model):
     """
 
     class What(models.TextChoices):
-        WARNED = "warned", "Owners told"
-        PAUSED = "paused", "Paused"
-        DROPPED = "dropped", "Left out of training"
-        RESTORED = "restored", "Restored"
-        PASSED = "passed", "Qualified"
-        FAILED = "failed", "Not qualified"
-        AGAIN = "again", "May try to qualify again"
+        WARNED = "warned", _("Owners told")
+        PAUSED = "paused", _("Paused")
+        DROPPED = "dropped", _("Left out of training")
+        RESTORED = "restored", _("Restored")
+        PASSED = "passed", _("Qualified")
+        FAILED = "failed", _("Not qualified")
+        AGAIN = "again", _("May try to qualify again")
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="quality_steps")
     annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="quality_steps")

@@ -5,6 +5,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from annotator.models.people import User
 from annotator.models.projects import Project
@@ -14,10 +15,10 @@ class Webhook(models.Model):
     """An address of the owner's that is told what happens in a project. ``secret`` signs what is sent, so it is kept."""
 
     class Event(models.TextChoices):
-        JUDGMENT_CREATED = "judgment.created", "A judgment, or a change of one"
-        RUN_FINISHED = "run.finished", "A run is over"
-        MODEL_PROMOTED = "model.promoted", "Another model version is live"
-        QUALITY_ALERT = "quality.alert", "Somebody's checks failed"
+        JUDGMENT_CREATED = "judgment.created", _("A judgment, or a change of one")
+        RUN_FINISHED = "run.finished", _("A run is over")
+        MODEL_PROMOTED = "model.promoted", _("Another model version is live")
+        QUALITY_ALERT = "quality.alert", _("Somebody's checks failed")
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="webhooks")
     url = models.CharField(max_length=500)

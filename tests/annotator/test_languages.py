@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import gettext
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
+from django.utils.translation.template import templatize
 
 from tests.annotator.test_page_judge import HTMX, address, get_form
 from tests.factories import ThreePeople
 
 CATALOGUE = Path(settings.LOCALE_PATHS[0]) / "it" / "LC_MESSAGES"
+PACKAGES = ("annotator", "config", "personalization", "training")
+_CALL = re.compile(r"""\b(_|\w*gettext)\(((?:\s*u?(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*,?)+)""")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
@@ -27,6 +32,71 @@ def written() -> dict[str, tuple[str, list[str]]]:
         translations = [text for name, text in texts.items() if name.startswith("msgstr")]
         found[texts["msgid"]] = (texts.get("msgid_plural", ""), translations)
     return found
+
+
+def in_python(source: str) -> Iterator[tuple[str, list[str]]]:
+    """What is given to gettext and its kin, under whatever name they are imported. What is filled in beforehand shows as code."""
+    nodes = list(ast.walk(ast.parse(source)))
+    imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation"]
+    called = {name.asname or name.name: name.name for node in imports for name in node.names if "gettext" in name.name}
+    for node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in called:
+            literal = [each for each in node.args if isinstance(each, ast.Constant | ast.JoinedStr | ast.BinOp)]
+            texts = [str(each.value) if isinstance(each, ast.Constant) else ast.unparse(each) for each in literal]
+            if texts:
+                yield called[node.func.id], texts
+
+
+def in_template(source: str) -> Iterator[tuple[str, list[str]]]:
+    """The same of a template, as ``makemessages`` reads it."""
+    for call, texts in _CALL.findall(templatize(source)):
+        yield call, list(ast.literal_eval(f"({texts.rstrip(', ')},)"))
+
+
+def said() -> dict[str, list[tuple[str, list[str]]]]:
+    """The texts that are to be translated, by file."""
+    root = Path(settings.BASE_DIR)
+    code = [path for package in PACKAGES for path in (root / package).rglob("*.py")]
+    templates = [path for path in (root / "templates").rglob("*") if path.suffix in (".html", ".txt")]
+    read = {path: in_python(path.read_text()) for path in code} | {
+        path: in_template(path.read_text()) for path in templates
+    }
+    return {str(path.relative_to(root)): list(calls) for path, calls in sorted(read.items())}
+
+
+def test_all_that_is_said_is_in_the_catalogue() -> None:
+    """Run ``makemessages`` and translate (CONTRIBUTING.md) where this names something."""
+    catalogue = written()
+    missing = []
+    for file, calls in said().items():
+        for call, texts in calls:
+            plural, translations = catalogue.get(texts[0], ("", []))
+            counted = call.startswith("n") and plural != texts[1]
+            if not translations or not all(translations) or counted:
+                missing.append(f"{file}: {' / '.join(texts)!r}")
+    assert missing == []
+
+
+def test_the_catalogue_holds_nothing_else() -> None:
+    everything = {texts[0] for calls in said().values() for _, texts in calls}
+    assert sorted(set(written()) - everything) == []
+
+
+def test_calls_are_found_under_any_name_and_in_any_tag() -> None:
+    code = (
+        "from django.utils.translation import gettext as _, gettext_noop, ngettext as many\n"
+        "_('one ' 'two'); gettext_noop(text); many('%d a', '%d b', n); other('no'); _(f'{n} left')"
+    )
+    assert list(in_python(code)) == [
+        ("gettext", ["one two"]),
+        ("ngettext", ["%d a", "%d b"]),
+        ("gettext", ["f'{n} left'"]),
+    ]
+    template = (
+        """{% translate "a 'b'" %}<p title="{{ x|default:_("c") }}">no</p>{% blocktranslate trimmed %}d\n "e" 5%"""
+        """{% endblocktranslate %}{% blocktranslate count n=x %}one{% plural %}{{ n }} more{% endblocktranslate %}"""
+    )
+    assert [texts for _, texts in in_template(template)] == [["a 'b'"], ["c"], ['d "e" 5%%'], ["one", "%(n)s more"]]
 
 
 def test_what_is_compiled_is_what_is_written() -> None:

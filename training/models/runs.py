@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from annotator.models import Annotator, Job, Judgment, Project, User
 
@@ -70,17 +71,17 @@ class Run(Job):
     """One attempt to fit a reward model on a snapshot."""
 
     class Trigger(models.TextChoices):
-        PERSON = "person", "Started by a person"
-        EVIDENCE = "evidence", "Enough new judgments"
-        FIRST = "first", "First model"
+        PERSON = "person", _("Started by a person")
+        EVIDENCE = "evidence", _("Enough new judgments")
+        FIRST = "first", _("First model")
 
     class Doubtful(models.TextChoices):
         """What a run does with judgments that look mislabelled (``attune.strength``)."""
 
-        KEEP = "keep", "Taken as they are"
-        LIST = "list", "Looked for and listed"
-        SOFTEN = "soften", "Listed, and counted as ties"
-        FLIP = "flip", "Listed, and turned round"
+        KEEP = "keep", _("Taken as they are")
+        LIST = "list", _("Looked for and listed")
+        SOFTEN = "soften", _("Listed, and counted as ties")
+        FLIP = "flip", _("Listed, and turned round")
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="runs")
     number = models.PositiveIntegerField(help_text="1, 2, 3 … within the project.")
