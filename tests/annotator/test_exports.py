@@ -71,7 +71,8 @@ def test_a_judgment_comes_out_as_it_went_in(project: Project) -> None:
     take(project, FULL)
     rest = {"simulated": False, "swapped": False, "occasion": 0, "revision": 1, "withdrawn": False, "skip_reason": ""}
     assert rows(project) == [{**FULL, **rest}]
-    assert set(JUDGMENT_COLUMNS) | {"after"} == JUDGMENT_FIELDS  # what went on the same way after both
+    others = {"after", "kind"}  # what went on the same way after both; what tells a ranking or rating from a pair
+    assert set(JUDGMENT_COLUMNS) | others == JUDGMENT_FIELDS
 
 
 def test_pair_terms_and_as_shown(project: Project) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 import uuid
+import zipfile
 from typing import Any
 
 import pytest
@@ -129,8 +132,10 @@ def test_history_finds_edits_and_withdraws() -> None:
     back = client.get(reverse("history_revise", args=[people.project.slug, Judgment.objects.get(current=True).pk]))
     assert back.content.decode().count(" selected>") == 4
     assert client.get(reverse("me", args=[people.project.slug])).status_code == 200
-    data = client.get(reverse("my_data", args=[people.project.slug])).json()
-    assert [each["ranking"] for each in data["judgments"]][1] == [[1, 2, 3, 4]]
+    sent_back = client.get(reverse("my_data", args=[people.project.slug]))
+    packed = zipfile.ZipFile(io.BytesIO(b"".join(sent_back.streaming_content)))  # type: ignore[arg-type]
+    judgments = json.loads(packed.read("judgments.json"))
+    assert [each["ranking"] for each in judgments][1] == [[1, 2, 3, 4]]
 
 
 @pytest.mark.django_db

@@ -147,7 +147,7 @@ def test_right_to_left_and_italian_and_small_screens(
     page.keyboard.press("Escape")
     page.keyboard.press("4")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Era l’ultima coppia")).to_be_visible()
+    expect(page.get_by_role("heading", name="Era l’ultimo")).to_be_visible()
     check_page("judge-empty")
     span = Span.objects.get()
     assert span.response.text[span.start : span.end] == span.quote
