@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from django import template
+from django.utils.translation import gettext as _
 
 from training.figures import Difference
-from training.models import ModelVersion, PolicyRun, Run
+from training.models import ModelVersion, PolicyRun, PolicyVersion, Run, Scope
 from training.reports import percent
 
 register = template.Library()
@@ -29,7 +30,12 @@ def points(value: float | None) -> str:
 @register.filter
 def interval(gain: Difference | None) -> str:
     """A difference's 95 % interval in points: ``−0.4 to +2.4``."""
-    return "—" if gain is None else f"{points(gain.value - gain.margin)} to {points(gain.value + gain.margin)}"
+    if gain is None:
+        return "—"
+    return _("%(low)s to %(high)s") % {
+        "low": points(gain.value - gain.margin),
+        "high": points(gain.value + gain.margin),
+    }
 
 
 @register.filter
@@ -42,3 +48,11 @@ def figure(value: object) -> str:
 def pill(thing: Run | PolicyRun | ModelVersion) -> str:
     """The colour class of a run's or a version's state."""
     return (_VERSION_PILLS if isinstance(thing, ModelVersion) else _RUN_PILLS).get(thing.state, "")
+
+
+@register.filter
+def whose(policy: PolicyRun | PolicyVersion) -> str:
+    """``policy.whose`` in the reader's language; what is kept of it stays English."""
+    if policy.scope == Scope.PROTOTYPE:
+        return _("group %(n)s") % {"n": policy.prototype}
+    return str(policy.annotator) if policy.annotator else _("everyone")
