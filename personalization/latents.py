@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
-from annotator.selectors.evidence import SIGNATURE, STANDING, Standing
+from annotator.selectors.evidence import NEWS, SIGNATURE, Standing
 from annotator.statements import Statement
 from attune.rewards.base import Comparison, Latent, RewardModel
 from personalization.contexts import context_of, last_known
@@ -27,7 +27,7 @@ from training.serving import ServedVersion
 
 _FLOAT = np.dtype("<f4")
 FEW = 32
-"""More judgments than this between two readings are read from end to end; the planner is told that they are few."""
+"""With fewer new judgments than this, all of pairs, a person's row brings them along; others are read by themselves."""
 STORED_EVERY = timedelta(seconds=1)
 """A person who judges faster than this has not every posterior stored, as one is 30 kB; readers in between adapt anew."""
 
@@ -47,7 +47,7 @@ LEFT JOIN personalization_latent l ON l.id = stored.id AND l.signature = said.si
 """
 _ROW = _COLUMNS + _OF
 _BY_ID_WITH_NEWS = Statement(
-    f"{_COLUMNS}, news.* {_OF} LEFT JOIN LATERAL ({STANDING} LIMIT {FEW}) AS news ON TRUE WHERE a.id = %(annotator)s"
+    f"{_COLUMNS}, news.* {_OF} LEFT JOIN LATERAL ({NEWS} LIMIT {FEW}) AS news ON TRUE WHERE a.id = %(annotator)s"
 )
 _BY_ID = Statement(f"{_ROW} WHERE a.id = %(annotator)s")
 _BY_REF = Statement(f"{_ROW} WHERE a.project_id = %(project)s AND a.ref = %(ref)s")
@@ -120,7 +120,9 @@ def find_person(*, served: ServedVersion, pk: int) -> Person | None:
         row = _row(_BY_ID, version=served.id, annotator=pk)
         return _person(row, served) if row else None
     found = _BY_ID_WITH_NEWS.run({"version": served.id, "annotator": pk, "after": last})
-    news = [Standing._make(each[_WIDTH:]) for each in found if each[_WIDTH]]
+    rows = [each[_WIDTH:] for each in found if each[_WIDTH]]
+    whole = len(rows) < FEW and not any(of_lineup for *_, of_lineup in rows)
+    news = [Standing._make(said) for *said, _ in rows] if whole else None
     return _person(_Row(*found[0][:_WIDTH]), served, news) if found else None
 
 

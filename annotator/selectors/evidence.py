@@ -66,14 +66,25 @@ _LOOKS = """(SELECT o.hindsight_trains FROM annotator_annotator w JOIN annotator
         WHERE w.id = %(annotator)s)"""
 """Read once a statement, and no part of its plan."""
 _NEWER = "j.annotator_id = %(annotator)s AND (j.annotator_id, j.id) > (%(annotator)s, %(after)s::bigint) AND j.current"
-STANDING = f"""
+_OF_PAIR = f"""
 SELECT j.id, NOT j.withdrawn AND j.choice <> 'skip' AND CASE WHEN j.occasion = 0 THEN {_LOOKS} <> 'hindsight'
         OR NOT EXISTS (SELECT 1 FROM annotator_judgment h WHERE h.annotator_id = j.annotator_id AND h.pair_id = j.pair_id
             AND h.occasion = 2 AND h.current AND NOT h.withdrawn AND h.choice <> 'skip')
         ELSE j.occasion = 2 AND {_LOOKS} <> 'first' END AS counts,
     p.response_a_id, p.response_b_id, j.choice, j.strength, j.swapped,
     j.occasion = 2 AND {_LOOKS} = 'hindsight' AS supersedes, 1.0::float8 AS weight
-FROM annotator_judgment j JOIN annotator_pair p ON p.id = j.pair_id WHERE {_NEWER}
+"""
+NEWS = f"""
+{_OF_PAIR}, j.lineup_id IS NOT NULL AS of_lineup
+FROM annotator_judgment j LEFT JOIN annotator_pair p ON p.id = j.pair_id WHERE {_NEWER} ORDER BY j.id
+"""
+"""Judgments with ids above ``after``: the columns of ``Standing`` for those of pairs, and whether it is of none.
+
+The condition is written so that the index of both columns is taken, as walking everybody's later judgments by id looks as good
+to the planner while there are few.
+"""
+_STANDING = Statement(f"""
+{_OF_PAIR} FROM annotator_judgment j JOIN annotator_pair p ON p.id = j.pair_id WHERE {_NEWER}
 UNION ALL
 SELECT j.id, said.choice IS NOT NULL, said.a, said.b, COALESCE(said.choice, ''), NULL::int, COALESCE(said.swapped, false),
     false, COALESCE(said.weight, 0)
@@ -81,10 +92,7 @@ FROM annotator_judgment j JOIN annotator_lineup u ON u.id = j.lineup_id
 LEFT JOIN LATERAL ({of_lineup()}) AS said ON NOT j.withdrawn
 WHERE {_NEWER} AND j.lineup_id IS NOT NULL
 ORDER BY 1, 3, 4
-"""
-"""The columns of ``Standing``, for judgments with ids above ``after``; said so that the index of both is taken, as walking
-everybody's later judgments by id looks as good to the planner while there are few."""
-_STANDING = Statement(STANDING)
+""")
 
 SIGNATURE = """
 SELECT count(*) || ':' || sum(j.id) FROM annotator_judgment j WHERE j.annotator_id = a.id AND j.current
