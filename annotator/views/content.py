@@ -46,7 +46,7 @@ class Content:
     def src(self) -> str:
         return reverse("picture", args=[self.slug, self.picture.name]) if self.picture else ""
 
-    @property
+    @cached_property
     def length(self) -> str:
         """In words, or a picture's size."""
         if self.picture:
