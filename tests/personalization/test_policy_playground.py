@@ -80,7 +80,9 @@ def test_a_real_policy_answers_beside_its_base(
     base = str(make_micro(tmp_path_factory.mktemp("micro")))
     settings.ATTUNE_POLICY_BASES = [base]
     project = make_tasteful_project(annotators=3, prompts=10, each=10, ties=0.0)
-    done = execute_policy_run(start_policy_run(project=project, chosen=QUICK | {"base": base}, send=False).pk)
+    done = execute_policy_run(
+        start_policy_run(project=project, chosen=QUICK | {"base": base, "learning_rate": 0.05}, send=False).pk
+    )
     assert done is not None
     assert done.state == JobState.DONE, done.error
     assert {"held_out_ranking", "held_out_ideal", "learnt_accuracy", "entanglement"} <= done.metrics.keys()
