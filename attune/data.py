@@ -12,7 +12,6 @@ import hashlib
 import re
 import shutil
 import tempfile
-import zlib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -20,20 +19,19 @@ from typing import Literal, TypeVar, get_args
 
 import orjson
 
+from attune import json_fields
 from attune.errors import ArtifactError, BadData
 
 SNAPSHOT_FORMAT = "attune-snapshot/1"
 RESPONSES_FILE = "responses.jsonl.gz"
 JUDGMENTS_FILE = "judgments.jsonl.gz"
 MANIFEST_FILE = "manifest.json"
-MAX_LINE_BYTES = 16_000_000
 SPAN = re.compile(r"([ab])([+-])(\d{1,9}):(\d{1,9})")
 
 Choice = Literal["a", "b", "tie", "both_good", "both_bad"]
 Part = Literal["", "context", "test"]
 
 Row = TypeVar("Row")
-Literal_ = TypeVar("Literal_", bound=str)
 CHOICES: tuple[Choice, ...] = get_args(Choice)
 PARTS: tuple[Part, ...] = get_args(Part)
 
@@ -182,7 +180,7 @@ def _consistent(judgments: Iterable[Judgment], known: set[str]) -> Iterator[dict
         row: dict[str, object] = {name: getattr(judgment, name) for name in JUDGMENT_FIELDS}
         try:
             _known_judgment(row, known)
-        except _FieldError as wrong:
+        except json_fields.FieldError as wrong:
             raise BadData(f"judgment {number}, {wrong}") from None
         if judgment.weight == 1:
             del row["weight"]
@@ -227,19 +225,19 @@ def _read_rows(
 ) -> Iterator[Row]:
     """Parse each line; what was really read (rows, sha256) lands in ``found`` under the file's name."""
     count, digest = 0, hashlib.sha256()
-    for line in _lines(path):
+    for line in json_fields.lines(path):
         count += 1
         digest.update(line)
-        yield _parsed(path, count, line, parse)
+        yield json_fields.parsed(path, count, line, parse)
     found[path.name] = {"rows": count, "sha256": digest.hexdigest()}
 
 
 def _response(row: dict[str, object]) -> Response:
     return Response(
-        _text(row, "id"),
-        _text(row, "prompt"),
-        _text(row, "text", empty=True),
-        _text(row, "topic", empty=True, absent=""),
+        json_fields.text(row, "id"),
+        json_fields.text(row, "prompt"),
+        json_fields.text(row, "text", empty=True),
+        json_fields.text(row, "topic", empty=True, absent=""),
     )
 
 
@@ -247,28 +245,28 @@ def _known_judgment(row: Mapping[str, object], known: Container[str]) -> Judgmen
     judgment = _judgment(row)
     for name in ("a", "b"):
         if row[name] not in known:
-            raise _FieldError(name, row[name], "the id of a response in the snapshot")
+            raise json_fields.FieldError(name, row[name], "the id of a response in the snapshot")
     return judgment
 
 
 def _judgment(row: Mapping[str, object], **names: str) -> Judgment:
     """A judgment from a row; ``names`` maps fields to other column names."""
-    a, b = _text(row, names.get("a", "a")), _text(row, names.get("b", "b"))
+    a, b = json_fields.text(row, names.get("a", "a")), json_fields.text(row, names.get("b", "b"))
     if a == b:
-        raise _FieldError("b", b, "another response than a")
+        raise json_fields.FieldError("b", b, "another response than a")
     return Judgment(
-        annotator=_text(row, "annotator"),
+        annotator=json_fields.text(row, "annotator"),
         a=a,
         b=b,
-        choice=_one_of(row, names.get("choice", "choice"), CHOICES),
+        choice=json_fields.one_of(row, names.get("choice", "choice"), CHOICES),
         strength=_strength(row),
-        swapped=_flag(row, "swapped"),
-        rationale=_text(row, "rationale", empty=True, absent=""),
-        tags=_texts(row, "tags"),
-        judged_at=_text(row, "judged_at", empty=True, absent=""),
-        part=_one_of(row, "part", PARTS, absent=""),
-        slices=_texts(row, "slices"),
-        repeat=_flag(row, "repeat"),
+        swapped=json_fields.flag(row, "swapped"),
+        rationale=json_fields.text(row, "rationale", empty=True, absent=""),
+        tags=json_fields.texts(row, "tags"),
+        judged_at=json_fields.text(row, "judged_at", empty=True, absent=""),
+        part=json_fields.one_of(row, "part", PARTS, absent=""),
+        slices=json_fields.texts(row, "slices"),
+        repeat=json_fields.flag(row, "repeat"),
         spans=_spans(row),
         weight=_weight(row),
     )
@@ -286,64 +284,30 @@ def read_judgments(path: str | Path) -> Snapshot:
     """
     responses: dict[str, Response] = {}
     judgments: list[Judgment] = []
-    for number, line in enumerate(_lines(Path(path)), 1):
-        judgments.append(_parsed(Path(path), number, line, lambda row: _flat_judgment(row, responses)))
+    for number, line in enumerate(json_fields.lines(Path(path)), 1):
+        judgments.append(json_fields.parsed(Path(path), number, line, lambda row: _flat_judgment(row, responses)))
     return Snapshot(responses, tuple(judgments), about={"source": Path(path).name})
 
 
 def _flat_judgment(row: dict[str, object], responses: dict[str, Response]) -> Judgment:
     prompt = _prompt(row)
-    topic = _text(row, "topic", empty=True, absent="")
+    topic = json_fields.text(row, "topic", empty=True, absent="")
     for side in ("a", "b"):
-        text = _text(row, f"response_{side}", empty=True)
-        given = _text(row, f"response_{side}_id", absent="", empty=True)
+        text = json_fields.text(row, f"response_{side}", empty=True)
+        given = json_fields.text(row, f"response_{side}_id", absent="", empty=True)
         response = Response(given or content_digest(prompt, text), prompt, text, topic)
         known = responses.setdefault(response.id, response)
         if (known.prompt, known.text) != (prompt, text):
-            raise _FieldError(f"response_{side}_id", given, "an id that always goes with the same prompt and text")
+            raise json_fields.FieldError(
+                f"response_{side}_id", given, "an id that always goes with the same prompt and text"
+            )
         row[f"response_{side}_id"] = known.id
     if "scores_a" in row:
         row["strength"] = None  # the gap of two ratings, on the source's own scale
     return _judgment(row, a="response_a_id", b="response_b_id", choice="preference")
 
 
-# Reading one line, one field at a time
-
-
-class _FieldError(Exception):
-    """A field's value is not what was expected; the caller adds file and line."""
-
-    def __init__(self, name: str, value: object, expected: str) -> None:
-        shown = repr(value)
-        super().__init__(f"field {name!r} is {shown if len(shown) <= 80 else shown[:77] + '...'}; expected {expected}")
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
-            while line := stream.readline(MAX_LINE_BYTES):
-                yield line
-    except (OSError, EOFError, zlib.error) as error:
-        raise ArtifactError(f"{path} cannot be read: {error}") from None
-
-
-def _parsed(path: Path, number: int, line: bytes, parse: Callable[[dict[str, object]], Row]) -> Row:
-    try:
-        row = orjson.loads(line)
-        if not isinstance(row, dict):
-            raise BadData(f"{path.name} line {number} is not a JSON object")
-        return parse(row)
-    except orjson.JSONDecodeError as error:
-        raise BadData(f"{path.name} line {number} is not JSON: {error}") from None
-    except _FieldError as wrong:
-        raise BadData(f"{path.name} line {number}, {wrong}") from None
-
-
-def _text(row: Mapping[str, object], name: str, *, empty: bool = False, absent: str | None = None) -> str:
-    value = row.get(name, absent)
-    if not isinstance(value, str) or not (value or empty):
-        raise _FieldError(name, value, "a text" if empty else "a text that is not empty")
-    return value
+# Fields of a judgment that no other file has
 
 
 def _prompt(row: Mapping[str, object]) -> str:
@@ -353,49 +317,27 @@ def _prompt(row: Mapping[str, object]) -> str:
     if not isinstance(value, list) or not all(
         isinstance(m, dict) and isinstance(m.get("role"), str) and isinstance(m.get("content"), str) for m in value
     ):
-        raise _FieldError("prompt", value, "a text or a list of messages with role and content")
+        raise json_fields.FieldError("prompt", value, "a text or a list of messages with role and content")
     return flatten_prompt(value)
 
 
-def _texts(row: Mapping[str, object], name: str) -> tuple[str, ...]:
-    value = row.get(name, ())
-    if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
-        raise _FieldError(name, value, "a list of texts")
-    return tuple(value)
-
-
 def _spans(row: Mapping[str, object]) -> tuple[str, ...]:
-    found = _texts(row, "spans")
+    found = json_fields.texts(row, "spans")
     for each in found:
         if not SPAN.fullmatch(each):
-            raise _FieldError("spans", each, "side, sign, start:end, such as 'a+0:12'")
+            raise json_fields.FieldError("spans", each, "side, sign, start:end, such as 'a+0:12'")
     return found
-
-
-def _flag(row: Mapping[str, object], name: str) -> bool:
-    value = row.get(name, False)
-    if not isinstance(value, bool):
-        raise _FieldError(name, value, "true or false")
-    return value
 
 
 def _weight(row: Mapping[str, object]) -> float:
     value = row.get("weight", 1.0)
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= 1:
-        raise _FieldError("weight", value, "a number above 0 and at most 1")
+        raise json_fields.FieldError("weight", value, "a number above 0 and at most 1")
     return float(value)
 
 
 def _strength(row: Mapping[str, object]) -> int | None:
     value = row.get("strength")
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 3):
-        raise _FieldError("strength", value, "1, 2, 3 or null")
+        raise json_fields.FieldError("strength", value, "1, 2, 3 or null")
     return value
-
-
-def _one_of(row: Mapping[str, object], name: str, allowed: tuple[Literal_, ...], absent: str | None = None) -> Literal_:
-    value = row.get(name, absent)
-    for each in allowed:
-        if value == each:
-            return each
-    raise _FieldError(name, value, " or ".join(repr(each) for each in allowed))

@@ -60,12 +60,23 @@ def seed(*, people: int, pairs: int, each: int) -> tuple[Any, Any]:
     """Pairs of three responses a prompt, judged by ``each`` people of whom some are careless and some contrary."""
     from django.db import connection
 
-    from annotator.models import Annotator, Judgment, Membership, Pair, Project, Prompt, Response, User
+    from annotator.models import Membership, Project, User
 
     rng = random.Random(7)
     project = Project.objects.create(slug="bench", name="Bench", overlap=each, gold_bar=0.6, checks_needed=5)
     owner = User.objects.create_user("owner@example.org", "correct horse battery")
     Membership.objects.create(project=project, user=owner, role="owner")
+    made = _pairs(project, pairs, rng)
+    _judgments(project, made, people, each, rng)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return project, owner
+
+
+def _pairs(project: Any, count: int, rng: random.Random) -> list[Any]:
+    """Pairs of three responses a prompt; one in twenty has a known answer."""
+    from annotator.models import Pair, Prompt, Response
+
     prompts = Prompt.objects.bulk_create(
         Prompt(
             project=project,
@@ -75,7 +86,7 @@ def seed(*, people: int, pairs: int, each: int) -> tuple[Any, Any]:
             digest=f"{n:064x}",
             topic=f"topic {n % 12}",
         )
-        for n in range(-(-pairs // 3))
+        for n in range(-(-count // 3))
     )
     responses = Response.objects.bulk_create(
         Response(
@@ -88,18 +99,24 @@ def seed(*, people: int, pairs: int, each: int) -> tuple[Any, Any]:
         for side in "abc"
     )
     triples = [responses[n : n + 3] for n in range(0, len(responses), 3)]
-    made = Pair.objects.bulk_create(
+    return Pair.objects.bulk_create(
         Pair(
             project=project,
             prompt=one.prompt,
             response_a=one,
             response_b=other,
-            cap=each,
+            cap=project.overlap,
             gold_choice="a" if rng.random() < 0.05 else "",
         )
         for triple in triples
         for one, other in ((triple[0], triple[1]), (triple[0], triple[2]), (triple[1], triple[2]))
-    )[:pairs]
+    )[:count]
+
+
+def _judgments(project: Any, pairs: list[Any], people: int, each: int, rng: random.Random) -> None:
+    """``each`` of so many people judge every pair; some of them are careless, some contrary."""
+    from annotator.models import Annotator, Judgment
+
     annotators = Annotator.objects.bulk_create(
         Annotator(project=project, ref=f"p-{n}", name=f"Person {n}") for n in range(people)
     )
@@ -117,14 +134,11 @@ def seed(*, people: int, pairs: int, each: int) -> tuple[Any, Any]:
                 seconds=rng.lognormvariate(3, 0.5),
                 guess=rng.random(),
             )
-            for n, pair in enumerate(made)
+            for n, pair in enumerate(pairs)
             for who in rng.sample(range(people), each)
         ),
         batch_size=5_000,
     )
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-    return project, owner
 
 
 def _get(client: Any, address: str) -> None:

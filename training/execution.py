@@ -6,26 +6,23 @@ digest before the one transaction that registers them, and only the holder of th
 
 from __future__ import annotations
 
-import errno
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from math import isfinite
 from typing import Any
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
-from annotator.errors import AnnotatorError
 from annotator.models import Project
 from annotator.services import jobs
 from attune import artifact, data, rewards
 from attune.dissection import dissect
 from attune.encoders import encode_cached
-from attune.errors import AttuneError
 from attune.rewards.base import FitReport, RewardModel
 from training import store
 from training.doubts import doubting
+from training.endings import beating, ends_on_its_row
 from training.errors import TrainingError
 from training.models import ModelVersion, PolicyRun, Run, Snapshot
 from training.promotion import promote_if_due
@@ -35,8 +32,6 @@ from training.snapshots import load_snapshot, take_snapshot
 from training.vectors import PostgresVectorStore
 
 log = logging.getLogger(__name__)
-
-BEATS_PER_LEASE = 6
 
 
 def execute_run(run_id: int, *, lease: timedelta = jobs.LEASE, watch: Watch | None = None) -> Run | None:
@@ -49,33 +44,10 @@ def execute_run(run_id: int, *, lease: timedelta = jobs.LEASE, watch: Watch | No
         return None
     if run.attempt > 1:
         note(run, f"Attempt {run.attempt} of {run.max_attempts}: the worker of the last one stopped answering.")
-    try:
-        with jobs.beating(job=run, every=lease.total_seconds() / BEATS_PER_LEASE, lease=lease) as beat:
-            _carry_out(run, Reporter(run, beat, lease=lease, watch=watch))
-    except jobs.Cancelled:
-        jobs.mark_cancelled(job=run)
-    except jobs.ClaimLost:
-        log.warning("%s of %s is another worker's by now; nothing was registered", run, run.project)
-    except Exception as error:  # the boundary of a job: whatever it was, the row must say so
-        log.exception("%s of %s failed", run, run.project)
-        jobs.fail(job=run, error=explain(error))
+    with ends_on_its_row(run), beating(run, lease) as beat:
+        _carry_out(run, Reporter(run, beat, lease=lease, watch=watch))
     run.refresh_from_db()
     return run
-
-
-def explain(error: BaseException) -> str:
-    """What went wrong and what to do, for the run's page."""
-    if isinstance(error, AnnotatorError | AttuneError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "The worker ran out of memory. Give it more, or fit fewer judgments or a smaller model."
-    if isinstance(error, ImportError):
-        return f"A package that this model or encoder needs is missing ({error}). Install it where the worker runs."
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "There is no space left on the worker's disk. Free some and start again."
-    if isinstance(error, SoftTimeLimitExceeded):
-        return "The run took longer than a worker may. Fit fewer judgments or a smaller model."
-    return f"The program failed: {type(error).__name__}: {error}. The worker's log says where."
 
 
 def _carry_out(run: Run, report: Reporter) -> None:

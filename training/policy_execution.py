@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from annotator.services import jobs
 from attune import data
 from attune.policies.groups import like_minded
 from training import store
+from training.endings import beating, ends_on_its_row
 from training.errors import TrainingError
-from training.execution import BEATS_PER_LEASE, check_nobody_left, explain, freeze
+from training.execution import check_nobody_left, freeze
 from training.models import ModelVersion, PolicyEvent, PolicyRun, PolicyVersion, Scope
 from training.policy_process import policy_process
 from training.policy_rewards import explicit_accuracy
@@ -43,17 +45,9 @@ def execute_policy_run(run_id: int, *, lease: timedelta = jobs.LEASE, watch: Wat
         return None
     if run.attempt > 1:
         note_policy(run, f"Attempt {run.attempt} of {run.max_attempts}: it goes on from the last checkpoint.")
-    try:
-        with jobs.beating(job=run, every=lease.total_seconds() / BEATS_PER_LEASE, lease=lease) as beat:
-            _carry_out(run, Reporter(run, beat, lease=lease, watch=watch, events=PolicyEvent), beat)
-    except jobs.Cancelled:
-        jobs.mark_cancelled(job=run)
-        note_policy(run, "Stopped. Its checkpoint is kept, and the run can be continued.")
-    except jobs.ClaimLost:
-        log.warning("%s of %s is another worker's by now; nothing was registered", run, run.project)
-    except Exception as error:  # the boundary of a job: whatever it was, the row must say so
-        log.exception("%s of %s failed", run, run.project)
-        jobs.fail(job=run, error=explain(error))
+    stopped = partial(note_policy, run, "Stopped. Its checkpoint is kept, and the run can be continued.")
+    with ends_on_its_row(run, stopped=stopped), beating(run, lease) as beat:
+        _carry_out(run, Reporter(run, beat, lease=lease, watch=watch, events=PolicyEvent), beat)
     run.refresh_from_db()
     return run
 

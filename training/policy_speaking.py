@@ -9,8 +9,8 @@ from typing import Any
 from annotator.services import jobs
 from attune.policies.examples import conversation_of
 from training import store
+from training.endings import beating, ends_on_its_row
 from training.errors import StoreError
-from training.execution import BEATS_PER_LEASE, explain
 from training.models import PolicyReply, PolicyTrial
 from training.policy_process import speaking_process
 from training.policy_trials import replies_of
@@ -26,17 +26,10 @@ def execute_trial(trial_id: int, *, lease: timedelta = jobs.LEASE) -> PolicyTria
     trial = jobs.claim(model=PolicyTrial, job_id=trial_id, lease=lease)
     if trial is None:
         return None
-    try:
-        with jobs.beating(job=trial, every=lease.total_seconds() / BEATS_PER_LEASE, lease=lease) as beat:
+    with ends_on_its_row(trial):
+        with beating(trial, lease) as beat:
             _carry_out(trial, beat)
         jobs.finish(job=trial)
-    except jobs.Cancelled:
-        jobs.mark_cancelled(job=trial)
-    except jobs.ClaimLost:
-        log.warning("%s of %s is another worker's by now", trial, trial.project)
-    except Exception as error:  # the boundary of a job: whatever it was, the row must say so
-        log.exception("%s of %s failed", trial, trial.project)
-        jobs.fail(job=trial, error=explain(error))
     trial.refresh_from_db()
     return trial
 

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from annotator.api.fields import Number, StrictSerializer, Text, Truth, Whole
-from annotator.api.serializers import MessageSerializer
+from annotator.api.next_serializers import MessageSerializer
 from annotator.models import Judgment, Lineup, Pair, Project, Prompt
 from annotator.models import Response as ResponseRow
 from annotator.models.content import GOLD_CHOICES, MAX_TEXT

@@ -15,18 +15,18 @@ from rest_framework.views import APIView
 
 from annotator.access import Access, project_for
 from annotator.api.fields import expect_no_body
+from annotator.api.next_serializers import NextSerializer
 from annotator.api.openapi import IDEMPOTENCY_KEY, problems
 from annotator.api.pagination import PARAMETERS, listed, page_of
 from annotator.api.permissions import caller
+from annotator.api.project_serializers import AspectOutSerializer
 from annotator.api.serializers import (
-    AspectOutSerializer,
     BulkJudgmentsSerializer,
     BulkStoredSerializer,
     JudgmentDetailSerializer,
     JudgmentInSerializer,
     JudgmentSerializer,
     JudgmentStoredSerializer,
-    NextSerializer,
     RevisionInSerializer,
     answer_from,
     as_side,

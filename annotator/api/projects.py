@@ -16,7 +16,7 @@ from annotator.api.fields import expect_no_body
 from annotator.api.openapi import IDEMPOTENCY_KEY, problems
 from annotator.api.pagination import PARAMETERS, listed, page_of
 from annotator.api.permissions import caller
-from annotator.api.serializers import ProjectDetailSerializer, ProjectSerializer
+from annotator.api.project_serializers import ProjectDetailSerializer, ProjectSerializer
 from annotator.api.writes import written_once
 from annotator.errors import AnnotatorError, Forbidden
 from annotator.models import Annotator, ApiToken, Judgment, Membership, Pair, Project, Role, User

@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from annotator.api import examples
 from annotator.api.fields import Number, StrictSerializer, Text, Truth, Whole
-from annotator.models import HINDSIGHT, Aspect, Flag, Judgment, Project, Response, Role, Span
+from annotator.models import HINDSIGHT, Flag, Judgment, Response, Span
 from annotator.services.answers import (
     CHOICES_OF,
     MAX_FLAG_NOTE,
@@ -42,125 +42,6 @@ _CHOICE_ON_SCREEN: dict[str, Choice] = {
 def as_side(choice: str) -> str:
     """``left`` is side a of the API."""
     return {"left": "a", "right": "b"}.get(choice, choice)
-
-
-# --- projects -------------------------------------------------------------------------------------------------------
-
-
-class ReasonTagSerializer(serializers.Serializer[Any]):
-    key = serializers.CharField()
-    label = serializers.CharField()  # type: ignore[assignment]
-    only = serializers.SerializerMethodField(help_text="`good` or `bad` where it can be given as that alone.")
-
-    def get_only(self, tag: dict[str, str]) -> str:
-        return tag.get("only", "")
-
-
-@extend_schema_serializer(component_name="AspectAsked")
-class AspectOutSerializer(serializers.Serializer[Any]):
-    key = serializers.CharField()
-    name = serializers.CharField()
-    way = serializers.ChoiceField(Aspect.Way.choices)
-    steps = serializers.IntegerField(help_text="Of the scale, where it is rated.")
-
-
-@extend_schema_serializer(component_name="Project")
-class ProjectSerializer(serializers.Serializer[Any]):
-    slug = serializers.CharField(source="project.slug")
-    name = serializers.CharField(source="project.name")
-    description = serializers.CharField(source="project.description")
-    role = serializers.ChoiceField(Role.choices, help_text="What the caller is in it.")
-    archived = serializers.SerializerMethodField()
-
-    def get_archived(self, row: Any) -> bool:
-        return row.project.archived_at is not None
-
-
-@extend_schema_serializer(component_name="ProjectDetail", examples=examples.PROJECT)
-class ProjectDetailSerializer(ProjectSerializer):
-    instructions = serializers.CharField(source="project.instructions", help_text="Markdown, for the annotators.")
-    kinds = serializers.ListField(
-        child=serializers.ChoiceField(Judgment.Kind.choices), source="project.kinds", help_text="What is asked for."
-    )
-    scale = serializers.ChoiceField(Project.Scale.choices, source="project.scale", help_text="Of ratings.")
-    scale_low = serializers.CharField(source="project.scale_low", help_text="What its lowest place means.")
-    scale_high = serializers.CharField(source="project.scale_high", help_text="What its highest place means.")
-    critique_min = serializers.IntegerField(
-        source="project.critique_min", help_text="Characters of rationale that a rating needs."
-    )
-    reason_tags = ReasonTagSerializer(source="project.reason_tags", many=True)
-    rationales = serializers.ChoiceField(
-        Project.Rationales.choices, source="project.rationales", help_text="Whether a reason is asked for."
-    )
-    rationale_min = serializers.IntegerField(
-        source="project.rationale_min", help_text="Where one is needed: characters of own words; 0: a tag will do."
-    )
-    overlap = serializers.IntegerField(source="project.overlap", help_text="So many people are enough for a new pair.")
-    lease_minutes = serializers.IntegerField(source="project.lease_minutes")
-    counts = serializers.SerializerMethodField()
-
-    def get_counts(self, _row: Any) -> dict[str, int]:
-        """Pairs that are not withdrawn, judgments that stand, annotators."""
-        counts: dict[str, int] = self.context["counts"]
-        return counts
-
-
-# --- what to judge ----------------------------------------------------------------------------------------------
-
-
-class MessageSerializer(serializers.Serializer[Any]):
-    role = serializers.CharField()
-    content = serializers.CharField()
-
-
-class NextPromptSerializer(serializers.Serializer[Any]):
-    ref = serializers.CharField()
-    messages = MessageSerializer(many=True)
-
-
-class NextPictureSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField()
-    width = serializers.IntegerField()
-    height = serializers.IntegerField()
-    url = serializers.CharField(help_text="Path on this server; with the same token.")
-
-
-class NextResponseSerializer(serializers.Serializer[Any]):
-    text = serializers.CharField(help_text="What it says; of a picture, what it shows.")
-    picture = NextPictureSerializer(allow_null=True)
-    after = MessageSerializer(many=True, help_text="How the conversation went on after it.")
-    consequence = serializers.CharField(help_text="What came of following it; with a second look only, else empty.")
-
-
-class NextScaleSerializer(serializers.Serializer[Any]):
-    low = serializers.IntegerField()
-    high = serializers.IntegerField()
-    low_label = serializers.CharField()
-    high_label = serializers.CharField()
-    critique_min = serializers.IntegerField(help_text="Characters of rationale that a rating needs.")
-
-
-@extend_schema_serializer(component_name="NextPair", examples=examples.NEXT)
-class NextSerializer(serializers.Serializer[Any]):
-    """A pair has `a` and `b`; a ranking 3 to 8 `responses`, a rating one, whose places are 1, 2, … in this order."""
-
-    kind = serializers.ChoiceField(Judgment.Kind.choices)
-    assignment = serializers.UUIDField(help_text="Goes back with the judgment.")
-    annotator = serializers.CharField()
-    prompt = NextPromptSerializer()
-    a = NextResponseSerializer(allow_null=True, help_text="The response to show on the left; null if it is no pair.")
-    b = NextResponseSerializer(allow_null=True, help_text="The response to show on the right; null if it is no pair.")
-    responses = NextResponseSerializer(many=True, help_text="In the order to show; empty for a pair.")
-    scale = NextScaleSerializer(allow_null=True, help_text="Of a rating.")
-    hindsight = serializers.BooleanField(help_text="A second look: say which is better now that you know.")
-    reason_tags = ReasonTagSerializer(many=True)
-    aspects = AspectOutSerializer(many=True)
-    rationales = serializers.ChoiceField(Project.Rationales.choices)
-    rationale_min = serializers.IntegerField()
-    lease_until = serializers.DateTimeField(help_text="Until then the pair is kept for this annotator.")
-
-
-# --- judgments ------------------------------------------------------------------------------------------------------
 
 
 @extend_schema_serializer(component_name="TagIn")

@@ -16,20 +16,8 @@ from django.utils import timezone
 from annotator.errors import Conflict
 from annotator.imports import fields
 from annotator.imports.errors import BadRow
-from annotator.imports.rows import (
-    MAX_TAG,
-    MAX_TAGS,
-    PromptText,
-    Raw,
-    ResponseText,
-    extra_of,
-    flag_of,
-    judgment_about,
-    key_in,
-    listed_responses,
-    prompt_of,
-    spans_of,
-)
+from annotator.imports.rows import PromptText, Raw, ResponseText, extra_of, listed_responses, prompt_of
+from annotator.imports.said import MAX_TAG, MAX_TAGS, flag_of, judgment_about, key_in, spans_of
 from annotator.imports.staging import packed
 from annotator.models import Flag, Judgment, Lineup, Project, Rationale, Span
 from annotator.models.content import MAX_TEXT, random_order

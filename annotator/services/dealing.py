@@ -25,10 +25,11 @@ from annotator.errors import Forbidden
 from annotator.models import Annotator, Assignment, Judgment, Project
 from annotator.selectors.free_pairs import Pool, find_open_or_candidates
 from annotator.selectors.progress import Progress, progress_from, start_of_today
-from annotator.services.answers import Answer, answer_of
+from annotator.services.answers import Answer
 from annotator.services.choosing import Candidate, ChoiceRequest, Chosen, rank_candidates
 from annotator.services.dealing_sql import EARLIER, SHOW, claim
 from annotator.services.drafts import Kept, draft_of
+from annotator.services.lending import last_answer, quotas_of, renewal
 from annotator.services.marks import Side
 from annotator.services.qualifying import has_open, is_qualifying, settle
 
@@ -132,18 +133,10 @@ def deal(*, annotator: Annotator, exclude: Collection[int] = (), least: int = 1)
 
 def show(*, assignment_id: int, annotator: Annotator) -> Dealt | None:
     """An open lease as its holder sees it, renewed if more than half of it has passed. None if it is not open."""
-    now, lease = timezone.now(), timedelta(minutes=annotator.project.lease_minutes)
-    values: dict[str, Any] = {
-        "assignment": assignment_id,
-        "annotator": annotator.pk,
-        "today": start_of_today(),
-        "until": now + lease,
-        "half": now + lease / 2,
-    }
-    if not (found := SHOW.run(values)):
+    if not (found := SHOW.run(renewal(assignment_id, annotator))):
         return None
     *row, judged_before, has_draft = found[0]
-    dealt = _dealt(row, annotator.project, answer=_last_answer(assignment_id) if judged_before else None)
+    dealt = _dealt(row, annotator.project, answer=last_answer(assignment_id) if judged_before else None)
     return replace(dealt, draft=draft_of(assignment_id)) if has_draft else dealt
 
 
@@ -185,31 +178,25 @@ def _look_up(
     at_random = policy in (Project.Choosing.INFORMATION, Project.Choosing.RANDOM)
     looks = [(random.getrandbits(31), False)] if at_random else []
     looks += [(0, False)] + [(0, True)] * (pool == "ordinary" and project.overlap_cap is not None)
-    quotas = _quotas(annotator) if pool != "qualifying" else {}
+    quotas = quotas_of(annotator) if pool != "qualifying" else {}
+    limited = any(quotas.values())
     found: list[Candidate] = []
     for offset, extra in looks:
         values = quotas | {
+            "today": start_of_today(),
             "project": project.pk,
             "annotator": annotator.pk,
             "exclude": [*exclude, *(each.pair_id for each in found)],
             "offset": offset,
             "limit": CANDIDATES,
         }
-        rows = find_open_or_candidates(policy, pool=pool, extra=extra, quota=bool(quotas)).run(values)
+        rows = find_open_or_candidates(policy, pool=pool, extra=extra, quota=limited).run(values)
         if rows and rows[0][0]:
             return rows[0][0], []
         found += [Candidate._make(row[1:]) for row in rows]
         if len(found) >= ENOUGH or (found and offset == 0):
             break
     return None, found
-
-
-def _quotas(annotator: Annotator) -> dict[str, Any]:
-    """The annotator's own quotas or the project's; empty where there are none."""
-    project = annotator.project
-    total = project.quota_total if annotator.quota_total is None else annotator.quota_total
-    day = project.quota_day if annotator.quota_day is None else annotator.quota_day
-    return {"quota_total": total, "quota_day": day, "today": start_of_today()} if total or day else {}
 
 
 def _ranked(annotator: Annotator, candidates: Sequence[Candidate]) -> list[Chosen]:
@@ -299,10 +286,3 @@ def shown_from(response_id: int, text: str, digest: str, more: str | None) -> Sh
     beside = json.loads(more)
     picture = PictureShown(**beside["picture"]) if beside["picture"] else None
     return Shown(response_id, text, digest, picture, tuple(beside["after"]), beside["consequence"])
-
-
-def _last_answer(assignment_id: int) -> Answer | None:
-    """The latest answer that was given on this assignment and then taken back."""
-    given = Judgment.objects.filter(assignment_id=assignment_id, withdrawn=False)
-    last = given.select_related("pair", "lineup", "rationale", "flag").order_by("-revision").first()
-    return answer_of(last) if last else None

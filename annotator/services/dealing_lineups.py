@@ -20,10 +20,11 @@ from django.utils import timezone
 from annotator.models import Annotator, Judgment, Project
 from annotator.selectors.content import beside
 from annotator.selectors.progress import PROGRESS, Progress, progress_from, start_of_today
-from annotator.services.answers import Answer, answer_of
+from annotator.services.answers import Answer
 from annotator.services.dealing import Shown, shown_from
 from annotator.services.drafts import Kept, draft_of
 from annotator.services.layouts import lineup_layout
+from annotator.services.lending import last_answer, quotas_of, renewal
 from annotator.services.marks import Side
 from annotator.statements import Statement
 
@@ -134,17 +135,13 @@ def deal_lineup(
     ``information`` too the least judged come first: what a whole order would tell is not computed.
     """
     project = annotator.project
-    total = project.quota_total if annotator.quota_total is None else annotator.quota_total
-    day = project.quota_day if annotator.quota_day is None else annotator.quota_day
-    values: dict[str, Any] = {
+    values: dict[str, Any] = quotas_of(annotator) | {
         "project": project.pk,
         "annotator": annotator.pk,
         "kind": kind,
         "exclude": [*exclude],
         "offset": random.getrandbits(31),
         "limit": max(CANDIDATES, least),
-        "quota_total": total or None,
-        "quota_day": day or None,
         "today": start_of_today(),
     }
     for _attempt in range(_TRIES):
@@ -160,21 +157,13 @@ def deal_lineup(
 
 def show_lineup(*, assignment_id: int, annotator: Annotator) -> DealtLineup | None:
     """An open lease as its holder sees it, renewed if more than half of it has passed. None if it is not open."""
-    now, lease = timezone.now(), timedelta(minutes=annotator.project.lease_minutes)
-    values: dict[str, Any] = {
-        "assignment": assignment_id,
-        "annotator": annotator.pk,
-        "today": start_of_today(),
-        "until": now + lease,
-        "half": now + lease / 2,
-    }
-    if not (found := _SHOW.run(values)):
+    if not (found := _SHOW.run(renewal(assignment_id, annotator))):
         return None
     *row, judged_before, has_draft = found[0]
     dealt = _dealt(row, annotator.project)
     return replace(
         dealt,
-        answer=_last_answer(assignment_id) if judged_before else None,
+        answer=last_answer(assignment_id) if judged_before else None,
         draft=draft_of(assignment_id) if has_draft else None,
     )
 
@@ -220,10 +209,3 @@ def _dealt(row: Any, project: Project) -> DealtLineup:
         shown={place: known[pk] for place, pk in layout.response_of.items()},
         progress=progress_from(today, total, guesses, goal=project.daily_goal),
     )
-
-
-def _last_answer(assignment_id: int) -> Answer | None:
-    """The latest answer that was given on this assignment and then taken back."""
-    given = Judgment.objects.filter(assignment_id=assignment_id, withdrawn=False)
-    last = given.select_related("lineup", "rationale", "flag").order_by("-revision").first()
-    return answer_of(last) if last else None

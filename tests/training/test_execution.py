@@ -13,7 +13,8 @@ from attune.rewards.bradley_terry import BradleyTerry
 from tests.factories import make_annotator, make_pair, make_user
 from tests.training.makers import judge, make_tasteful_project
 from training import store
-from training.execution import execute_run, explain
+from training.endings import explain
+from training.execution import execute_run
 from training.models import ModelVersion, Promotion, Run, Snapshot, TextVector
 from training.runs import cancel_run, start_run
 

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from annotator.models import Annotator, Job, Project, User
-from training.models.runs import Snapshot
+from training.models.runs import Event, Snapshot
 
 
 class Scope(models.TextChoices):
@@ -64,16 +64,10 @@ class PolicyRun(Job, Scoped):
         return f"policy run {self.number}"
 
 
-class PolicyEvent(models.Model):
-    """A line of a policy run's log: a step's figures, or something that happened."""
+class PolicyEvent(Event):
+    """A line of a policy's run."""
 
     run = models.ForeignKey(PolicyRun, on_delete=models.CASCADE, related_name="events")
-    at = models.DateTimeField(auto_now_add=True)
-    step = models.PositiveIntegerField(null=True)
-    data = models.JSONField(default=dict)
-
-    class Meta:
-        ordering = ["id"]
 
     def __str__(self) -> str:
         return f"{self.run} at {self.step}"

@@ -121,16 +121,22 @@ class Doubt(models.Model):
         return f"judgment {self.judgment_id} in {self.run}"
 
 
-class RunEvent(models.Model):
-    """A line of a run's log: a step's figures, or something that happened."""
+class Event(models.Model):
+    """A line of a run's log: a step's figures, or something that happened. Whose it is, each kind says in ``run``."""
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(auto_now_add=True)
     step = models.PositiveIntegerField(null=True)
     data = models.JSONField(default=dict)
 
     class Meta:
+        abstract = True
         ordering = ["id"]
+
+
+class RunEvent(Event):
+    """A line of a reward model's run."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
 
     def __str__(self) -> str:
         return f"{self.run} at {self.step}"

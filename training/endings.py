@@ -1,0 +1,56 @@
+"""How a job of training ends: whatever happened, its row says it."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+
+from celery.exceptions import SoftTimeLimitExceeded
+
+from annotator.errors import AnnotatorError
+from annotator.services import jobs
+from attune.errors import AttuneError
+from training.models import PolicyRun, PolicyTrial, Run
+
+log = logging.getLogger(__name__)
+
+BEATS_PER_LEASE = 6
+AnyJob = Run | PolicyRun | PolicyTrial
+
+
+def beating(job: AnyJob, lease: timedelta) -> AbstractContextManager[jobs.Beat]:
+    """Keep the job's lease while it is worked on."""
+    return jobs.beating(job=job, every=lease.total_seconds() / BEATS_PER_LEASE, lease=lease)
+
+
+@contextmanager
+def ends_on_its_row(job: AnyJob, *, stopped: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Put down that the job was cancelled (then ``stopped`` is called) or has failed, and why. Nothing gets past it."""
+    try:
+        yield
+    except jobs.Cancelled:
+        jobs.mark_cancelled(job=job)
+        stopped()
+    except jobs.ClaimLost:
+        log.warning("%s of %s is another worker's by now; nothing was registered", job, job.project)
+    except Exception as error:  # the boundary of a job: whatever it was, the row must say so
+        log.exception("%s of %s failed", job, job.project)
+        jobs.fail(job=job, error=explain(error))
+
+
+def explain(error: BaseException) -> str:
+    """What went wrong and what to do, for the run's page."""
+    if isinstance(error, AnnotatorError | AttuneError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "The worker ran out of memory. Give it more, or fit fewer judgments or a smaller model."
+    if isinstance(error, ImportError):
+        return f"A package that this model or encoder needs is missing ({error}). Install it where the worker runs."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "There is no space left on the worker's disk. Free some and start again."
+    if isinstance(error, SoftTimeLimitExceeded):
+        return "The run took longer than a worker may. Fit fewer judgments or a smaller model."
+    return f"The program failed: {type(error).__name__}: {error}. The worker's log says where."
