@@ -24,6 +24,9 @@ class Content:
     slug: str
     """The project's."""
     text: str
+    rendered: Rendered | None
+    """None of a picture. Made before the page is: where templates stand deep in one another, Python's own stack grows and
+    shrinks with every call of the parser, and it takes twice as long."""
     picture: PictureShown | None = None
     after: Turns = ()
     consequence: str = ""
@@ -31,16 +34,13 @@ class Content:
     @classmethod
     def of(cls, slug: str, shown: Shown) -> Content:
         """Of a pair that is dealt."""
-        return cls(slug, shown.text, shown.picture, shown.after, shown.consequence)
+        rendered = None if shown.picture else render(shown.text)
+        return cls(slug, shown.text, rendered, shown.picture, shown.after, shown.consequence)
 
     @classmethod
     def of_row(cls, slug: str, row: Response) -> Content:
         """Of a stored response; reads its picture."""
         return cls.of(slug, shown_of(row))
-
-    @cached_property
-    def rendered(self) -> Rendered:
-        return render(self.text)
 
     @property
     def src(self) -> str:

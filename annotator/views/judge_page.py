@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from annotator.keys import LETTERS, REASONS, keys_by_kind, keys_of
+from annotator.markdown import render_markdown
 from annotator.models import HINDSIGHT, Aspect, Flag, Judgment, Project, User
 from annotator.selectors.progress import GuessRecord, Progress
 from annotator.services import asking
@@ -50,7 +52,8 @@ class Task:
     kind: str
     assignment_key: uuid.UUID
     earlier: list[dict[str, Any]]
-    question: str
+    question: SafeString
+    """What is answered, as HTML."""
     shown: tuple[Shown, ...]
     held: str = ""
     """How the page names it among those that it holds."""
@@ -75,7 +78,7 @@ class Task:
         *earlier, last = messages
         names = side_names(kind, len(contents))
         shown = tuple(Shown.of(names[side], content, values) for side, content in contents.items())
-        return cls(kind, key, earlier, last["content"], shown, hindsight=hindsight)
+        return cls(kind, key, earlier, render_markdown(last["content"]), shown, hindsight=hindsight)
 
     @property
     def places(self) -> list[str]:
