@@ -1,10 +1,12 @@
 """Which pair is worth asking an annotator next: the door that ``settings.ATTUNE_CHOOSER`` names."""
 
+# ruff: noqa: S311 (chance here is for an unbiased sample, not for secrets)
+
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import compress
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +16,8 @@ from annotator.services.choosing import Candidate, ChoiceRequest, Chosen
 from attune import select
 from attune.rewards.base import Latent
 from personalization.items import items_by_row, load, usable
-from personalization.latents import latent_for
-from training.serving import ServedVersion, live_version
+from personalization.latents import live_latent_for
+from training.serving import ServedVersion
 
 Array = NDArray[np.float32]
 
@@ -26,11 +28,10 @@ COVERAGE_WEIGHT = 0.2
 """What a pair that nobody has judged gains over one that many have, as a share of the best candidate's information."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Forecast:
-    """What the model says of the N candidates that it knows: P(a ≻ b), and what an answer would tell, (N,) each."""
+class _Forecast(NamedTuple):
+    """What the model says of N candidates: which it knows, P(a ≻ b) and what an answer would tell; (N,) each."""
 
-    candidates: list[Candidate]
+    known: NDArray[np.bool_]
     guesses: Array
     information: Array
 
@@ -42,14 +43,16 @@ def choose(request: ChoiceRequest) -> list[Chosen]:
     ``RANDOM_SHARE`` of the calls) at random. Under any other policy: in the order given. Candidates with a response that
     the model knows neither by item nor by vector have no guess, and come last unless the order was given or drawn.
     """
-    served = live_version(request.project_id)
-    if served is None or not request.candidates:
+    if not request.candidates:
         return []
-    latent = latent_for(annotator_id=request.annotator_id, served=served)
+    live = live_latent_for(project_id=request.project_id, annotator_id=request.annotator_id)
+    if live is None:
+        return []
+    served, latent = live
     forecast = _forecast(served, latent, request.candidates)
-    order, why = _order(request, forecast, np.random.default_rng())
-    guesses = dict(zip((each.pair_id for each in forecast.candidates), forecast.guesses.tolist(), strict=True))
-    return [_chosen(candidate, why, guesses, served) for candidate in order]
+    order, why = _order(request, forecast)
+    guesses = forecast.guesses.tolist()
+    return [_chosen(request.candidates[row], why, guesses[row], served.label) for row in order]
 
 
 def _forecast(served: ServedVersion, latent: Latent, candidates: Sequence[Candidate]) -> _Forecast:
@@ -58,38 +61,34 @@ def _forecast(served: ServedVersion, latent: Latent, candidates: Sequence[Candid
     items, known = items_by_row(model=model, served=served, ids=ids)
     both = known[:count] & known[count:]
     if not both.any():
-        return _Forecast([], _NOTHING, _NOTHING)
+        return _Forecast(both, np.full(count, np.nan, np.float32), np.zeros(count, np.float32))
     with usable(served):
-        mean, variance, guesses = model.forecast(latent, items[:count][both], items[count:][both])
-    return _Forecast(list(compress(candidates, both)), guesses, select.gain(mean, variance))
+        mean, variance, guesses = model.forecast(latent, items[:count], items[count:])
+    return _Forecast(both, np.where(both, guesses, np.nan), np.where(both, select.gain(mean, variance), 0))
 
 
-_NOTHING = np.zeros(0, np.float32)
-
-
-def _order(request: ChoiceRequest, forecast: _Forecast, rng: np.random.Generator) -> tuple[list[Candidate], str]:
-    """The candidates in the order to try them, and why."""
-    candidates = list(request.candidates)
+def _order(request: ChoiceRequest, forecast: _Forecast) -> tuple[Sequence[int], str]:
+    """The rows of the candidates in the order to try them, and why."""
+    rows = range(len(request.candidates))
     if request.policy != Project.Choosing.INFORMATION:
-        return candidates, request.policy
-    if rng.random() < RANDOM_SHARE:
-        return [candidates[index] for index in rng.permutation(len(candidates))], "random"
-    if not forecast.candidates:
-        return candidates, "coverage"
-    known = {each.pair_id for each in forecast.candidates}
-    by_worth = [forecast.candidates[index] for index in np.argsort(-_worth(forecast), kind="stable")]
-    return by_worth + [each for each in candidates if each.pair_id not in known], "information"
+        return rows, request.policy
+    if random.random() < RANDOM_SHARE:
+        return random.sample(rows, len(rows)), "random"
+    if not forecast.known.any():
+        return rows, "coverage"
+    taken = np.array([each.taken for each in request.candidates], np.float32)
+    order: list[int] = np.argsort(-_worth(forecast, taken), kind="stable").tolist()
+    return order, "information"
 
 
-def _worth(forecast: _Forecast) -> Array:
-    """Information, as a share of the best candidate's, and coverage; (N,)."""
-    taken = np.array([each.taken for each in forecast.candidates], np.float32)
+def _worth(forecast: _Forecast, taken: Array) -> Array:
+    """Information, as a share of the best candidate's, and coverage; (N,). What the model does not know comes last."""
     best = max(float(forecast.information.max()), 1e-12)
-    return forecast.information / best + COVERAGE_WEIGHT / (1 + taken)
+    worth = forecast.information / best + COVERAGE_WEIGHT / (1 + taken)
+    return np.where(forecast.known, worth, -np.inf)
 
 
-def _chosen(candidate: Candidate, why: str, guesses: Mapping[int, float], served: ServedVersion) -> Chosen:
-    guess = guesses.get(candidate.pair_id, np.nan)
+def _chosen(candidate: Candidate, why: str, guess: float, label: str) -> Chosen:
     if not 0 <= guess <= 1:  # the model gives it no number
         return Chosen(candidate.pair_id, "coverage" if why == "information" else why)
-    return Chosen(candidate.pair_id, why, guess, served.label)
+    return Chosen(candidate.pair_id, why, guess, label)

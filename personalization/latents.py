@@ -23,7 +23,7 @@ from attune.rewards.base import Comparison, Latent, RewardModel
 from personalization.contexts import context_of, last_known
 from personalization.items import load, usable
 from personalization.statements import stated_by, with_stated
-from training.serving import ServedVersion
+from training.serving import STILL_LIVE, ServedVersion, live_before, live_version
 
 _FLOAT = np.dtype("<f4")
 FEW = 32
@@ -47,7 +47,8 @@ LEFT JOIN personalization_latent l ON l.id = stored.id AND l.signature = said.si
 """
 _ROW = _COLUMNS + _OF
 _BY_ID_WITH_NEWS = Statement(
-    f"{_COLUMNS}, news.* {_OF} LEFT JOIN LATERAL ({NEWS} LIMIT {FEW}) AS news ON TRUE WHERE a.id = %(annotator)s"
+    f"{_COLUMNS}, {STILL_LIVE}, news.* {_OF} LEFT JOIN LATERAL ({NEWS} LIMIT {FEW}) AS news ON TRUE"
+    " WHERE a.id = %(annotator)s"
 )
 _BY_ID = Statement(f"{_ROW} WHERE a.id = %(annotator)s")
 _BY_REF = Statement(f"{_ROW} WHERE a.project_id = %(project)s AND a.ref = %(ref)s")
@@ -120,10 +121,22 @@ def find_person(*, served: ServedVersion, pk: int) -> Person | None:
         row = _row(_BY_ID, version=served.id, annotator=pk)
         return _person(row, served) if row else None
     found = _BY_ID_WITH_NEWS.run({"version": served.id, "annotator": pk, "after": last})
-    rows = [each[_WIDTH:] for each in found if each[_WIDTH]]
-    whole = len(rows) < FEW and not any(of_lineup for *_, of_lineup in rows)
-    news = [Standing._make(said) for *said, _ in rows] if whole else None
-    return _person(_Row(*found[0][:_WIDTH]), served, news) if found else None
+    return _person_with_news(found, served) if found else None
+
+
+def live_latent_for(*, project_id: int, annotator_id: int) -> tuple[ServedVersion, Latent] | None:
+    """The version that answers for the project, and the annotator's latent under it; None before the first promotion.
+
+    One query where both are as they were; else one more for each. Raises ``ModelUnusable``.
+    """
+    if (before := live_before(project_id)) and (
+        last := last_known(annotator_id=annotator_id, served=before)
+    ) is not None:
+        found = _BY_ID_WITH_NEWS.run({"version": before.id, "annotator": annotator_id, "after": last})
+        if found and found[0][_WIDTH]:
+            return before, _person_with_news(found, before).latent
+    served = live_version(project_id)
+    return (served, latent_for(annotator_id=annotator_id, served=served)) if served else None
 
 
 def find_person_by_ref(*, served: ServedVersion, project_id: int, ref: str) -> Person | None:
@@ -173,6 +186,14 @@ def refresh(*, annotator_id: int, served: ServedVersion) -> Latent | None:
 def _row(statement: Statement, **values: int | str) -> _Row | None:
     found = statement.run(values)
     return _Row(*found[0]) if found else None
+
+
+def _person_with_news(found: Sequence[tuple[Any, ...]], served: ServedVersion) -> Person:
+    """From the rows of ``_BY_ID_WITH_NEWS``: the person, whether the version is live, and one judgment, if there is any."""
+    rows = [each[_WIDTH + 1 :] for each in found if each[_WIDTH + 1]]
+    whole = len(rows) < FEW and not any(of_lineup for *_, of_lineup in rows)
+    news = [Standing._make(said) for *said, _ in rows] if whole else None
+    return _person(_Row(*found[0][:_WIDTH]), served, news)
 
 
 def _person(row: _Row, served: ServedVersion, news: Sequence[Standing] | None = None) -> Person:

@@ -44,13 +44,26 @@ FROM training_modelversion WHERE project_id = %(project)s AND state = 'live'
 """)
 
 
+STILL_LIVE = "(SELECT state = 'live' FROM training_modelversion WHERE id = %(version)s)"
+"""For statements that rely on ``live_before``: whether the version still answers for its project."""
+_live_before: dict[int, ServedVersion] = {}
+
+
 def live_version(project_id: int) -> ServedVersion | None:
     """The version that answers unless another is pinned; None before the first promotion.
 
-    One query, planned once: every request that scores or chooses begins with it.
+    One query, planned once: every request that scores begins with it.
     """
     found = _LIVE.run({"project": project_id})
-    return ServedVersion(*found[0]) if found else None
+    if not found:
+        return None
+    _live_before[project_id] = live = ServedVersion(*found[0])
+    return live
+
+
+def live_before(project_id: int) -> ServedVersion | None:
+    """The version that answered when this process last asked. Whoever uses it asks ``STILL_LIVE`` as well. No query."""
+    return _live_before.get(project_id)
 
 
 def version_by_label(project_id: int, label: str) -> ServedVersion:

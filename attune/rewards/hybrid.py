@@ -190,13 +190,12 @@ class Hybrid(LinearReward):
         class_mean, class_cov = reader.classes(told)
         trust, class_trust = self._trust.at(judgments)
         mean, cov = np.zeros(width + 2), np.zeros((width + 2, width + 2))
-        own = np.r_[0, FIRST : width + KNOWN]
-        mean[own] = trust * gaussian.mean
-        mean[0] += 1
-        mean[FIRST : width + KNOWN] += class_trust * class_mean
+        own, doubt = slice(FIRST, width + KNOWN), trust**2 * gaussian.cov
+        mean[0] = 1 + trust * gaussian.mean[0]
+        mean[own] = trust * gaussian.mean[1:] + class_trust * class_mean
         mean[-2:] = gaussian.position, gaussian.log_nu
-        cov[np.ix_(own, own)] = trust**2 * gaussian.cov
-        cov[FIRST : width + KNOWN, FIRST : width + KNOWN] += class_trust**2 * class_cov
+        cov[0, 0], cov[0, own], cov[own, 0] = doubt[0, 0], doubt[0, 1:], doubt[1:, 0]
+        cov[own, own] = doubt[1:, 1:] + class_trust**2 * class_cov
         remembered = {
             f"{OWN}{number}": trust * value
             for number, value in gaussian.remembered.items()

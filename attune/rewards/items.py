@@ -29,6 +29,8 @@ class ItemTable:
 
     def items(self, ids: Sequence[str], features: Mapping[str, Array] | None = None) -> Array:
         """See ``RewardModel.items``."""
+        if features is None and (known := self._rows_of(ids)) is not None:
+            return self.table.take(known, axis=0)
         rows = np.array([self.row_of.get(key, -1) for key in ids], np.int64)
         unseen = [key for key, row in zip(ids, rows, strict=True) if row < 0]
         items = self.table[rows] if len(self.ids) else np.zeros((len(ids), self.table.shape[1]), np.float32)
@@ -40,6 +42,13 @@ class ItemTable:
                 )
             items[rows < 0] = self.of_features(feature_matrix(unseen, features or {}))
         return items
+
+    def _rows_of(self, ids: Sequence[str]) -> list[int] | None:
+        """None where any is unknown."""
+        try:
+            return [self.row_of[key] for key in ids]
+        except KeyError:
+            return None
 
     def of_features(self, vectors: Array) -> Array:
         """Items of responses by their text alone, (N, D) to (N, K)."""

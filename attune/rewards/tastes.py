@@ -180,6 +180,7 @@ class Reader:
         self.prior_mean, self.factor = _gaussian_prior(community)
         by_model = np.argsort(community.class_model, kind="stable")
         self._class_starts = np.unique(community.class_model[by_model], return_index=True)[1]
+        self._class_sizes = np.diff(np.append(self._class_starts, len(by_model)))
         self._class_log_prior = community.class_log_prior[by_model]
         self._class_weights = community.class_weights[:, by_model].astype(np.float64)
         self._class_directions = (community.class_weights + community.class_center)[:, by_model].astype(np.float32)
@@ -237,16 +238,17 @@ class Reader:
             told.along, told.fixed, told.outcome, told.weight, self.factor[-1], float(self.prior_mean[-1]), told.mode
         )
         mean = self.prior_mean + self.factor @ mode
-        cov = self.factor @ np.linalg.solve(curvature, self.factor.T)
+        own = self.factor[: 1 + width]
+        cov = own @ np.linalg.solve(curvature, own.T)
         log_nu = float(mean[-1])
         remembered = remember(told, told.fixed + told.along @ mode, log_nu, said.memory) if said.memory > 0 else {}
-        relative = np.ones(1 + width)
-        relative[0] = 1 / said.base
-        deviation = mean[: 1 + width] * relative
-        deviation[0] -= 1
+        deviation = mean[: 1 + width].copy()
+        deviation[0] = deviation[0] / said.base - 1  # relative to the base, as its covariance is below
+        cov[0] /= said.base
+        cov[:, 0] /= said.base
         return Gaussian(
             deviation,
-            cov[: 1 + width, : 1 + width] * np.outer(relative, relative),
+            cov,
             said.position if said.verdicts else float(mean[1 + width]),
             said.log_nu if said.verdicts else log_nu,
             remembered,
@@ -259,9 +261,8 @@ class Reader:
         if not len(starts):
             return np.zeros(len(said.cov)), np.zeros(said.cov.shape)
         logits = self._class_log_prior + told.classes
-        sizes = np.diff(np.r_[starts, len(logits)])
-        odds = np.exp(logits - np.repeat(np.maximum.reduceat(logits, starts), sizes)).astype(np.float64)
-        weighted = weights * (odds / np.repeat(np.add.reduceat(odds, starts), sizes))
+        odds = np.exp(logits - np.maximum.reduceat(logits, starts).repeat(self._class_sizes)).astype(np.float64)
+        weighted = weights * (odds / np.add.reduceat(odds, starts).repeat(self._class_sizes))
         of_models = np.add.reduceat(weighted, starts, axis=1)
         cov = weighted @ weights.T - of_models @ of_models.T
         return of_models.mean(axis=1), cov / len(starts)
