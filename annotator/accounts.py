@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from annotator.models import User
 from annotator.selectors.rows import columns, instance
+from annotator.sessions import user_beside
 from annotator.statements import Statement
 
 
@@ -21,13 +22,17 @@ class ClosedSignup(DefaultAccountAdapter):
 
 
 class Backend(AuthenticationBackend):
-    """allauth's own; only the user of a session is read by a statement that is planned once, as every page begins so."""
+    """allauth's own; only reading the user of a session is ours: every page begins so."""
 
     def get_user(self, user_id: int) -> User | None:
         """The user of a session; None for one who is gone or was shut out."""
-        found = _user().run({"user": user_id})
-        user = instance(User, found[0]) if found else None
+        user = user_beside(int(user_id)) or _read(user_id)
         return user if user and self.user_can_authenticate(user) else None
+
+
+def _read(user_id: int) -> User | None:
+    found = _user().run({"user": user_id})
+    return instance(User, found[0]) if found else None
 
 
 @cache

@@ -67,7 +67,7 @@ def test_viewers_read_what_is_not_for_owners_alone(name: str, people: ThreePeopl
     assert response.status_code == (403 if name in OWNERS_ONLY else 200)
 
 
-QUERIES = {"project": 13, "data": 5, "people": 9, "setup": 8, "tokens": 4, "pairs": 10, "contested": 4, "quality": 6}
+QUERIES = {"project": 12, "data": 4, "people": 8, "setup": 7, "tokens": 3, "pairs": 9, "contested": 3, "quality": 5}
 
 
 @pytest.mark.parametrize("name", PAGES)

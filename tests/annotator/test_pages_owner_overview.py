@@ -176,12 +176,12 @@ def test_the_number_of_queries_does_not_grow(
     for pair in pairs_of(people)[:2]:
         say(pair, people.judge)
     owner_client.get(where)
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(12):
         owner_client.get(where)
     for pair in pairs_of(people):
         for _ in range(3):
             say(pair, make_annotator(people.project), "b")
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(12):
         owner_client.get(where)
 
 
