@@ -27,7 +27,7 @@ from attune.client.transport import (
     retry_after,
     unreachable,
 )
-from attune.client.unpacking import unpack
+from attune.client.unpacking import about, new_folder, unpack, whole
 from attune.client.where import find
 
 T = TypeVar("T")
@@ -279,26 +279,15 @@ class Client:
         everybody's. ``student`` names the language model for those that can't be had exactly. Gives what its card says."""
         call = operations.classifier(project, user=user, prototype=prototype, model=model, student=student)
         target = Path(folder)
-        if target.exists():
-            raise ClientError(f"{target} is there already; a folder is never written over.")
-        packed = target.with_name(f".{target.name}.zip")
-        try:
+        with new_folder(target) as packed:
             self._download(call, packed)
             unpack(packed, target)
-        finally:
-            packed.unlink(missing_ok=True)
-        about: dict[str, Any] = orjson.loads((target / "attune.json").read_bytes())
-        return about
+        return about(target)
 
     def _download(self, call: Call, target: Path) -> int:
-        aside = target.with_name(f".{target.name}.part")
-        try:
-            with self.stream(call) as response, aside.open("wb") as file:
-                for piece in response.iter_bytes():
-                    file.write(piece)
-            aside.replace(target)
-        finally:
-            aside.unlink(missing_ok=True)
+        with whole(target) as file, self.stream(call) as response:
+            for piece in response.iter_bytes():
+                file.write(piece)
         return target.stat().st_size
 
     def export_call(self, project: str, **options: Any) -> Call:
