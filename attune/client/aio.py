@@ -171,6 +171,7 @@ class AsyncClient:
         *,
         dry_run: bool = False,
         skip_bad: bool = False,
+        in_parts: bool = False,
         columns: Sequence[str] = (),
         who: str | None = None,
         every: float = 1.0,
@@ -178,7 +179,14 @@ class AsyncClient:
     ) -> dict[str, Any]:
         content = await asyncio.to_thread(Path(path).read_bytes)
         upload = operations.upload(
-            project, content, name=Path(path).name, confirm=not dry_run, skip_bad=skip_bad, columns=columns, who=who
+            project,
+            content,
+            name=Path(path).name,
+            confirm=not dry_run,
+            skip_bad=skip_bad,
+            in_parts=in_parts,
+            columns=columns,
+            who=who,
         )
         found = await self.run_operation(upload)
         while found["confirmed"] and found["state"] in ("waiting", "running"):

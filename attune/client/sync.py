@@ -190,17 +190,25 @@ class Client:
         *,
         dry_run: bool = False,
         skip_bad: bool = False,
+        in_parts: bool = False,
         columns: Sequence[str] = (),
         who: str | None = None,
         every: float = 1.0,
         watch: Callable[[dict[str, Any]], None] | None = None,
     ) -> dict[str, Any]:
         """Upload a file and wait until it is read in. ``columns`` are ``theirs=ours``; ``who`` judged where rows don't say.
-        The import as the server describes it; ``state`` is done, failed, or
+        ``in_parts`` writes part by part, so that what is cut short goes on where it was. The import as the server describes it; ``state`` is done, failed, or
         waiting where it was not confirmed: a dry run, or a wrong row without ``skip_bad``."""
         content, name = Path(path).read_bytes(), Path(path).name
         upload = operations.upload(
-            project, content, name=name, confirm=not dry_run, skip_bad=skip_bad, columns=columns, who=who
+            project,
+            content,
+            name=name,
+            confirm=not dry_run,
+            skip_bad=skip_bad,
+            in_parts=in_parts,
+            columns=columns,
+            who=who,
         )
         found = self.run_operation(upload)
         while found["confirmed"] and found["state"] in ("waiting", "running"):
