@@ -87,7 +87,7 @@ def _batch_of_one(port: int, token: str, socket: str, rounds: int, each: int) ->
     from personalization.scorer.client import _client
     from personalization.scorer.wire import pack_texts
 
-    alone, together, busy = [], [], []
+    alone, together, busy, work = [], [], [], []
     direct = _client(f"unix:{socket}")
     callers = [_Caller(port, token) for _ in range(AT_ONCE)]
     for _ in range(rounds):
@@ -100,6 +100,7 @@ def _batch_of_one(port: int, token: str, socket: str, rounds: int, each: int) ->
 
         before, (_, took) = _scorer_cpu(), _timed(whole)
         usual = (_scorer_cpu() - before) / took
+        each_alone = (_scorer_cpu() - before) / len(texts)
         alone.append(len(texts) / took)
         fresh = list(_fresh(each * AT_ONCE, words=100))
 
@@ -110,7 +111,9 @@ def _batch_of_one(port: int, token: str, socket: str, rounds: int, each: int) ->
         with ThreadPoolExecutor(AT_ONCE) as pool:
             before, (_, took) = _scorer_cpu(), _timed(lambda pool=pool: list(pool.map(single, range(AT_ONCE))))
         together.append(len(fresh) / took)
-        busy.append((_scorer_cpu() - before) / took / usual)
+        spent = _scorer_cpu() - before
+        busy.append(spent / took / usual)
+        work.append(each_alone / (spent / len(fresh)))
     direct.close()
     _client.cache_clear()
     ratios = [one / batch for one, batch in zip(together, alone, strict=True)]
@@ -120,6 +123,7 @@ def _batch_of_one(port: int, token: str, socket: str, rounds: int, each: int) ->
         "of the scorer's own": round(statistics.median(ratios), 3),
         "of the scorer's own, each round": [round(ratio, 3) for ratio in ratios],
         "the scorer's share of a core, of that when alone": round(statistics.median(busy), 3),
+        "texts for a second of the scorer's processor, of those when alone": round(statistics.median(work), 3),
     }
 
 
@@ -167,8 +171,13 @@ class _Caller:
         return json.loads(self._send("POST", path, json.dumps(body).encode()))
 
     def _send(self, method: str, path: str, body: bytes | None) -> bytes:
-        self.connection.request(method, path, body, self.headers)
-        response = self.connection.getresponse()
+        try:
+            self.connection.request(method, path, body, self.headers)
+            response = self.connection.getresponse()
+        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):  # kept open too long
+            self.connection.close()
+            self.connection.request(method, path, body, self.headers)
+            response = self.connection.getresponse()
         content = response.read()
         if response.status != 200:
             raise RuntimeError(f"{path} answered {response.status}: {content[:300]!r}")

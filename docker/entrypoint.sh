@@ -7,7 +7,7 @@ role=${1:-web}
 case "$role" in
   web)
     exec python -m gunicorn config.wsgi:application --preload --no-control-socket --bind "0.0.0.0:${PORT:-8000}" \
-      --worker-class gthread --workers "${WEB_PROCESSES:-2}" --threads "${WEB_THREADS:-4}" \
+      --worker-class config.web_worker.Worker --workers "${WEB_PROCESSES:-2}" --threads "${WEB_THREADS:-4}" \
       --worker-tmp-dir /dev/shm --timeout 60 --graceful-timeout 30 --max-requests 20000 --max-requests-jitter 2000 "$@"
     ;;
   worker-default)

@@ -33,6 +33,12 @@ _FETCH_SECONDS = 300.0
 """For a whole file from an address."""
 
 
+_IN_PARTS = (
+    "write it part by part, each for good, the good rows only; what is cut short goes on where it was, also where the same file is"
+    " sent again."
+)
+
+
 class AnyFile(BaseParser):
     """The body as it is, whatever it calls itself; read by the view."""
 
@@ -70,7 +76,7 @@ class ImportsView(APIView):
 
     parser_classes = [AnyFile]
     filters = ()
-    parameters = ("name", "confirm", "skip_bad", "map", "annotator", "url")
+    parameters = ("name", "confirm", "skip_bad", "in_parts", "map", "annotator", "url")
 
     @extend_schema(
         operation_id="imports",
@@ -92,6 +98,7 @@ class ImportsView(APIView):
                 "confirm", bool, default=False, description="Read it in at once, if its first rows are right."
             ),
             OpenApiParameter("skip_bad", bool, default=False, description="With confirm: take the good rows only."),
+            OpenApiParameter("in_parts", bool, default=False, description=f"With confirm: {_IN_PARTS}"),
             OpenApiParameter(
                 "map", str, many=True, description="`theirs=ours`: the file's name of a field. Can be repeated."
             ),
@@ -113,7 +120,8 @@ class ImportsView(APIView):
         """JSON lines, JSON, CSV, Parquet or Arrow, plain or gzip, as the body. Says in `report` what it would do; nothing is written before it is
         confirmed. The same file again adds nothing."""
         project = owned(request, slug)
-        confirm, skip_bad = _flag(request, "confirm"), _flag(request, "skip_bad")
+        confirm, in_parts = _flag(request, "confirm"), _flag(request, "in_parts")
+        skip_bad = _flag(request, "skip_bad") or in_parts
         columns = read_columns(request.query_params.getlist("map"))
         who = request.query_params.get("annotator", "imported")
         batch = _stored(project, request)
@@ -121,7 +129,7 @@ class ImportsView(APIView):
             preview_batch(batch=batch, columns=columns, who=who)
             batch.refresh_from_db()
             if confirm and (skip_bad or not batch.report.get("rejected")):
-                start_import(batch=batch, by=caller(request), skip_bad=skip_bad)
+                start_import(batch=batch, by=caller(request), skip_bad=skip_bad, in_parts=in_parts)
                 batch.refresh_from_db()
         except AnnotatorError:
             cancel_import(batch=batch)
@@ -144,21 +152,25 @@ class ImportActView(APIView):
     """Confirming an import, and stopping one. ``act`` comes with the address."""
 
     act = ""
-    parameters = ("skip_bad",)
+    parameters = ("skip_bad", "in_parts")
     parser_classes = [StrictJSONParser]
 
     @extend_schema(
-        parameters=[OpenApiParameter("skip_bad", bool, default=False, description="Take the good rows only.")],
+        parameters=[
+            OpenApiParameter("skip_bad", bool, default=False, description="Take the good rows only."),
+            OpenApiParameter("in_parts", bool, default=False, description=_IN_PARTS.capitalize()),
+        ],
         request=None,
         responses={200: ImportSerializer, **problems(409, 413, 422)},
         tags=["data"],
     )
     def post(self, request: Request, slug: str, pk: int) -> Response:
-        """A worker reads a confirmed file; what is stopped before its end leaves nothing behind."""
+        """A worker reads a confirmed file; what is stopped before its end leaves nothing behind, or the parts that are in."""
         expect_no_body(request)
         batch = _batch(owned(request, slug), pk)
         if self.act == "confirm":
-            start_import(batch=batch, by=caller(request), skip_bad=_flag(request, "skip_bad"))
+            skip_bad, in_parts = _flag(request, "skip_bad"), _flag(request, "in_parts")
+            start_import(batch=batch, by=caller(request), skip_bad=skip_bad, in_parts=in_parts)
         elif not batch.over:
             cancel_import(batch=batch)
         batch.refresh_from_db()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from annotator.imports.errors import WrongHeader
 from annotator.imports.mapping import check_columns
 from annotator.imports.reporting import ImportOptions, ImportPreview, ImportReport, Progress
 from annotator.imports.running import preview_import, run_import
-from annotator.models import ImportBatch, JobState, Project, User
+from annotator.models import ImportBatch, ImportMark, JobState, Project, User
 from annotator.services import jobs
 from annotator.services.audit import record
 
@@ -69,15 +69,19 @@ def preview_batch(
     return preview
 
 
-def start_import(*, batch: ImportBatch, by: User, skip_bad: bool = False) -> None:
-    """Confirm a file that was looked at, or try one again that failed; a worker reads it. Raises ``Conflict``."""
+def start_import(*, batch: ImportBatch, by: User, skip_bad: bool = False, in_parts: bool = False) -> None:
+    """Confirm a file that was looked at, or try one again that failed; a worker reads it. Raises ``Conflict``.
+
+    ``in_parts`` leaves bad rows out, too; a worker that is killed is followed by one that goes on where it was.
+    """
     with transaction.atomic():
         rows = ImportBatch.objects.filter(pk=batch.pk)
         fresh = rows.filter(state=JobState.WAITING, confirmed_at=None) | rows.filter(state=JobState.FAILED)
         if not fresh.update(
             state=JobState.WAITING,
             confirmed_at=timezone.now(),
-            skip_bad=skip_bad,
+            skip_bad=skip_bad or in_parts,
+            in_parts=in_parts,
             attempt=0,
             error="",
             finished_at=None,
@@ -88,7 +92,7 @@ def start_import(*, batch: ImportBatch, by: User, skip_bad: bool = False) -> Non
 
 
 def cancel_import(*, batch: ImportBatch) -> None:
-    """Stop it, and forget the file; what a worker has read so far is taken back."""
+    """Stop it, and forget the file; what a worker has read so far is taken back, or the part that it is at."""
     jobs.cancel(job=batch)
     if ImportBatch.objects.filter(pk=batch.pk, state=JobState.CANCELLED).exists():
         _forget_upload(batch)
@@ -136,42 +140,49 @@ def sweep_imports() -> None:
     for batch in old.filter(state=JobState.WAITING, confirmed_at=None) | old.filter(state=JobState.FAILED):
         jobs.cancel(job=batch)
         _forget_upload(batch)
+    ImportMark.objects.filter(updated_at__lt=timezone.now() - KEPT_FOR).delete()
 
 
 def _carry_out(batch: ImportBatch) -> None:
-    with (
-        jobs.beating(job=batch, every=BEAT_SECONDS) as beat,
-        tempfile.TemporaryDirectory() as folder,
-        transaction.atomic(),
-    ):
-        report = _read(batch, beat, Path(folder))
+    """The end of the job is written with the last of the file."""
+
+    def finish(report: ImportReport) -> None:
+        report.source = batch.name
+        if report.rejected_file:
+            with Path(report.rejected_file).open("rb") as rejected:
+                report.rejected_file = _uploads().save(f"{batch.path}.rejected.jsonl", File(rejected))
         beat.check()
-        if report.written:
-            record(project=batch.project, by=batch.by, what="import written", name=batch.name, **report.new)
-            jobs.finish(job=batch, report=report.as_dict())
+        record(project=batch.project, by=batch.by, what="import written", name=batch.name, **report.new)
+        jobs.finish(job=batch, report=report.as_dict())
+
+    with jobs.beating(job=batch, every=BEAT_SECONDS) as beat, tempfile.TemporaryDirectory() as folder:
+        report = _read(batch, beat, Path(folder), finish)
     if report.written:
         _forget_upload(batch)
     else:
         jobs.fail(job=batch, error=report.summary(), report=report.as_dict())
 
 
-def _read(batch: ImportBatch, beat: jobs.Beat, folder: Path) -> ImportReport:
+def _read(batch: ImportBatch, beat: jobs.Beat, folder: Path, finish: Callable[[ImportReport], None]) -> ImportReport:
     def tell(progress: Progress) -> None:
-        beat.progress = {"rows": progress.rows, "position": progress.position, "size": progress.size}
+        beat.progress = {
+            "rows": progress.rows,
+            "position": progress.position,
+            "size": progress.size,
+            "written": progress.written,
+        }
         beat.check()
 
     options = ImportOptions(
         skip_bad=batch.skip_bad,
+        in_parts=batch.in_parts,
         rejected=folder / "rejected.jsonl",
         columns=batch.report.get("columns", {}),
         who=batch.report.get("who", "imported"),
     )
     with _uploads().open(batch.path) as file:
-        report = run_import(file, project=batch.project, options=options, on_progress=tell)
+        report = run_import(file, project=batch.project, options=options, on_progress=tell, at_end=finish)
     report.source = batch.name
-    if report.rejected_file:
-        with Path(report.rejected_file).open("rb") as rejected:
-            report.rejected_file = _uploads().save(f"{batch.path}.rejected.jsonl", File(rejected))
     return report
 
 

@@ -26,6 +26,7 @@ MAX_RATIO = 200
 """How many bytes a compressed byte may become; text makes 3 to 30, a bomb makes 1,000."""
 RATIO_FLOOR = 64_000_000
 """Bytes before the ratio counts: a small file of one repeated line is no bomb."""
+NOTHING_USED = " Nothing of it was used."
 _BUFFER = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _UTF8_BOM = b"\xef\xbb\xbf"
@@ -244,11 +245,9 @@ class _Unpacked(io.RawIOBase):
         try:
             data = self._unzip.read(len(buffer))
         except EOFError:
-            raise BadFile(
-                f"{self._file.name} is cut off: its gzip stream ends early. Nothing of it was used."
-            ) from None
+            raise BadFile(f"{self._file.name} is cut off: its gzip stream ends early.{NOTHING_USED}") from None
         except (gzip.BadGzipFile, zlib.error) as error:
-            raise BadFile(f"{self._file.name} is damaged: {error}. Nothing of it was used.") from None
+            raise BadFile(f"{self._file.name} is damaged: {error}.{NOTHING_USED}") from None
         self._produced += len(data)
         if self._produced > max(RATIO_FLOOR, MAX_RATIO * self._file.position):
             raise BadFile(f"{self._file.name} unpacks to more than {MAX_RATIO} times its size; expected ordinary text.")

@@ -31,12 +31,17 @@ class RejectedFile:
         self._file: BinaryIO | None = None
         self._kept = False
 
-    def write(self, problem: Problem, raw: bytes | Mapping[str, object]) -> None:
-        """Add a row. Raises ``CannotReject``."""
-        row = _as_it_came(raw)
+    def write(self, problem: Problem, raw: bytes | Mapping[str, object]) -> bytes:
+        """Add a row; gives its line. Raises ``CannotReject``."""
+        line = orjson.dumps({**problem.as_dict(), "row": _as_it_came(raw)}, option=orjson.OPT_APPEND_NEWLINE)
+        self.add(line)
+        return line
+
+    def add(self, lines: bytes) -> None:
+        """Add lines as they are. Raises ``CannotReject``."""
         try:
             self._file = self._file or self._draft.open("wb")
-            self._file.write(orjson.dumps({**problem.as_dict(), "row": row}, option=orjson.OPT_APPEND_NEWLINE))
+            self._file.write(lines)
         except OSError as error:
             raise self._failed(error) from None
 

@@ -35,15 +35,18 @@ class ImportOptions:
     max_rows: int | None = None
     who: str = "imported"
     columns: Mapping[str, str] = field(default_factory=dict)
+    in_parts: bool = False
+    """Written part by part, each for good, so that an import that is cut short goes on where it was. Bad rows are left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an import is: rows read, bytes of the file read, of ``size`` (None: not known)."""
+    """How far an import is: rows read, bytes of the file read, of ``size`` (None: not known), and rows that are in to stay."""
 
     rows: int
     position: int
     size: int | None
+    written: int = 0
 
 
 OnProgress = Callable[[Progress], None]
@@ -61,6 +64,8 @@ class ImportReport:
     complete: bool = True
     """Whether the file was read to its end."""
     rows: int = 0
+    resumed_after: int = 0
+    """Rows that an attempt before this one had written; the counts are of both."""
     new: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     duplicates: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
@@ -99,6 +104,8 @@ class ImportReport:
             parts.append(f"{self.duplicates:,} were there already.")
         if self.bad_rows:
             parts.append(f"{self.bad_rows:,} rows {'were' if self.written else 'are'} rejected.")
+        if self.resumed_after:
+            parts.append(f"Went on after row {self.resumed_after:,}.")
         return " ".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""One file into one project, in one transaction: all of it or nothing, or with ``skip_bad`` its good rows."""
+"""One file into one project, in one transaction: all of it or nothing, or with ``skip_bad`` its good rows; or in parts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -17,10 +17,11 @@ from django.db import connection, transaction
 
 from annotator.errors import Conflict
 from annotator.imports.detecting import detected, detected_folder
-from annotator.imports.errors import BadRow
+from annotator.imports.errors import BadFile, BadRow
 from annotator.imports.lineups import LineupRow, check_lineup
+from annotator.imports.parts import PART_ROWS, Mark, alone
 from annotator.imports.pictures import Pictures
-from annotator.imports.reading import Opened, OpenedFolder, RawRow, Source, opened
+from annotator.imports.reading import NOTHING_USED, Opened, OpenedFolder, RawRow, Source, opened
 from annotator.imports.rejected import RejectedFile
 from annotator.imports.reporting import FIRST_ROWS, ImportOptions, ImportPreview, ImportReport, OnProgress, Progress
 from annotator.imports.rows import Checker, JudgmentRow, PromptRow, Raw
@@ -37,18 +38,26 @@ Said = JudgmentRow | LineupRow
 Row = TypeVar("Row", Said, PromptRow)
 Item = TypeVar("Item")
 Check = Callable[[int, Raw, Mapping[str, object]], Row]
+AtEnd = Callable[[ImportReport], None]
 
 
 def run_import(
-    source: Source, *, project: Project, options: ImportOptions | None = None, on_progress: OnProgress | None = None
+    source: Source,
+    *,
+    project: Project,
+    options: ImportOptions | None = None,
+    on_progress: OnProgress | None = None,
+    at_end: AtEnd | None = None,
 ) -> ImportReport:
     """Read a file of judgments, or of prompts with responses, into a project.
 
     One bad row and nothing is written (the report says which), unless ``options.skip_bad``. A dry run does everything
     and takes it back. Raises ``BadFile`` for a file that can't be read to its end, ``CannotReject`` where the rejected
-    rows find no room, ``Conflict`` where others write into the project meanwhile; nothing is written then.
+    rows find no room, ``Conflict`` where others write into the project meanwhile; nothing is written then. With
+    ``options.in_parts``, outside of a transaction, the parts before stay, and the same call goes on behind them.
+    ``at_end`` is called in the transaction that writes the last of it.
     """
-    return _Import(project, options or ImportOptions(), on_progress).run(source)
+    return _Import(project, options or ImportOptions(), on_progress, at_end).run(source)
 
 
 def preview_import(
@@ -61,43 +70,79 @@ def preview_import(
 
 
 class _Import:
-    def __init__(self, project: Project, options: ImportOptions, on_progress: OnProgress | None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        options: ImportOptions,
+        on_progress: OnProgress | None,
+        at_end: AtEnd | None = None,
+    ) -> None:
         self._project = project
-        self._options = options
+        self._options = replace(options, skip_bad=options.skip_bad or options.in_parts)
         self._on_progress = on_progress
-        self._writer = Writer(project, pairs_per_prompt=options.pairs_per_prompt)
+        self._at_end = at_end
+        self._mark: Mark | None = None
+        self._part = ExitStack()
+        self._lock_of = (_LOCK, project.pk % 2**31)
         self._rejected: RejectedFile | None = None
         self._report = ImportReport(source="", dry_run=options.dry_run)
         self.first_rows: list[Said | PromptRow] = []
 
     def run(self, source: Source) -> ImportReport:
         started = time.monotonic()
-        with _uncollected(), opened(source) as file:
+        with _uncollected(), opened(source) as file, ExitStack() as held:
             self._report.source = file.name
-            self._writer.pictures = Pictures(self._project, file.archive, dry_run=self._options.dry_run)
             if self._options.skip_bad and not self._options.dry_run:
                 self._rejected = RejectedFile(self._options.rejected or _beside(source))
             try:
-                with transaction.atomic():
-                    self._lock()
-                    _check_references("IMMEDIATE")  # statement by statement, beside the reading, not all at the end
+                if self._options.in_parts and not self._options.dry_run:
+                    held.enter_context(alone(self._lock_of))
+                    self._go_on(source)
+                with self._part:
+                    self._begin(file)
                     self._read(file)
                     self._end()
-            except BaseException:
+            except BaseException as error:
                 if self._rejected:
                     self._rejected.discard()
+                if self._mark and self._mark.rows and isinstance(error, BadFile):
+                    before = str(error).removesuffix(NOTHING_USED)
+                    raise BadFile(f"{before} The {self._mark.rows:,} rows before are in to stay.") from error
                 raise
         self._report.seconds = round(time.monotonic() - started, 3)
         return self._report
 
+    def _go_on(self, source: Source) -> None:
+        """From where an earlier attempt was, if there was one."""
+        if connection.in_atomic_block:
+            raise ValueError("a file can't be imported in parts within a transaction")
+        self._mark = Mark(self._project, source, self._options)
+        self._mark.restore(self._report)
+        if self._rejected and self._mark.rejected:
+            self._rejected.add(self._mark.rejected)
+
+    def _begin(self, file: Opened | OpenedFolder) -> None:
+        """A transaction, and a writer that remembers nothing from the one before."""
+        self._part.enter_context(transaction.atomic())
+        self._lock()
+        _check_references("IMMEDIATE")  # statement by statement, beside the reading, not all at the end
+        self._writer = Writer(self._project, pairs_per_prompt=self._options.pairs_per_prompt)
+        self._writer.pictures = Pictures(self._project, file.archive, dry_run=self._options.dry_run)
+
+    def _turn(self, file: Opened | OpenedFolder) -> None:
+        """Where a part is full: it stays, and another one begins."""
+        if self._mark and self._report.rows - self._mark.rows >= PART_ROWS:
+            self._mark.move(self._report)
+            self._part.close()
+            self._begin(file)
+
     def _lock(self) -> None:
         """One import at a time into a project, so that each sees what the other wrote. Nobody waits to look, though."""
-        lock = [_LOCK, self._project.pk % 2**31]
         with connection.cursor() as cursor:
             if not self._options.dry_run:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", lock)
+                cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", self._lock_of)
                 return
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", lock)
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", self._lock_of)
             if cursor.fetchone() == (False,):
                 raise Conflict("Another file is being read into this project; look again when that is done.")
 
@@ -108,11 +153,12 @@ class _Import:
         report.format, report.shape, report.names = found.format, found.shape, found.names
         report.columns, report.who = dict(options.columns), options.who
         checker = Checker(keep_extra=self._options.keep_extra)
-        batches = _batches(islice(found.rows, self._options.max_rows))
+        batches = _batches(islice(found.rows, self._report.resumed_after, self._options.max_rows))
         if found.shape == "judgments":
-            self._write(file, batches, partial(_said, checker, options.keep_extra), self._writer.write_said)
+            check = partial(_said, checker, options.keep_extra)
+            self._write(file, batches, check, lambda rows: self._writer.write_said(rows))
         else:
-            self._write(file, batches, checker.prompt, self._writer.write_prompts)
+            self._write(file, batches, checker.prompt, lambda rows: self._writer.write_prompts(rows))
         report.complete = report.rows != self._options.max_rows
         if made := make_lineups(project=self._project):
             report.new["lineups"] = report.new.get("lineups", 0) + made
@@ -132,8 +178,10 @@ class _Import:
                 for raw, why in bad:
                     self._reject(raw.line, raw.raw, why)
                 self._add_up(write(good))
+                self._turn(file)
                 if self._on_progress:
-                    self._on_progress(Progress(self._report.rows, file.position, file.size))
+                    written = self._mark.rows if self._mark else 0
+                    self._on_progress(Progress(self._report.rows, file.position, file.size, written))
 
     def _add_up(self, outcome: Outcome) -> None:
         for kind, count in outcome.new.items():
@@ -146,7 +194,9 @@ class _Import:
         problem = bad.on(line)
         self._report.reject(problem)
         if self._rejected:
-            self._rejected.write(problem, raw)
+            written = self._rejected.write(problem, raw)
+            if self._mark:
+                self._mark.reject(written)
 
     def _end(self) -> None:
         """Keep or take back. The rejected rows are safe on the disk before the good ones are committed."""
@@ -162,6 +212,10 @@ class _Import:
             report.rejected_file = self._rejected.keep()
         if report.rows >= BATCH_ROWS:
             _learn_sizes()
+        if self._mark:
+            self._mark.remove()
+        if self._at_end:
+            self._at_end(report)
 
 
 def _learn_sizes() -> None:

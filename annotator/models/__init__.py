@@ -18,7 +18,7 @@ from annotator.models.judging import (
 from annotator.models.people import Annotator, ApiToken, Invite, Membership, Role, User
 from annotator.models.projects import Project
 from annotator.models.quality import Adjudication, AnnotatorQuality, ModelFit, QualityReport, QualityStep
-from annotator.models.records import AuditEntry, Draft, IdempotencyRecord, ImportBatch
+from annotator.models.records import AuditEntry, Draft, IdempotencyRecord, ImportBatch, ImportMark
 from annotator.models.webhooks import Webhook, WebhookMessage
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Flag",
     "IdempotencyRecord",
     "ImportBatch",
+    "ImportMark",
     "Invite",
     "Job",
     "JobState",

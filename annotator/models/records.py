@@ -34,6 +34,7 @@ class ImportBatch(Job):
     name = models.CharField(max_length=255)
     path = models.CharField(max_length=255, help_text="In the uploads storage.")
     skip_bad = models.BooleanField(default=False)
+    in_parts = models.BooleanField(default=False, help_text="Written part by part, each for good.")
     confirmed_at = models.DateTimeField(null=True, blank=True)
     report = models.JSONField(default=dict, blank=True)
 
@@ -42,6 +43,23 @@ class ImportBatch(Job):
 
     def __str__(self) -> str:
         return f"{self.name} into {self.project}"
+
+
+class ImportMark(models.Model):
+    """How far a file that is imported in parts has come: written with each part, gone with the last."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=64, help_text="sha256 of the file and of how it is read.")
+    rows = models.PositiveBigIntegerField(default=0)
+    report = models.JSONField(default=dict)
+    rejected = models.BinaryField(default=b"", help_text="Rejected rows so far, as their file will have them.")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "key"], name="import_mark_once")]
+
+    def __str__(self) -> str:
+        return f"{self.rows} rows of {self.key[:12]}"
 
 
 class Draft(models.Model):

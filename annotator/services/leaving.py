@@ -27,6 +27,7 @@ from annotator.models import (
     Erasure,
     IdempotencyRecord,
     ImportBatch,
+    ImportMark,
     JobState,
     Judgment,
     Membership,
@@ -193,6 +194,7 @@ def _kept_answers(annotator: Annotator) -> int:
 
 def _uploads(project: Project) -> int:
     """Files that were uploaded and still lie there may hold them, as may rows that reports quote; unconfirmed ones end."""
+    ImportMark.objects.filter(project=project).delete()  # rejected rows lie there
     batches = ImportBatch.objects.filter(project=project).exclude(state=JobState.RUNNING)
     unread = Q(state=JobState.WAITING, confirmed_at=None)
     batches.filter(unread).update(state=JobState.CANCELLED, finished_at=timezone.now())

@@ -63,10 +63,11 @@ def import_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def import_confirm(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """Hand the file to a worker; ``skip_bad`` takes its good rows and keeps the others aside."""
+    """Hand the file to a worker; ``skip_bad`` takes its good rows and keeps the others aside, ``in_parts`` part by part."""
     access = project_for(request.user, slug, Role.OWNER)
     batch = row_of(_batches(access), pk)
-    start_import(batch=batch, by=signed_in(request), skip_bad=request.POST.get("skip_bad") == "on")
+    skip_bad, in_parts = (request.POST.get(name) == "on" for name in ("skip_bad", "in_parts"))
+    start_import(batch=batch, by=signed_in(request), skip_bad=skip_bad, in_parts=in_parts)
     return redirect("import", slug, pk)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -27,6 +28,7 @@ from attune.client.transport import (
     retry_after,
     unreachable,
 )
+from attune.client.unpacking import about, new_folder, unpack, whole
 from attune.client.where import find
 
 T = TypeVar("T")
@@ -162,6 +164,38 @@ class AsyncClient:
     async def bulk(self, project: str, rows: Sequence[Mapping[str, Any]], **options: Any) -> dict[str, Any]:
         return await self.run_operation(operations.bulk(project, rows, **options))
 
+    async def import_file(
+        self,
+        project: str,
+        path: str | Path,
+        *,
+        dry_run: bool = False,
+        skip_bad: bool = False,
+        in_parts: bool = False,
+        columns: Sequence[str] = (),
+        who: str | None = None,
+        every: float = 1.0,
+        watch: Callable[[dict[str, Any]], None] | None = None,
+    ) -> dict[str, Any]:
+        content = await asyncio.to_thread(Path(path).read_bytes)
+        upload = operations.upload(
+            project,
+            content,
+            name=Path(path).name,
+            confirm=not dry_run,
+            skip_bad=skip_bad,
+            in_parts=in_parts,
+            columns=columns,
+            who=who,
+        )
+        found = await self.run_operation(upload)
+        while found["confirmed"] and found["state"] in ("waiting", "running"):
+            if watch:
+                watch(found)
+            await asyncio.sleep(every)
+            found = await self.run_operation(operations.import_state(project, found["id"]))
+        return found
+
     def judgments(self, project: str, *, annotator: str | None = None) -> AsyncIterator[dict[str, Any]]:
         return self._rows(operations.pages(operations.listing(project, "judgments"), annotator=annotator, limit=1000))
 
@@ -174,13 +208,25 @@ class AsyncClient:
     def runs(self, project: str) -> AsyncIterator[dict[str, Any]]:
         return self._rows(operations.pages(operations.listing(project, "runs")))
 
-    async def wait_for_run(self, project: str, number: int, *, every: float = 1.0, timeout: float | None = None) -> Run:
+    async def wait_for_run(
+        self,
+        project: str,
+        number: int,
+        *,
+        every: float = 1.0,
+        timeout: float | None = None,
+        watch: Callable[[Run], None] | None = None,
+    ) -> Run:
         deadline = None if timeout is None else time.monotonic() + timeout
-        while not (run := await self.run(project, number)).over:
+        while True:
+            run = await self.run(project, number)
+            if watch:
+                watch(run)
+            if run.over:
+                return run
             if deadline is not None and time.monotonic() + every > deadline:
                 raise ClientError(f"Run {number} is still {run.state} after {timeout:g} seconds.")
             await asyncio.sleep(every)
-        return run
 
     async def promote(self, project: str, version: str, *, reason: str = "") -> dict[str, Any]:
         return await self.run_operation(operations.promote(project, version, reason=reason))
@@ -194,6 +240,36 @@ class AsyncClient:
                     yield orjson.loads(line)
         if rest:
             yield orjson.loads(rest)
+
+    async def download(self, project: str, path: str | Path, **options: Any) -> int:
+        return await self._download(operations.export(project, **options), Path(path))
+
+    async def take_away(
+        self,
+        project: str,
+        folder: str | Path,
+        *,
+        user: str | None = None,
+        prototype: int | None = None,
+        model: str | None = None,
+        student: str | None = None,
+    ) -> dict[str, Any]:
+        call = operations.classifier(project, user=user, prototype=prototype, model=model, student=student)
+        target = Path(folder)
+        with new_folder(target) as packed:
+            await self._download(call, packed)
+            await asyncio.to_thread(unpack, packed, target)
+        return about(target)
+
+    async def _download(self, call: Call, target: Path) -> int:
+        with whole(target) as file:
+            async with self.stream(call) as response:
+                async for piece in response.aiter_bytes():
+                    await asyncio.to_thread(file.write, piece)
+        return target.stat().st_size
+
+    def export_call(self, project: str, **options: Any) -> Call:
+        return operations.export(project, **options)
 
     async def run_operation(self, operation: Operation[T]) -> T:
         """Send, try again where that may help, and read the answer."""

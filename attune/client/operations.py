@@ -249,10 +249,12 @@ def upload(
     name: str,
     confirm: bool,
     skip_bad: bool,
+    in_parts: bool = False,
     columns: Sequence[str] = (),
     who: str | None = None,
 ) -> Operation[dict[str, Any]]:
     params = {"name": name, "confirm": str(confirm).lower(), "skip_bad": str(skip_bad).lower()}
+    params |= {"in_parts": "true"} if in_parts else {}
     params |= _given(annotator=who, map=list(columns) or None)
     headers = {"Content-Type": "application/octet-stream"}
     return Operation(Call("POST", _project(slug, "/imports"), params=params, headers=headers, content=content), _json)

@@ -15,6 +15,7 @@ ITEMS_AT_ONCE = 256
 """Prompts of a training batch in one request."""
 
 TrlReward = Callable[..., list[float | None]]
+AsyncTrlReward = Callable[..., Awaitable[list[float | None]]]
 VerlReward = Callable[..., Awaitable[dict[str, float]]]
 
 
@@ -75,14 +76,8 @@ class RewardClient:
         """
 
         def reward(prompts: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
-            users = columns[user_column] if user_column else [None] * len(prompts)
-            texts = [completion_text(each) for each in completions]
-            kept = [n for n, text in enumerate(texts) if text.strip()]
-            rows = self.score_rows([(prompts[n], texts[n], users[n]) for n in kept])
-            rewards = [empty] * len(prompts)
-            for n, row in zip(kept, rows, strict=True):
-                rewards[n] = row.scores[0]
-            return rewards
+            kept, rows = _trl_rows(prompts, completions, columns[user_column] if user_column else None)
+            return _spread(self.score_rows(rows), kept, len(prompts), empty)
 
         reward.__name__ = name  # TRL logs rewards under it
         return reward
@@ -95,25 +90,7 @@ class RewardClient:
         """
         where = self.client.where
         remote = AsyncRewardClient(self.project, user=self.user, url=where.url, token=where.token, **self._scale)
-
-        async def compute_score(
-            data_source: str,  # noqa: ARG001 (verl's signature)
-            solution_str: str,
-            ground_truth: Any = None,  # noqa: ARG001
-            extra_info: Mapping[str, Any] | None = None,
-            **_: Any,
-        ) -> dict[str, float]:
-            extra = extra_info or {}
-            if prompt_key not in extra:
-                raise ClientError(
-                    f"extra_info has no {prompt_key!r}; it has {', '.join(map(str, extra)) or 'nothing'}."
-                )
-            found = await remote.score(extra[prompt_key], [solution_str], user=extra.get(user_key))
-            return {"score": found.scores[0], "std": found.stds[0]}
-
-        compute_score.__name__ = name
-        compute_score.aclose = remote.aclose  # type: ignore[attr-defined]
-        return compute_score
+        return remote.as_verl(user_key=user_key, prompt_key=prompt_key, name=name)
 
 
 class AsyncRewardClient:
@@ -154,6 +131,64 @@ class AsyncRewardClient:
         return await self.client.rank(
             self.project, query, documents, user=user or self.user, top_n=top_n, **self._scale
         )
+
+    async def score_rows(self, rows: Sequence[tuple[Prompt, str, str | None]]) -> list[RewardRow]:
+        """See ``RewardClient.score_rows``."""
+        scored: list[RewardRow] = []
+        for start in range(0, len(rows), ITEMS_AT_ONCE):
+            items = [_item(*row, self.user) for row in rows[start : start + ITEMS_AT_ONCE]]
+            scored += [each[0] for each in await self.client.score_batch(self.project, items, **self._scale)]
+        return scored
+
+    def as_trl(
+        self, *, user_column: str | None = None, empty: float | None = None, name: str = "attune"
+    ) -> AsyncTrlReward:
+        """As ``RewardClient.as_trl``, for TRL's trainers that wait for several reward functions at once."""
+
+        async def reward(prompts: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
+            kept, rows = _trl_rows(prompts, completions, columns[user_column] if user_column else None)
+            return _spread(await self.score_rows(rows), kept, len(prompts), empty)
+
+        reward.__name__ = name
+        return reward
+
+    def as_verl(self, *, user_key: str = "user", prompt_key: str = "prompt", name: str = "attune") -> VerlReward:
+        """See ``RewardClient.as_verl``."""
+
+        async def compute_score(
+            data_source: str,  # noqa: ARG001 (verl's signature)
+            solution_str: str,
+            ground_truth: Any = None,  # noqa: ARG001
+            extra_info: Mapping[str, Any] | None = None,
+            **_: Any,
+        ) -> dict[str, float]:
+            extra = extra_info or {}
+            if prompt_key not in extra:
+                raise ClientError(
+                    f"extra_info has no {prompt_key!r}; it has {', '.join(map(str, extra)) or 'nothing'}."
+                )
+            found = await self.score(extra[prompt_key], [solution_str], user=extra.get(user_key))
+            return {"score": found.scores[0], "std": found.stds[0]}
+
+        compute_score.__name__ = name
+        compute_score.aclose = self.aclose  # type: ignore[attr-defined]
+        return compute_score
+
+
+def _trl_rows(
+    prompts: Sequence[Any], completions: Sequence[Any], users: Sequence[str | None] | None
+) -> tuple[list[int], list[tuple[Prompt, str, str | None]]]:
+    """Which completions say anything, and these with their prompts and users."""
+    texts = [completion_text(each) for each in completions]
+    kept = [n for n, text in enumerate(texts) if text.strip()]
+    return kept, [(prompts[n], texts[n], users[n] if users else None) for n in kept]
+
+
+def _spread(rows: Sequence[RewardRow], kept: Sequence[int], count: int, empty: float | None) -> list[float | None]:
+    rewards = [empty] * count
+    for n, row in zip(kept, rows, strict=True):
+        rewards[n] = row.scores[0]
+    return rewards
 
 
 def completion_text(completion: Any) -> str:

@@ -27,7 +27,7 @@ from attune.client.transport import (
     retry_after,
     unreachable,
 )
-from attune.client.unpacking import unpack
+from attune.client.unpacking import about, new_folder, unpack, whole
 from attune.client.where import find
 
 T = TypeVar("T")
@@ -190,17 +190,25 @@ class Client:
         *,
         dry_run: bool = False,
         skip_bad: bool = False,
+        in_parts: bool = False,
         columns: Sequence[str] = (),
         who: str | None = None,
         every: float = 1.0,
         watch: Callable[[dict[str, Any]], None] | None = None,
     ) -> dict[str, Any]:
         """Upload a file and wait until it is read in. ``columns`` are ``theirs=ours``; ``who`` judged where rows don't say.
-        The import as the server describes it; ``state`` is done, failed, or
+        ``in_parts`` writes part by part, so that what is cut short goes on where it was. The import as the server describes it; ``state`` is done, failed, or
         waiting where it was not confirmed: a dry run, or a wrong row without ``skip_bad``."""
         content, name = Path(path).read_bytes(), Path(path).name
         upload = operations.upload(
-            project, content, name=name, confirm=not dry_run, skip_bad=skip_bad, columns=columns, who=who
+            project,
+            content,
+            name=name,
+            confirm=not dry_run,
+            skip_bad=skip_bad,
+            in_parts=in_parts,
+            columns=columns,
+            who=who,
         )
         found = self.run_operation(upload)
         while found["confirmed"] and found["state"] in ("waiting", "running"):
@@ -279,26 +287,15 @@ class Client:
         everybody's. ``student`` names the language model for those that can't be had exactly. Gives what its card says."""
         call = operations.classifier(project, user=user, prototype=prototype, model=model, student=student)
         target = Path(folder)
-        if target.exists():
-            raise ClientError(f"{target} is there already; a folder is never written over.")
-        packed = target.with_name(f".{target.name}.zip")
-        try:
+        with new_folder(target) as packed:
             self._download(call, packed)
             unpack(packed, target)
-        finally:
-            packed.unlink(missing_ok=True)
-        about: dict[str, Any] = orjson.loads((target / "attune.json").read_bytes())
-        return about
+        return about(target)
 
     def _download(self, call: Call, target: Path) -> int:
-        aside = target.with_name(f".{target.name}.part")
-        try:
-            with self.stream(call) as response, aside.open("wb") as file:
-                for piece in response.iter_bytes():
-                    file.write(piece)
-            aside.replace(target)
-        finally:
-            aside.unlink(missing_ok=True)
+        with whole(target) as file, self.stream(call) as response:
+            for piece in response.iter_bytes():
+                file.write(piece)
         return target.stat().st_size
 
     def export_call(self, project: str, **options: Any) -> Call:

@@ -34,6 +34,7 @@ def remote_import(
     *,
     dry_run: bool,
     skip_bad: bool,
+    in_parts: bool,
     columns: Sequence[str],
     who: str,
     url: str | None,
@@ -42,10 +43,17 @@ def remote_import(
     """A file to the server. Ends with 1 where a row was wrong and nothing was written, or the worker failed."""
     with server(url, token) as client:
         done = client.import_file(
-            slug, file, dry_run=dry_run, skip_bad=skip_bad, columns=columns, who=who, watch=_watch
+            slug,
+            file,
+            dry_run=dry_run,
+            skip_bad=skip_bad,
+            in_parts=in_parts,
+            columns=columns,
+            who=who,
+            watch=_watch,
         )
         say(done)
-        if (done["report"].get("rejected") and not skip_bad) or done["state"] == "failed":
+        if (done["report"].get("rejected") and not (skip_bad or in_parts)) or done["state"] == "failed":
             sys.exit(REFUSED)
 
 

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
@@ -42,6 +42,11 @@ _project = click.option("--project", "slug", required=True, metavar="SLUG", help
 @click.option("--owner", metavar="EMAIL", help="With --create: whose project it is.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
 @click.option("--skip-bad", is_flag=True, help="Take the good rows and put the others into FILE.rejected.jsonl.")
+@click.option(
+    "--in-parts",
+    is_flag=True,
+    help="Write part by part, each for good, the good rows only; the same command goes on where it was cut short.",
+)
 @click.option("--rejected", type=click.Path(path_type=Path, dir_okay=False), help="With --skip-bad: where to put them.")
 @click.option("--keep-extra", is_flag=True, help="Keep fields that are not known, instead of refusing them.")
 @click.option(
@@ -64,6 +69,7 @@ def import_command(
     owner: str | None,
     dry_run: bool,
     skip_bad: bool,
+    in_parts: bool,
     rejected: Path | None,
     keep_extra: bool,
     pairs: int | None,
@@ -77,12 +83,22 @@ def import_command(
     CSV, Parquet or Arrow, plain or gzip, one of them in a zip with the pictures that its rows name, or a folder of such files (`datasets`' save_to_disk among them); ours, or as TRL, hh-rlhf, UltraFeedback, Chatbot Arena, PRISM, Label Studio, Argilla or OpenAI
     write them.
 
-    One wrong row and nothing is written, unless --skip-bad. The same file again adds nothing.
+    One wrong row and nothing is written, unless --skip-bad or --in-parts. The same file again adds nothing.
     """
     if remote:
         if create or keep_extra or pairs is not None or rejected or file == "-" or Path(file).is_dir():
             raise click.UsageError("--remote takes a file, and neither --create, --keep-extra, --pairs nor --rejected.")
-        remote_import(slug, file, dry_run=dry_run, skip_bad=skip_bad, columns=columns, who=who, url=url, token=token)
+        remote_import(
+            slug,
+            file,
+            dry_run=dry_run,
+            skip_bad=skip_bad,
+            in_parts=in_parts,
+            columns=columns,
+            who=who,
+            url=url,
+            token=token,
+        )
         return
     with _attune():
         from annotator.imports.mapping import read_columns
@@ -91,6 +107,7 @@ def import_command(
         options = ImportOptions(
             dry_run=dry_run,
             skip_bad=skip_bad,
+            in_parts=in_parts,
             keep_extra=keep_extra,
             pairs_per_prompt=pairs,
             rejected=rejected,
@@ -100,7 +117,7 @@ def import_command(
         report = _take(file, slug, options, maker=_maker(slug, template, owner) if create else None)
         click.echo(json.dumps(report.as_dict(), indent=2))
         _tell(report)
-        if report.bad_rows and not skip_bad:
+        if report.bad_rows and not (skip_bad or in_parts):
             sys.exit(WRONG_DATA)
 
 
@@ -220,17 +237,20 @@ def _kind_of(out: str, *, dataset: bool) -> str:
 
 
 def _take(file: str, slug: str, options: "ImportOptions", *, maker: "Callable[[], Project] | None") -> "ImportReport":
-    """Import in one transaction with making the project, so that neither is there without the other."""
+    """Import in one transaction with making the project, so that neither is there without the other; in parts it is first."""
     from django.db import transaction
 
     from annotator.imports.running import run_import
     from annotator.models import Project
 
-    with transaction.atomic():
+    in_parts = options.in_parts and not options.dry_run
+    with ExitStack() as whole:
+        if not in_parts:
+            whole.enter_context(transaction.atomic())
         project = Project.objects.filter(slug=slug).first()
         project = project or (maker() if maker else _existing(slug))
         report = run_import(file, project=project, options=options, on_progress=_progress())
-        if not report.written:
+        if not report.written and not in_parts:
             transaction.set_rollback(True)
     return report
 

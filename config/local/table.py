@@ -64,12 +64,12 @@ def cores() -> int:
 
 
 def _web(port: int) -> tuple[str, ...]:
-    """Threads share one interpreter lock, so cores want processes; four threads each ride out slow queries and waits for the
-    scorer. With more, each of which has a connection with plans of its own, judging is slower."""
+    """Threads share one interpreter lock, so cores want processes; four threads each ride out slow queries. With more, each
+    of which has a connection with plans of its own, judging is slower; those that wait for the scorer are not counted."""
     memory = ("--worker-tmp-dir", str(_SHARED_MEMORY)) if os.access(_SHARED_MEMORY, os.W_OK) else ()
     return (
         *(sys.executable, "-m", "gunicorn", "config.wsgi:application", "--preload", "--no-control-socket", *memory),
-        *("--bind", f"{LOOPBACK}:{port}", "--worker-class", "gthread", "--threads", "4"),
+        *("--bind", f"{LOOPBACK}:{port}", "--worker-class", "config.web_worker.Worker", "--threads", "4"),
         *("--workers", str(max(2, min(4, cores()))), "--timeout", "60", "--graceful-timeout", "4"),
     )
 

@@ -11,6 +11,7 @@ from django.conf import settings
 from attune.encoders import VectorStore, get_encoder
 from attune.errors import BadData
 from personalization.errors import ScorerAway, ScorerBusy
+from personalization.scorer.aside import aside
 from personalization.scorer.wire import DIM_HEADER, Array, Text, pack_texts, unpack_vectors
 
 TEXTS_PER_REQUEST = 256
@@ -42,7 +43,8 @@ def _encode(encoder: str, texts: list[Text]) -> Array:
             "or score responses that the project knows."
         )
     try:
-        answer = _client(settings.SCORER_URL).post("/encode", content=pack_texts(encoder, texts))
+        with aside():
+            answer = _client(settings.SCORER_URL).post("/encode", content=pack_texts(encoder, texts))
     except httpx.HTTPError as error:
         raise ScorerAway(
             f"The scorer at {settings.SCORER_URL} does not answer: {error or type(error).__name__}."

@@ -11,8 +11,11 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from inspect import signature
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -237,6 +240,63 @@ def test_the_asynchronous_client_does_the_same(server: Scripted) -> None:
             return scores, rows, slugs
 
     assert asyncio.run(act()) == ([1.0, 2.0], [1, 2], ["p"])
+
+
+def test_the_asynchronous_client_has_every_method_with_the_same_options() -> None:
+    def methods(kind: type) -> dict[str, list[str]]:
+        public = [name for name in vars(kind) if not name.startswith("_")]
+        return {name.replace("aclose", "close"): list(signature(getattr(kind, name)).parameters) for name in public}
+
+    assert methods(AsyncClient) == methods(Client)
+    assert methods(AsyncRewardClient) == methods(RewardClient)
+
+
+def test_files_come_and_go_asynchronously(server: Scripted, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(b"{}\n")
+    uploaded = {"id": 7, "confirmed": True, "state": "running"}
+    seen: list[str] = []
+
+    async def act() -> Any:
+        async with AsyncClient(server.url, "secret", retry=QUICK) as client:
+            server.answers = [Answer(201, uploaded), Answer(body=uploaded | {"state": "done"})]
+            done = await client.import_file(
+                "p", tmp_path / "in.jsonl", every=0.01, watch=lambda found: seen.append(found["state"])
+            )
+            server.answers = [Answer(body=b"one\ntwo\n")]
+            size = await client.download("p", tmp_path / "out.jsonl")
+            server.answers = [Answer(body=b"one\n", headers={"Content-Length": "10"}), Answer(403, {})]
+            for _ in range(2):
+                with pytest.raises(ClientError):
+                    await client.download("p", tmp_path / "broken.jsonl")
+            packed = BytesIO()
+            with ZipFile(packed, "w") as archive:
+                archive.writestr("attune.json", '{"exact": true}')
+            server.answers = [Answer(body=packed.getvalue())]
+            about = await client.take_away("p", tmp_path / "model", user="u")
+            with pytest.raises(ClientError, match="there already"):
+                await client.take_away("p", tmp_path / "model")
+            return done["state"], size, about
+
+    assert asyncio.run(act()) == ("done", 8, {"exact": True})
+    assert seen == ["running"]
+    assert (tmp_path / "out.jsonl").read_bytes() == b"one\ntwo\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "model", "out.jsonl"]
+
+
+def test_rewards_for_trl_asynchronously(server: Scripted) -> None:
+    row = {"user": "u", "scores": [1.5], "stds": [0.1], "n_judgments": 3, "fallback": False}
+
+    async def act() -> list[float | None]:
+        async with AsyncRewardClient("p", user="u", url=server.url, token="t", retry=QUICK) as rewards:
+            server.answers = [Answer(body={"model": "m@1", "data": [{"rewards": [row]}, {"rewards": [row]}]})]
+            asked = ["Why?", "How?", "Who?"], ["So.", " ", [{"role": "assistant", "content": "Me."}]]
+            return await rewards.as_trl(user_column="who", empty=-1.0)(*asked, who=[None, "v", "w"])
+
+    assert asyncio.run(act()) == [1.5, -1.0, 1.5]
+    assert server.asked[-1].json["items"] == [
+        {"prompt": "Why?", "completions": ["So."], "user": "u"},
+        {"prompt": "Who?", "completions": ["Me."], "user": "w"},
+    ]
 
 
 def test_rewards_for_one_person(server: Scripted) -> None:

@@ -8,6 +8,8 @@ import pytest
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from config.database.base import DatabaseWrapper, _lent
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -52,3 +54,43 @@ def test_one_that_says_something_is_asked_and_kept(kept: BaseDatabaseWrapper) ->
         cursor.execute("NOTIFY news")
     kept.close_if_unusable_or_obsolete()
     assert backend_of(kept) == first
+
+
+@pytest.fixture
+def others() -> Iterator[list[DatabaseWrapper]]:
+    """Connections as two more threads have them, not open yet."""
+    connections["default"].ensure_connection()  # else it would take what is lent
+    made = [connections.create_connection("default") for _ in range(2)]
+    yield [each for each in made if isinstance(each, DatabaseWrapper)]
+    for each in made:
+        each.close()
+    assert not _lent
+
+
+def test_what_is_lent_is_taken_by_the_next(others: list[DatabaseWrapper]) -> None:
+    first, second = others
+    backend, ends = backend_of(first), first.close_at
+    first.lend()
+    assert first.connection is None
+    assert backend_of(second) == backend
+    assert second.close_at == ends
+    assert backend_of(first) != backend
+
+
+def test_one_that_has_died_is_not_taken(others: list[DatabaseWrapper]) -> None:
+    first, second = others
+    backend = backend_of(first)
+    first.lend()
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+    assert backend_of(second) != backend
+
+
+def test_nothing_is_lent_within_a_transaction(others: list[DatabaseWrapper]) -> None:
+    first, _ = others
+    backend = backend_of(first)
+    first.set_autocommit(False)
+    first.lend()
+    assert backend_of(first) == backend
+    first.rollback()
+    first.set_autocommit(True)

@@ -56,6 +56,19 @@ def test_snapshots_are_compared(project: Project) -> None:
     assert json.loads(chosen.stdout)["snapshot"] == first["snapshot"]
 
 
+def test_a_policy_is_trained_on_a_chosen_snapshot(project: Project) -> None:
+    frozen = json.loads(attune("snapshot", "create", "--project", "everyday", "--name", "first").stdout)
+    unknown = attune("train-policy", "--project", "everyday", "--snapshot", "second")
+    assert (unknown.exit_code, project.policy_runs.count()) == (1, 0)
+    assert "second" in unknown.stderr
+    ran = attune("train-policy", "--project", "everyday", "--snapshot", "first")
+    assert ran.exit_code == 0, ran.output
+    assert json.loads(ran.stdout)["snapshot"] == frozen["snapshot"]
+    run = project.policy_runs.get()
+    assert run.snapshot is not None
+    assert run.snapshot.digest == frozen["snapshot"]
+
+
 def test_train_here_shows_progress_and_ends_with_the_version(project: Project) -> None:
     ran = attune("train", "--project", "everyday", "--here", "--promote", "--option", "item=2.5", "--seed", "7")
 
