@@ -77,15 +77,17 @@ def _order(request: ChoiceRequest, forecast: _Forecast) -> tuple[Sequence[int], 
     if not forecast.known.any():
         return rows, "coverage"
     taken = np.array([each.taken for each in request.candidates], np.float32)
-    order: list[int] = np.argsort(-_worth(forecast, taken), kind="stable").tolist()
+    worths = np.where(
+        forecast.known, worth(forecast.information, taken), -np.inf
+    )  # what the model does not know comes last
+    order: list[int] = np.argsort(-worths, kind="stable").tolist()
     return order, "information"
 
 
-def _worth(forecast: _Forecast, taken: Array) -> Array:
-    """Information, as a share of the best candidate's, and coverage; (N,). What the model does not know comes last."""
-    best = max(float(forecast.information.max()), 1e-12)
-    worth = forecast.information / best + COVERAGE_WEIGHT / (1 + taken)
-    return np.where(forecast.known, worth, -np.inf)
+def worth(information: Array, taken: Array) -> Array:
+    """Information, as a share of the best candidate's, and coverage; (N,) each."""
+    best = max(float(information.max()), 1e-12)
+    return information / best + COVERAGE_WEIGHT / (1 + taken)
 
 
 def _chosen(candidate: Candidate, why: str, guess: float, label: str) -> Chosen:

@@ -46,8 +46,8 @@ def stood_at(rows: QuerySet[Judgment], at: datetime) -> QuerySet[Judgment]:
     later = Judgment.objects.filter(
         annotator=OuterRef("annotator"), revision__gt=OuterRef("revision"), created_at__lte=at
     )
-    of_pair = later.filter(pair=OuterRef("pair"), occasion=OuterRef("occasion"))
-    of_lineup = later.filter(lineup=OuterRef("lineup"))
+    later = later.filter(occasion=OuterRef("occasion"))
+    of_pair, of_lineup = later.filter(pair=OuterRef("pair")), later.filter(lineup=OuterRef("lineup"))
     return rows.filter(~Exists(of_pair), ~Exists(of_lineup), created_at__lte=at)
 
 

@@ -276,6 +276,7 @@ class LineupSerializer(serializers.Serializer[Any]):
     responses = serializers.SerializerMethodField(help_text="Refs, the oldest first.")
     cap = serializers.IntegerField(help_text="At most so many people get it.")
     taken = serializers.IntegerField(help_text="So many have judged it or have it open.")
+    gold = serializers.BooleanField(help_text="Whether what is right of it is known.")
     withdrawn = serializers.SerializerMethodField()
 
     def get_responses(self, lineup: Lineup) -> list[str]:

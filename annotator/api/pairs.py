@@ -97,7 +97,9 @@ class PinView(_PairView):
     def put(self, request: Request, slug: str) -> Response:
         """They get it before anything else, and a place is held for each, also in a pair that is full. For owners."""
         said, pair, _ = self.named(request, slug)
-        outcome = pin_pair(pair=pair, annotators=_people(pair.project, said["annotators"]), by=caller(request))
+        outcome = pin_pair(
+            pair=pair, annotators=annotators_called(pair.project, said["annotators"]), by=caller(request)
+        )
         return Response({"pinned": outcome.new, "had_it": outcome.had_it})
 
 
@@ -147,7 +149,7 @@ def _own(choice: str | None, flipped: bool) -> str:
     return _FLIPPED.get(choice or "", choice or "") if flipped else choice or ""
 
 
-def _people(project: Project, refs: list[str]) -> list[Annotator]:
+def annotators_called(project: Project, refs: list[str]) -> list[Annotator]:
     found = {each.ref: each for each in Annotator.objects.filter(project=project, ref__in=refs)}
     if missing := next((ref for ref in refs if ref not in found), None):
         raise Invalid(

@@ -41,6 +41,12 @@ class TopicAgreementSerializer(serializers.Serializer[Any]):
     ordinal = AgreementSerializer()
 
 
+@extend_schema_serializer(component_name="RatingAgreement")
+class RatingAgreementSerializer(serializers.Serializer[Any]):
+    scale = serializers.CharField()
+    ordinal = AgreementSerializer()
+
+
 @extend_schema_serializer(component_name="AspectAgreement")
 class AspectAgreementSerializer(serializers.Serializer[Any]):
     aspect = serializers.CharField()
@@ -53,6 +59,8 @@ class UsualSerializer(serializers.Serializer[Any]):
     sides = serializers.FloatField(allow_null=True)
     same = serializers.FloatField(allow_null=True)
     fit = serializers.FloatField(allow_null=True)
+    ranked = serializers.FloatField(allow_null=True, required=False)
+    rated = serializers.FloatField(allow_null=True, required=False)
 
 
 class GroupSerializer(serializers.Serializer[Any]):
@@ -62,9 +70,14 @@ class GroupSerializer(serializers.Serializer[Any]):
     verdicts = serializers.DictField(child=serializers.IntegerField(), help_text="How many are typical, minority …")
     nominal = AgreementSerializer(help_text="On five answers: a, b, tie, both good, both bad.")
     ordinal = AgreementSerializer(help_text="On seven steps, from a much better to b much better.")
+    ranking = AgreementSerializer(required=False, help_text="On places in rankings; a unit is a response.")
+    ratings = RatingAgreementSerializer(many=True, required=False, help_text="On each scale that was used.")
     topics = TopicAgreementSerializer(many=True)
     aspects = AspectAgreementSerializer(many=True)
     left = FigureSerializer(allow_null=True, help_text="Preferences for the left side.")
+    upper = FigureSerializer(
+        allow_null=True, required=False, help_text="In rankings, preferences for the response shown further up."
+    )
     longer = FigureSerializer(allow_null=True, help_text="Preferences for the longer response.")
     ties = FigureSerializer(allow_null=True)
     gold = FigureSerializer(allow_null=True, help_text="Known answers found.")

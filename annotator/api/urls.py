@@ -21,7 +21,7 @@ from annotator.api.judging import (
     ReviseView,
     WithdrawView,
 )
-from annotator.api.lineups import LineupStateView, LineupsView
+from annotator.api.lineups import LineupDecisionView, LineupGoldView, LineupPinView, LineupStateView, LineupsView
 from annotator.api.pairs import DecisionView, GoldView, PinView
 from annotator.api.pictures import ConsequencesView, PicturesView, PictureView
 from annotator.api.projects import ProjectArchiveView, ProjectsView, ProjectView
@@ -61,6 +61,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{PROJECT}pairs/<int:pk>/withdraw", PairStateView.as_view(act="withdraw"), name="api_pair_withdraw"),
     path(f"{PROJECT}pairs/<int:pk>/restore", PairStateView.as_view(act="restore"), name="api_pair_restore"),
     path(f"{PROJECT}lineups", LineupsView.as_view(), name="api_lineups"),
+    path(f"{PROJECT}lineups/<int:pk>/pin", LineupPinView.as_view(), name="api_lineup_pin"),
+    path(f"{PROJECT}lineups/<int:pk>/gold", LineupGoldView.as_view(), name="api_lineup_gold"),
+    path(f"{PROJECT}lineups/<int:pk>/decision", LineupDecisionView.as_view(), name="api_lineup_decision"),
     path(f"{PROJECT}lineups/<int:pk>/withdraw", LineupStateView.as_view(act="withdraw"), name="api_lineup_withdraw"),
     path(f"{PROJECT}lineups/<int:pk>/restore", LineupStateView.as_view(act="restore"), name="api_lineup_restore"),
     path(f"{PROJECT}pins", PinView.as_view(), name="api_pins"),

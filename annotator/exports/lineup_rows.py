@@ -29,6 +29,7 @@ LINEUP_COLUMNS = (
     ),
     *(
         "shown",
+        "occasion",
         "revision",
         "withdrawn",
         "skip_reason",
@@ -81,6 +82,7 @@ def _row(judgment: Judgment, responses: dict[int, Response], *, shown: bool) -> 
         "rating": judgment.rating,
         "scale": judgment.scale,
         "shown": [number[own] for own in judgment.shown],
+        "occasion": judgment.occasion,
         "revision": judgment.revision,
         "withdrawn": judgment.withdrawn,
         "skip_reason": judgment.skip_reason,

@@ -37,7 +37,7 @@ PAIR_COLUMNS = (
 )
 FIGURES = (
     *("others", "sides", "same", "gold", "fit", "pooled_fit", "left", "longer", "ties"),
-    *("seconds", "fast", "reasons", "words", "cyclic", "earned"),
+    *("seconds", "fast", "reasons", "words", "cyclic", "earned", "ranked", "rated", "upper"),
 )
 """Each in four columns: the figure, the ends of its 95 % interval, and of how many observations it is."""
 PEOPLE_COLUMNS = (

@@ -17,7 +17,7 @@ from annotator.models import Judgment, Project, Response
 def ranking_rows(project: Project, options: DatasetOptions, tally: Tally) -> Iterator[dict[str, Any]]:
     """One row for each ranking that the options let through; the others are counted by why."""
     names, split = Pseudonyms(project, options), splitter(project, options)
-    judgments = lineup_judgments(project).filter(kind=Judgment.Kind.RANKING).iterator(CHUNK)
+    judgments = lineup_judgments(project).filter(kind=Judgment.Kind.RANKING, occasion=0).iterator(CHUNK)
     while chunk := list(islice(judgments, CHUNK)):
         ids = {pk for each in chunk if each.lineup for pk in each.lineup.responses}
         texts = dict(Response.objects.filter(pk__in=ids).values_list("pk", "text"))

@@ -30,7 +30,19 @@ KEYS = uuid.UUID("b2cf5b7e-58f4-5d6f-8a0b-0a3f3d0c7a11")
 LINEUP_FIELDS = frozenset(
     {
         *("kind", "annotator", "simulated", "prompt_id", "prompt", "topic", "responses", "after", "choice", "ranking"),
-        *("rating", "scale", "shown", "revision", "withdrawn", "skip_reason", "rationale", "tags", "spans", "flag"),
+        *(
+            "rating",
+            "scale",
+            "shown",
+            "occasion",
+            "revision",
+            "withdrawn",
+            "skip_reason",
+            "rationale",
+            "tags",
+            "spans",
+            "flag",
+        ),
         *("part", "slices", "source", "judged_at", "seconds", "page_version", "client_key", "extra"),
     }
 )
@@ -54,6 +66,7 @@ class LineupRow:
     rating: int | None
     scale: str
     shown: list[int]
+    occasion: int
     revision: int
     withdrawn: bool
     skip_reason: str
@@ -94,6 +107,7 @@ def check_lineup(line: int, raw: Raw, row: Mapping[str, object], *, keep: bool) 
         rating=rating,
         scale=scale,
         shown=_order(row, len(responses)),
+        occasion=fields.whole(row, "occasion", least=0, most=1) or 0,
         revision=fields.whole(row, "revision", least=1, most=10_000) or 1,
         withdrawn=bool(fields.flag(row, "withdrawn")),
         skip_reason=reason,
@@ -193,6 +207,7 @@ class PlacedLineup:
             annotator_id=self.annotator,
             kind=row.kind,
             lineup=lineup,
+            occasion=row.occasion,
             revision=row.revision,
             withdrawn=row.withdrawn,
             client_key=self._client_key(project.pk),
@@ -218,7 +233,17 @@ class PlacedLineup:
             return uuid.uuid5(KEYS, f"{project} {row.client_key}")
         texts = sorted(each.ref or each.digest for each in row.responses)
         return uuid.uuid5(
-            KEYS, packed([project, row.annotator, row.prompt.ref or row.prompt.digest, *texts, row.revision])
+            KEYS,
+            packed(
+                [
+                    project,
+                    row.annotator,
+                    row.prompt.ref or row.prompt.digest,
+                    *texts,
+                    *([row.occasion] if row.occasion else []),
+                    row.revision,
+                ]
+            ),
         )
 
 
@@ -241,7 +266,7 @@ def write_lineups(project: Project, batch: Sequence[PlacedLineup]) -> WrittenLin
     outdated: list[int] = []
     for each in batch:
         judgment = each.judgment(project, lineups[tuple(each.own)])
-        before = last.setdefault((judgment.annotator_id, judgment.lineup_id or 0), {})
+        before = last.setdefault((judgment.annotator_id, judgment.lineup_id or 0, judgment.occasion), {})
         if same := before.get(judgment.revision):
             if _says(same) == _says(judgment):
                 written.duplicates += 1
@@ -285,13 +310,13 @@ def _of_prompts(project: Project, prompts: Iterable[int]) -> dict[tuple[int, ...
 
 def _last_said(
     batch: Iterable[PlacedLineup], lineups: Mapping[tuple[int, ...], Lineup]
-) -> dict[tuple[int, int], dict[int, Judgment]]:
-    """What is stored of the rows' annotators and lineups, by revision."""
+) -> dict[tuple[int, int, int], dict[int, Judgment]]:
+    """What is stored of the rows' annotators and lineups, by occasion and revision."""
     annotators = {each.annotator for each in batch}
     rows = Judgment.objects.filter(annotator__in=annotators, lineup__in=[each.pk for each in lineups.values()])
-    said: dict[tuple[int, int], dict[int, Judgment]] = {}
+    said: dict[tuple[int, int, int], dict[int, Judgment]] = {}
     for row in rows:
-        said.setdefault((row.annotator_id, row.lineup_id or 0), {})[row.revision] = row
+        said.setdefault((row.annotator_id, row.lineup_id or 0, row.occasion), {})[row.revision] = row
     return said
 
 

@@ -164,6 +164,10 @@ class Lineup(models.Model):
     )
     taken = models.PositiveSmallIntegerField(default=0, editable=False)
     shuffle = models.IntegerField(default=random_order, help_text="Place in a fixed random order.")
+    gold_ranking = models.JSONField(null=True, blank=True, help_text="The known order, as ``Judgment.ranking`` has it.")
+    gold_low = models.PositiveSmallIntegerField(null=True, blank=True, help_text="The lowest rating that is right.")
+    gold_high = models.PositiveSmallIntegerField(null=True, blank=True, help_text="The highest one.")
+    gold_scale = models.CharField(max_length=5, blank=True, db_default="", default="", help_text="The scale of these.")
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -171,6 +175,14 @@ class Lineup(models.Model):
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["responses"], name="lineup_once"),
+            models.CheckConstraint(
+                condition=Q(gold_low__isnull=True, gold_high__isnull=True, gold_scale="")
+                | (Q(kind="rating", gold_low__isnull=False, gold_high__gte=F("gold_low")) & ~Q(gold_scale="")),
+                name="lineup_gold_rating_is_a_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(gold_ranking__isnull=True) | Q(kind="ranking"), name="lineup_gold_order_of_a_ranking"
+            ),
             models.CheckConstraint(
                 condition=Q(kind="rating", responses__len=1)
                 | Q(kind="ranking", responses__len__gte=3, responses__len__lte=8),
@@ -193,3 +205,8 @@ class Lineup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
+
+    @property
+    def gold(self) -> bool:
+        """Whether what is right of it is known."""
+        return self.gold_ranking is not None or self.gold_low is not None

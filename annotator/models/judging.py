@@ -49,6 +49,11 @@ class Assignment(models.Model):
     lease_until = models.DateTimeField()
     chosen_by = models.CharField(max_length=20, default="coverage", help_text="Why this pair: information, repeat …")
     guess = models.FloatField(null=True, help_text="The model's P(a ≻ b) when the pair was dealt.")
+    guesses = ArrayField(
+        models.FloatField(),
+        null=True,
+        help_text="Of a lineup: the model's rewards of its responses in its own order, or its guess of the rating.",
+    )
     guess_version = models.CharField(max_length=80, blank=True)
     dealt_at = models.DateTimeField(default=timezone.now)
     follows = models.ForeignKey(
@@ -74,13 +79,13 @@ class Assignment(models.Model):
                 name="assignment_once_per_annotator_and_pair",
             ),
             models.UniqueConstraint(
-                fields=["lineup", "annotator"],
+                fields=["lineup", "annotator", "occasion"],
                 condition=Q(lineup__isnull=False, state__in=["open", "judged", "skipped", "pinned"]),
                 name="assignment_once_per_annotator_and_lineup",
             ),
             models.CheckConstraint(
                 condition=Q(pair__isnull=False, lineup__isnull=True)
-                | Q(pair__isnull=True, lineup__isnull=False, occasion=0),
+                | Q(pair__isnull=True, lineup__isnull=False, occasion__lt=HINDSIGHT),
                 name="assignment_of_a_pair_or_a_lineup",
             ),
             # The target of the judgments' composite foreign key (migration 0002): a lease is used by its holder only.
@@ -159,6 +164,7 @@ class Judgment(models.Model):
     page_version = models.CharField(max_length=20, blank=True)
     source = models.CharField(max_length=10, choices=Source, default=Source.PAGE)
     guess = models.FloatField(null=True, help_text="What the model had guessed before: P(a ≻ b).")
+    guesses = ArrayField(models.FloatField(), null=True, help_text="The same of a lineup, as its assignment had it.")
     about = models.JSONField(default=dict, blank=True)
     judged_at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -173,18 +179,18 @@ class Judgment(models.Model):
                 fields=["annotator", "pair", "occasion"], condition=Q(current=True), name="judgment_one_current"
             ),
             models.UniqueConstraint(
-                fields=["lineup", "annotator", "revision"],
+                fields=["lineup", "annotator", "occasion", "revision"],
                 condition=Q(lineup__isnull=False),
                 name="judgment_lineup_revision_once",
             ),
             models.UniqueConstraint(
-                fields=["annotator", "lineup"],
+                fields=["annotator", "lineup", "occasion"],
                 condition=Q(current=True, lineup__isnull=False),
                 name="judgment_one_current_of_a_lineup",
             ),
             models.CheckConstraint(
                 condition=Q(kind="pair", pair__isnull=False, lineup__isnull=True)
-                | Q(kind__in=["ranking", "rating"], pair__isnull=True, lineup__isnull=False, occasion=0),
+                | Q(kind__in=["ranking", "rating"], pair__isnull=True, lineup__isnull=False, occasion__lt=HINDSIGHT),
                 name="judgment_has_its_target",
             ),
             models.CheckConstraint(

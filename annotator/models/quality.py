@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from annotator.models.content import GOLD_CHOICES, Pair
+from annotator.models.content import GOLD_CHOICES, Lineup, Pair
 from annotator.models.people import Annotator, User
 from annotator.models.projects import Project
 
@@ -41,16 +41,23 @@ class QualityStep(models.Model):
 
 
 class Adjudication(models.Model):
-    """What somebody with the last word said of a contested pair; the individual judgments stay as they are.
+    """What somebody with the last word said of a contested pair or lineup; the individual judgments stay as they are.
 
-    Append-only: a change is a new revision. An empty ``choice`` takes the decision back.
+    Append-only: a change is a new revision. An empty ``choice`` takes the decision back. Of a lineup it is ``ranked`` or
+    ``rated``, with the order or the rating as ``Judgment`` has them.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="adjudications")
-    pair = models.ForeignKey(Pair, on_delete=models.CASCADE, related_name="adjudications")
+    pair = models.ForeignKey(Pair, on_delete=models.CASCADE, null=True, related_name="adjudications")
+    lineup = models.ForeignKey(
+        Lineup, on_delete=models.CASCADE, null=True, related_name="adjudications", db_index=False
+    )  # the unique ones begin with it
     revision = models.PositiveSmallIntegerField(default=1)
     current = models.BooleanField(default=True)
     choice = models.CharField(max_length=10, blank=True)
+    ranking = models.JSONField(null=True, blank=True)
+    rating = models.PositiveSmallIntegerField(null=True, blank=True)
+    scale = models.CharField(max_length=5, blank=True, db_default="", default="")
     note = models.TextField(blank=True)
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     at = models.DateTimeField(auto_now_add=True)
@@ -60,11 +67,31 @@ class Adjudication(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["pair", "revision"], name="adjudication_revision_once"),
             models.UniqueConstraint(fields=["pair"], condition=Q(current=True), name="adjudication_one_current"),
-            models.CheckConstraint(condition=Q(choice__in=["", *GOLD_CHOICES]), name="adjudication_known_choice"),
+            models.UniqueConstraint(
+                fields=["lineup", "revision"],
+                condition=Q(lineup__isnull=False),
+                name="adjudication_lineup_revision_once",
+            ),
+            models.UniqueConstraint(
+                fields=["lineup"],
+                condition=Q(current=True, lineup__isnull=False),
+                name="adjudication_one_current_of_a_lineup",
+            ),
+            models.CheckConstraint(
+                condition=Q(pair__isnull=False, lineup__isnull=True, choice__in=["", *GOLD_CHOICES])
+                | Q(pair__isnull=True, lineup__isnull=False, choice__in=["", "ranked", "rated"]),
+                name="adjudication_known_choice",
+            ),
+            models.CheckConstraint(
+                condition=Q(choice="ranked", ranking__isnull=False, rating__isnull=True)
+                | Q(choice="rated", ranking__isnull=True, rating__isnull=False)
+                | (~Q(choice__in=["ranked", "rated"]) & Q(ranking__isnull=True, rating__isnull=True)),
+                name="adjudication_fits_choice",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.pair}: {self.choice or 'taken back'}"
+        return f"{self.pair or self.lineup}: {self.choice or 'taken back'}"
 
 
 class ModelFit(models.Model):

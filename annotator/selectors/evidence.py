@@ -39,7 +39,7 @@ SELECT u.responses[one.place] AS a, u.responses[two.place] AS b,
         jsonb_array_elements_text(tier.value) AS number) AS one
   JOIN (SELECT number::smallint AS place, tier.ordinality AS tier FROM jsonb_array_elements(j.ranking) WITH ORDINALITY AS tier,
         jsonb_array_elements_text(tier.value) AS number) AS two ON one.place < two.place
- WHERE j.kind = 'ranking' AND j.choice = 'ranked'
+ WHERE j.kind = 'ranking' AND j.choice = 'ranked' AND j.occasion = 0
 UNION ALL
 SELECT LEAST(u.responses[1], e.response), GREATEST(u.responses[1], e.response),
     CASE WHEN e.rating = j.rating THEN 'tie' WHEN (e.rating > j.rating) = (e.response < u.responses[1]) THEN 'a' ELSE 'b' END,
@@ -47,8 +47,8 @@ SELECT LEAST(u.responses[1], e.response), GREATEST(u.responses[1], e.response),
   FROM (SELECT of.responses[1] AS response, before.rating FROM annotator_judgment before
           JOIN annotator_lineup of ON of.id = before.lineup_id
          WHERE of.prompt_id = u.prompt_id AND of.kind = 'rating' AND before.annotator_id = j.annotator_id AND {stands}
-           AND before.choice = 'rated' AND before.scale = j.scale AND before.id < j.id) AS e
- WHERE j.kind = 'rating' AND j.choice = 'rated'
+           AND before.occasion = 0 AND before.choice = 'rated' AND before.scale = j.scale AND before.id < j.id) AS e
+ WHERE j.kind = 'rating' AND j.choice = 'rated' AND j.occasion = 0
 """
 """What a judgment ``j`` of a lineup ``u`` says of every two responses, a being the older; docs/decisions/0012 has the reasons.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from annotator.models import Project
 from annotator.selectors.dashboard import COUNTS
+from annotator.selectors.placed import Row, placed_of
 from attune.quality import ANSWERS
+from attune.quality.lineups import Placed
 from attune.quality.people import Fits, Judged
 
 Ints = NDArray[np.int64]
@@ -32,6 +34,8 @@ JOIN annotator_response AS two ON two.id = pair.response_b_id
 LEFT JOIN annotator_rationale AS why ON why.judgment_id = j.id
 WHERE {COUNTS} AND j.occasion <> 2
 """
+_WIDTH = 17
+"""Columns of ``_JUDGED``."""
 _FITS = """
 SELECT fit.annotator_id, fit."right", fit.pooled_right, fit.of FROM annotator_modelfit AS fit
 JOIN annotator_annotator AS who ON who.id = fit.annotator_id WHERE who.project_id = %s
@@ -54,6 +58,8 @@ _SIGNATURE = """
 SELECT (SELECT count(*) || ':' || COALESCE(sum(id), 0) FROM annotator_judgment WHERE project_id = %(project)s AND current)
     || '/' || (SELECT COALESCE(sum(hashtext(id || gold_choice)::bigint), 0) FROM annotator_pair
                WHERE project_id = %(project)s AND gold_choice <> '')
+    || '/' || (SELECT COALESCE(sum(hashtext(concat(id, gold_ranking, gold_low, '-', gold_high))::bigint), 0)
+               FROM annotator_lineup WHERE project_id = %(project)s AND (gold_ranking IS NOT NULL OR gold_low IS NOT NULL))
     || '/' || (SELECT count(*) || ':' || COALESCE(sum(hashtext(fit.annotator_id || fit.version || fit.signature)::bigint), 0)
                FROM annotator_modelfit AS fit JOIN annotator_annotator AS who ON who.id = fit.annotator_id
                WHERE who.project_id = %(project)s)
@@ -65,6 +71,7 @@ class Group:
     """The people of a project, or its simulated annotators: their ids by place, and what they judged.
 
     Column by column (N,): ``judged``; ``level`` on the 7-step scale, 0 … 6, −1 off it; ``prompt`` and ``topic`` by place.
+    ``placed``: what they said of lineups.
     """
 
     annotators: list[int]
@@ -75,6 +82,7 @@ class Group:
     topic: Ints
     topics: list[str]
     fits: Fits
+    placed: list[Placed]
 
 
 def signature_of(project: Project) -> str:
@@ -92,7 +100,12 @@ def groups_of(project: Project) -> dict[bool, Group]:
         cursor.execute(_FITS, [project.pk])
         fits = {who: values for who, *values in cursor.fetchall()}
     made = {simulated: [row for row in rows if row[1] is simulated] for simulated in (False, True)}
-    return {simulated: _group(some, fits) for simulated, some in made.items() if some}
+    placed = placed_of(project)
+    return {
+        simulated: _group(some, fits, placed.get(simulated, []))
+        for simulated, some in made.items()
+        if some or simulated in placed
+    }
 
 
 def aspect_ratings(project: Project, *, simulated: bool) -> dict[str, tuple[Ints, Ints, int]]:
@@ -110,27 +123,15 @@ def aspect_ratings(project: Project, *, simulated: bool) -> dict[str, tuple[Ints
     }
 
 
-def _group(rows: list[tuple[Any, ...]], fits: dict[int, list[int]]) -> Group:
-    (
-        who,
-        _,
-        pair,
-        a,
-        b,
-        prompt,
-        topic,
-        answer,
-        strength,
-        first,
-        swapped,
-        sided,
-        longer,
-        gold,
-        seconds,
-        guess,
-        words,
-    ) = zip(*rows, strict=True)
-    annotators, annotator = np.unique(np.array(who, np.int64), return_inverse=True)
+def _group(rows: list[tuple[Any, ...]], fits: dict[int, list[int]], placed: list[Row]) -> Group:
+    columns = [*zip(*rows, strict=True)] if rows else [()] * _WIDTH
+    who, _, pair, a, b, prompt, topic, answer, strength, first, swapped, sided, longer, gold, seconds, guess, words = (
+        columns
+    )
+    judges = np.array(who, np.int64)
+    annotators = np.union1d(judges, np.array([judge for judge, _ in placed], np.int64))
+    annotator = np.searchsorted(annotators, judges)
+    number = {int(pk): n for n, pk in enumerate(annotators)}
     pairs, place = np.unique(np.array(pair, np.int64), return_inverse=True)
     _, prompts = np.unique(np.array(prompt, np.int64), return_inverse=True)
     topics, topic_place = np.unique(np.array(topic, object).astype(str), return_inverse=True)
@@ -152,7 +153,8 @@ def _group(rows: list[tuple[Any, ...]], fits: dict[int, list[int]]) -> Group:
         words=np.array(words, np.int64),
     )
     level = _levels(answers, np.array(strength, np.float64))
-    return Group(annotators.tolist(), pairs, judged, level, prompts, topic_place, topics.tolist(), Fits(*own.T))
+    said = [replace(each, annotator=number[judge]) for judge, each in placed]
+    return Group(annotators.tolist(), pairs, judged, level, prompts, topic_place, topics.tolist(), Fits(*own.T), said)
 
 
 def _levels(answer: Ints, strength: NDArray[np.float64]) -> Ints:

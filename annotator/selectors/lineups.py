@@ -1,31 +1,38 @@
-"""Reads of a project's lineups, of what was said of one, and of how far people agree on them."""
+"""Reads of a project's lineups and of what was said of one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
 from django.db.models import Count, Q, QuerySet
 
 from annotator.models import Flag, Judgment, Lineup, Project, Response
 from annotator.selectors.pairs import open_flags
 from annotator.statements import Statement
-from attune.quality.agreement import Agreement, agreement, patterns_of
 
-_PLACES = Statement("""
-SELECT j.lineup_id, place::int, tier.ordinality - 1, NULL::text FROM annotator_judgment j
-CROSS JOIN LATERAL jsonb_array_elements(j.ranking) WITH ORDINALITY AS tier
-CROSS JOIN LATERAL jsonb_array_elements_text(tier.value) AS place
-WHERE j.project_id = %(project)s AND j.current AND NOT j.withdrawn AND j.kind = 'ranking' AND j.choice = 'ranked'
-  AND %(kind)s::text = 'ranking'
-UNION ALL
-SELECT j.lineup_id, 1, j.rating, j.scale FROM annotator_judgment j
-WHERE j.project_id = %(project)s AND j.current AND NOT j.withdrawn AND j.kind = 'rating' AND j.choice = 'rated'
-  AND j.scale = %(scale)s::text AND %(kind)s::text = 'rating'
+_OWN_RATINGS = Statement("""
+SELECT u.responses[1], ARRAY(SELECT r.id FROM annotator_response r
+    WHERE r.prompt_id = u.prompt_id AND r.id <> u.responses[1] ORDER BY r.id), j.rating
+FROM annotator_judgment j JOIN annotator_lineup u ON u.id = j.lineup_id
+WHERE j.annotator_id = %(annotator)s AND j.current AND NOT j.withdrawn AND j.kind = 'rating' AND j.choice = 'rated'
+  AND j.occasion = 0 AND j.scale = %(scale)s::text ORDER BY j.id DESC LIMIT %(most)s::int
 """)
-"""(lineup, number of the response, value): the tier in an order, or the place on the scale that the project has now."""
+
+
+class OwnRating(NamedTuple):
+    """What an annotator rated, and the other responses to its prompt."""
+
+    response: int
+    beside: Sequence[int]
+    rating: int
+
+
+def own_ratings(*, annotator_id: int, scale: str, most: int = 100) -> list[OwnRating]:
+    """Their latest ratings on a scale."""
+    values = {"annotator": annotator_id, "scale": scale, "most": most}
+    return [*map(OwnRating._make, _OWN_RATINGS.run(values))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,9 @@ class Standing:
 
 def lineups_of(project: Project, *, kind: str = "", query: str = "") -> QuerySet[Lineup]:
     """Lineups in the order they came, with how many ``said`` something; of prompts that say ``query`` or have it as id."""
-    standing = Q(judgments__current=True, judgments__withdrawn=False) & ~Q(judgments__choice=Judgment.Choice.SKIP)
+    standing = Q(judgments__current=True, judgments__withdrawn=False, judgments__occasion=0) & ~Q(
+        judgments__choice=Judgment.Choice.SKIP
+    )
     rows = Lineup.objects.filter(project=project).select_related("prompt", "project").order_by("id")
     rows = rows.filter(kind=kind) if kind else rows
     if query := query.strip()[:200].replace("\x00", ""):
@@ -71,6 +80,8 @@ def standings(lineup: Lineup, judgments: Iterable[Judgment]) -> list[Standing]:
     texts = Response.objects.select_related("picture").in_bulk(lineup.responses)
     said: dict[int, list[float]] = {number: [] for number in range(1, len(lineup.responses) + 1)}
     for judgment in judgments:
+        if judgment.occasion:
+            continue
         before = 0
         for tier in judgment.ranking or ():
             for number in tier:
@@ -83,10 +94,3 @@ def standings(lineup: Lineup, judgments: Iterable[Judgment]) -> list[Standing]:
         for number, each in said.items()
     ]
     return sorted(rows, key=lambda row: (row.mean is None, row.mean, row.number))
-
-
-def agreement_on(project: Project, kind: str) -> Agreement:
-    """Krippendorff's ordinal α: of the places of responses in their orders, or of ratings on the scale of now."""
-    values: dict[str, Any] = {"project": project.pk, "kind": kind, "scale": project.scale}
-    found = np.array([row[:3] for row in _PLACES.run(values)], np.int64).reshape(-1, 3)
-    return agreement(*patterns_of(found[:, 0] * 8 + found[:, 1] - 1, found[:, 2], 11), level="ordinal")

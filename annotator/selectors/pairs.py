@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
 
-from annotator.models import Assignment, Flag, Judgment, Pair, Project
+from annotator.models import Assignment, Flag, Judgment, Lineup, Pair, Project
 
 PINNED = "pinned"
 """What a pinned pair was chosen by."""
@@ -55,10 +55,10 @@ def judged(pairs: Iterable[Pair]) -> Counter[int]:
     return Counter(dict(counts))
 
 
-def pins_of(pair: Pair) -> QuerySet[Assignment]:
-    """For whom the pair is pinned who has not judged it yet."""
+def pins_of(of: Pair | Lineup) -> QuerySet[Assignment]:
+    """For whom a pair or a lineup is pinned who has not judged it yet."""
     waiting = (Assignment.State.PINNED, Assignment.State.OPEN)
-    return pair.assignments.filter(chosen_by=PINNED, state__in=waiting).select_related("annotator").order_by("id")
+    return of.assignments.filter(chosen_by=PINNED, state__in=waiting).select_related("annotator").order_by("id")
 
 
 def judgments_of(pair: Pair) -> QuerySet[Judgment]:

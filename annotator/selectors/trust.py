@@ -40,10 +40,14 @@ class GroupReport:
     usual: Usual
     nominal: Agreement
     ordinal: Agreement
+    ranking: Agreement
+    """Of the places in rankings, ordinal."""
+    ratings: list[Part]
+    """Of the places on each scale, ordinal."""
     topics: list[Part]
     aspects: list[Part]
     figures: dict[str, Figure | None]
-    """Shares over everybody: left, longer, ties, gold, same, fit, cyclic (of the majority's choices), cyclic_own."""
+    """Shares over everybody: left, longer, upper, ties, gold, same, fit, cyclic (of the majority's choices), cyclic_own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,11 @@ class Report:
     groups: list[GroupReport]
 
 
-SHARES = ("left", "longer", "ties", "gold", "same", "fit", "cyclic", "cyclic_own")
+SHARES = ("left", "longer", "upper", "ties", "gold", "same", "fit", "cyclic", "cyclic_own")
+
+
+_NOTHING = Agreement(0, 0, None, None)
+"""Of reports made before rankings were in them."""
 
 
 def report_of(project: Project) -> Report | None:
@@ -127,6 +135,8 @@ def _group(simulated: bool, body: dict[str, Any]) -> GroupReport:
         usual=Usual(**body["usual"]),
         nominal=_agreement(body["nominal"]),
         ordinal=_agreement(body["ordinal"]),
+        ranking=_agreement(body["ranking"]) if "ranking" in body else _NOTHING,
+        ratings=[Part(row["scale"], None, _agreement(row["ordinal"])) for row in body.get("ratings", ())],
         topics=[Part(row["topic"], _agreement(row["nominal"]), _agreement(row["ordinal"])) for row in body["topics"]],
         aspects=[Part(row["aspect"], None, _agreement(row["ordinal"])) for row in body["aspects"]],
         figures={name: figure_of(body, name) for name in SHARES},

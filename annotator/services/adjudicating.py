@@ -1,15 +1,20 @@
-"""The last word on a contested pair: a row of its own. What the individuals said stays as it is."""
+"""The last word on a contested pair or lineup: a row of its own. What the individuals said stays as it is."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Greatest, NullIf
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict, Invalid
-from annotator.models import Adjudication, Pair, User
+from annotator.models import Adjudication, Lineup, Pair, User
 from annotator.models.content import GOLD_CHOICES
 from annotator.services.audit import record
+from annotator.services.gold import known_order
+from annotator.services.targets import Target, column_of, kind_of, named, rows_like
 from annotator.services.texts import text_problem
 
 MAX_NOTE = 10_000
@@ -20,50 +25,76 @@ def adjudicate(*, pair: Pair, choice: str, note: str = "", by: User) -> Adjudica
 
     Raises ``Invalid`` for another choice, and where there is nothing to take back.
     """
-    fields = {
-        "choice": "" if choice in ("", *GOLD_CHOICES) else f"“{choice[:20]}” is none of {', '.join(GOLD_CHOICES)}.",
-        "note": text_problem(note, limit=MAX_NOTE),
-    }
-    if wrong := {name: problem for name, problem in fields.items() if problem}:
-        raise Invalid(" ".join(wrong.values()), fields=wrong)
-    with transaction.atomic():
-        Pair.objects.select_for_update(no_key=True).get(pk=pair.pk)
-        before = pair.adjudications.filter(current=True).first()
-        if not choice and not (before and before.choice):
-            raise Invalid("There is no decision to take back.", fields={"choice": "Choose an answer."})
-        if before:
-            Adjudication.objects.filter(pk=before.pk).update(current=False)
-        record(
-            project=pair.project,
-            by=by,
-            what="pair decided" if choice else "decision taken back",
-            pair=pair.pk,
-            values={"decision": [before.choice if before else "", choice]},
-        )
-        return Adjudication.objects.create(
-            project=pair.project,
-            pair=pair,
-            revision=before.revision + 1 if before else 1,
-            choice=choice,
-            note=note.strip(),
-            by=by,
-        )
+    expected = ", ".join(GOLD_CHOICES)
+    problem = "" if choice in ("", *GOLD_CHOICES) else f"“{choice[:20]}” is none of {expected}."
+    return _decide(pair, choice, {}, note, by, {"choice": problem})
 
 
-def ask_another(*, pair: Pair, by: User) -> None:
-    """Let one more person judge the pair than have so far, like any other pair.
+def adjudicate_lineup(
+    *,
+    lineup: Lineup,
+    ranking: Sequence[Sequence[int]] | None = None,
+    rating: int | None = None,
+    note: str = "",
+    by: User,
+) -> Adjudication:
+    """Decide the order of a ranking or the rating of a response, as ``adjudicate``; with neither, take it back."""
+    if (rating if lineup.kind == Lineup.Kind.RANKING else ranking) is not None:
+        raise Invalid(_("A ranking is decided by an order, a response to rate by a rating."))
+    if ranking is not None:
+        return _decide(lineup, "ranked", {"ranking": known_order(ranking, lineup)}, note, by, {})
+    if rating is None:
+        return _decide(lineup, "", {}, note, by, {})
+    low, high = lineup.project.scale_ends
+    problem = _("The scale goes from %(low)d to %(high)d.") % {"low": low, "high": high}
+    said = {"rating": rating, "scale": lineup.project.scale}
+    return _decide(lineup, "rated", said, note, by, {"rating": "" if low <= rating <= high else problem})
+
+
+def ask_another(*, of: Target, by: User) -> None:
+    """Let one more person judge it than have so far, like any other.
 
     Raises ``Conflict`` where it is open to somebody already, or withdrawn.
     """
+    rows = rows_like(of)
     with transaction.atomic():
-        stored = Pair.objects.select_for_update(no_key=True).get(pk=pair.pk)
+        stored = rows.select_for_update(no_key=True).get(pk=of.pk)
         if stored.withdrawn_at:
-            raise Conflict("The pair is withdrawn, so nobody is asked.")
+            raise Conflict(_("It is withdrawn, so nobody is asked."))
         if stored.taken < (stored.target or stored.cap):
-            raise Conflict("One more person is asked already, or the pair was never given to as many as it is for.")
+            raise Conflict(_("One more person is asked already, or it was never given to as many as it is for."))
         more = F("taken") + 1
-        Pair.objects.filter(pk=pair.pk).update(
+        rows.filter(pk=of.pk).update(
             cap=Greatest(F("cap"), more),
             target=NullIf(Greatest(Coalesce("target", "cap"), more), Greatest(F("cap"), more)),
         )
-        record(project=pair.project, by=by, what="third opinion asked", pair=pair.pk)
+        record(project=of.project, by=by, what="third opinion asked", **named(of))
+
+
+def _decide(
+    of: Target, choice: str, said: dict[str, object], note: str, by: User, problems: dict[str, str]
+) -> Adjudication:
+    """``said`` are the columns that go with the choice."""
+    problems["note"] = text_problem(note, limit=MAX_NOTE)
+    if wrong := {name: problem for name, problem in problems.items() if problem}:
+        raise Invalid(" ".join(wrong.values()), fields=wrong)
+    with transaction.atomic():
+        rows_like(of).select_for_update(no_key=True).get(pk=of.pk)
+        before = of.adjudications.filter(current=True).first()
+        if not choice and not (before and before.choice):
+            raise Invalid(_("There is no decision to take back."), fields={"choice": _("Choose an answer.")})
+        if before:
+            Adjudication.objects.filter(pk=before.pk).update(current=False)
+        decided = said.get("ranking") or said.get("rating", choice)
+        last = (before.ranking or before.rating or before.choice) if before else ""
+        record(
+            project=of.project,
+            by=by,
+            what=f"{kind_of(of)} decided" if choice else "decision taken back",
+            values={"decision": [last, decided]},
+            **named(of),
+        )
+        revision = before.revision + 1 if before else 1
+        return Adjudication.objects.create(
+            project=of.project, revision=revision, choice=choice, note=note.strip(), by=by, **column_of(of), **said
+        )

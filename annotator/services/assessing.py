@@ -18,12 +18,14 @@ from django.utils import timezone
 
 from annotator.models import AnnotatorQuality, Project, QualityReport
 from annotator.selectors.judged import Group, aspect_ratings, groups_of, signature_of
+from annotator.services.lineups import MOST
 from attune.quality import ANSWERS
 from attune.quality.aggregates import Aggregates, aggregate
-from attune.quality.agreement import Agreement, agreement, patterns_of
+from attune.quality.agreement import Agreement, agreement, clustered_agreement, patterns_of
 from attune.quality.coherence import coherence
 from attune.quality.figures import FEW, Figure, Person
 from attune.quality.intervals import resampled_interval
+from attune.quality.lineups import mid_places
 from attune.quality.people import Judged, people_figures, share_of
 
 log = logging.getLogger(__name__)
@@ -81,22 +83,25 @@ def _alone(project: Project) -> bool:
 def _body(project: Project, group: Group, simulated: bool) -> dict[str, Any]:
     """One group's figures; each of its people's go to their rows."""
     judged = group.judged
-    people, usual = people_figures(judged, len(group.annotators), group.fits)
+    people, usual = people_figures(judged, len(group.annotators), group.fits, group.placed)
     _keep(group, people)
     first = judged.first
     decided = judged.where(first & (judged.answer <= 1))
     return {
         "annotators": len(people),
-        "judgments": int(first.sum()),
+        "judgments": sum(person.judgments for person in people),
         "usual": asdict(usual),
         "verdicts": dict(Counter(person.verdict for person in people)),
         **_agreements(group, first),
+        "ranking": _agreement(_orders(group)),
+        "ratings": _ratings(group),
         "topics": _topics(group),
         "aspects": _aspects(project, simulated),
         "left": _figure(share_of((decided.answer == 0) != decided.swapped, decided.sided)),
-        "longer": _figure(share_of((decided.answer == 0) == (decided.longer > 0), decided.longer != 0)),
+        "longer": _sum(people, "longer"),
+        "upper": _sum(people, "upper"),
         "ties": _figure(share_of(judged.answer[first] == 2)),
-        "gold": _figure(share_of(judged.answer == judged.gold, first & (judged.gold >= 0))),
+        "gold": _sum(people, "gold"),
         "same": _sum(people, "same"),
         "fit": _sum(people, "fit"),
         "cyclic": _figure(_pool_coherence(group)),
@@ -128,6 +133,31 @@ def _agreements(group: Group, kept: Any) -> dict[str, Any]:
     return {"nominal": _agreement(nominal), "ordinal": _agreement(ordinal)}
 
 
+def _orders(group: Group) -> Agreement:
+    """Ordinal on the places in rankings, those tied sharing the middle one; a unit is a response, a cluster its lineup."""
+    rows = [
+        (each.lineup, each.lineup * MOST + number, place)
+        for each in group.placed
+        if each.first and each.tiers
+        for number, place in enumerate(mid_places(each.tiers))
+    ]
+    lineup, unit, place = np.array(rows, np.int64).reshape(-1, 3).T
+    return clustered_agreement(lineup, unit, place, 2 * MOST + 1)
+
+
+def _ratings(group: Group) -> list[dict[str, Any]]:
+    """Ordinal on the places of each scale that was used."""
+    first = [each for each in group.placed if each.first and each.rating is not None]
+    rows = []
+    for scale in sorted({each.scale for each in first}):
+        on_it = [(each.lineup, each.rating) for each in first if each.scale == scale]
+        lineup, value = np.array(on_it, np.int64).T
+        rows.append(
+            {"scale": scale, "ordinal": _agreement(agreement(*patterns_of(lineup, value, 11), level="ordinal"))}
+        )
+    return rows
+
+
 def _topics(group: Group) -> list[dict[str, Any]]:
     """Topics with enough shared pairs, those with the most first; none where there is but one topic."""
     if len(group.topics) < 2:
@@ -154,6 +184,8 @@ def _aspects(project: Project, simulated: bool) -> list[dict[str, Any]]:
 def _pool_coherence(group: Group) -> Figure | None:
     """Cycles among the triads of the majority's preferences; the interval draws prompts again."""
     judged = group.judged.where(group.judged.first & (group.judged.answer <= 1))
+    if not len(judged):
+        return None
     prompt = group.prompt[group.judged.first & (group.judged.answer <= 1)]
     pairs, row, place = np.unique(judged.pair, return_index=True, return_inverse=True)
     net = np.bincount(place, weights=np.where(judged.answer == 0, 1.0, -1.0), minlength=len(pairs))
@@ -185,7 +217,7 @@ def _aggregated(groups: dict[bool, Group]) -> dict[str, Any]:
     """By pair id: votes, and for each method the answer and its probability. People's; simulated annotators' where no person judged."""
     made: dict[str, Any] = {}
     for simulated in (True, False):
-        if group := groups.get(simulated):
+        if (group := groups.get(simulated)) and len(group.judged):
             first = group.judged.where(group.judged.first)
             made |= _by_pair(aggregate(first.annotator, group.pairs[first.pair], first.answer), first, group)
     return made

@@ -38,7 +38,8 @@ ENOUGH = 20
 """With fewer candidates, a second look is taken."""
 REPEAT_AFTER = 10
 """At least so many own judgments lie between a first look and its hidden repeat."""
-_REPEAT_AMONG = 50
+REPEAT_AMONG = 50
+"""A repeat is drawn among so many of the latest that are old enough."""
 _TRIES = 5
 _FIRST = 16
 """So many of the best are tried before the others: a short statement is planned faster."""
@@ -220,7 +221,7 @@ def _deal_extra(annotator: Annotator, exclude: Collection[int]) -> Dealt | None:
 
 def _lend_repeat(annotator: Annotator, exclude: Collection[int]) -> Dealt | None:
     """One of the annotator's own earlier pairs, with the sides swapped. Takes no slot."""
-    values = {"annotator": annotator.pk, "exclude": [*exclude], "after": REPEAT_AFTER, "among": _REPEAT_AMONG}
+    values = {"annotator": annotator.pk, "exclude": [*exclude], "after": REPEAT_AFTER, "among": REPEAT_AMONG}
     if not (found := EARLIER.run(values)):
         return None
     *candidate, swapped = found[0]

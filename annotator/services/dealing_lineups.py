@@ -3,97 +3,34 @@
 The order in which the responses of a ranking are shown is drawn at the claim and kept on the assignment.
 """
 
+# ruff: noqa: S311 (chance here is for fairness and variety, not for secrets)
+
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError
 from django.utils import timezone
 
-from annotator.models import Annotator, Judgment, Project
-from annotator.selectors.content import beside
-from annotator.selectors.progress import PROGRESS, Progress, progress_from, start_of_today
+from annotator.models import Annotator, Assignment, Judgment, Project
+from annotator.selectors.progress import Progress, progress_from, start_of_today
 from annotator.services.answers import Answer
-from annotator.services.dealing import Shown, shown_from
+from annotator.services.choosing import ChosenLineup, LineupCandidate, LineupRequest, rank_lineups
+from annotator.services.dealing import REPEAT_AFTER, REPEAT_AMONG, Shown, shown_from
+from annotator.services.dealing_lineups_sql import EARLIER_LINEUP, SHOW, LineupPool, claim_lineup, free_lineups
 from annotator.services.drafts import Kept, draft_of
 from annotator.services.layouts import lineup_layout
 from annotator.services.lending import last_answer, quotas_of, renewal
 from annotator.services.marks import Side
-from annotator.statements import Statement
 
 CANDIDATES = 50
 _TRIES = 5
-
-_CONTENT = f"""
-    l.id, l.key, l.lineup_id, u.kind, u.responses, l.shown, l.lease_until, l.chosen_by, t.id, t.ref, t.messages, t.topic,
-    (SELECT array_agg(ARRAY[r.text, r.digest, {beside("r")}] ORDER BY array_position(u.responses, r.id))
-     FROM annotator_response r WHERE r.id = ANY (u.responses)), progress.today, progress.total, progress.guesses
-"""
-_CONTENT_OF = f"""
-    JOIN annotator_lineup u ON u.id = l.lineup_id JOIN annotator_prompt t ON t.id = u.prompt_id
-    CROSS JOIN ({PROGRESS}) AS progress
-"""
-_SHOW = Statement(f"""
-WITH renewed AS (
-    UPDATE annotator_assignment l SET lease_until = %(until)s
-    WHERE l.id = %(assignment)s AND l.state = 'open' AND l.lease_until < %(half)s RETURNING l.lease_until)
-SELECT {_CONTENT.replace("l.lease_until", "COALESCE((SELECT lease_until FROM renewed), l.lease_until)")},
-    EXISTS (SELECT 1 FROM annotator_judgment j WHERE j.assignment_id = l.id),
-    EXISTS (SELECT 1 FROM annotator_draft d WHERE d.assignment_id = l.id)
-FROM annotator_assignment l {_CONTENT_OF} WHERE l.id = %(assignment)s AND l.state = 'open'
-""")
-_FREE = """
-    u.project_id = %(project)s AND u.kind = %(kind)s::text AND u.withdrawn_at IS NULL AND u.taken < {most}
-    AND u.id <> ALL (%(exclude)s::bigint[]) AND NOT EXISTS (
-        SELECT 1 FROM annotator_assignment a WHERE a.lineup_id = u.id AND a.annotator_id = %(annotator)s
-        AND a.state IN ('open', 'judged', 'skipped', 'pinned'))
-    AND NOT EXISTS (SELECT 1 FROM annotator_judgment j WHERE j.lineup_id = u.id AND j.annotator_id = %(annotator)s)
-    AND (SELECT count(*) < COALESCE(%(quota_total)s::int, 2147483647)
-                AND count(*) FILTER (WHERE a.dealt_at >= %(today)s::timestamptz) < COALESCE(%(quota_day)s::int, 2147483647)
-         FROM annotator_assignment a WHERE a.annotator_id = %(annotator)s AND a.state IN ('open', 'judged'))
-"""
-_ORDER = {
-    Project.Choosing.INFORMATION: "u.taken, (u.shuffle < %(offset)s::int), u.shuffle",
-    Project.Choosing.COVERAGE: "u.taken, u.shuffle",
-    Project.Choosing.RANDOM: "(u.shuffle < %(offset)s::int), u.shuffle",
-    Project.Choosing.LISTED: "u.id + %(offset)s::int * 0",
-}
-
-
-@cache
-def _free(policy: str, *, extra: bool) -> Statement:
-    """Lineups that the annotator could be lent, best first; ``extra``: also those that have enough."""
-    most = "u.cap" if extra else "COALESCE(u.target, u.cap)"
-    order = _ORDER[Project.Choosing(policy)]
-    where = _FREE.format(most=most)
-    return Statement(f"SELECT u.id FROM annotator_lineup u WHERE {where} ORDER BY {order} LIMIT %(limit)s")
-
-
-@cache
-def _claim(*, wait: bool) -> Statement:
-    """Lend the first of the list that has a slot. Those that others are claiming are passed over, or waited for."""
-    return Statement(f"""
-    WITH picked AS (
-        SELECT u.id, u.responses FROM unnest(%(lineups)s::bigint[]) WITH ORDINALITY AS c(lineup_id, place)
-        JOIN annotator_lineup u ON u.id = c.lineup_id WHERE u.withdrawn_at IS NULL AND u.taken < u.cap
-        ORDER BY c.place LIMIT 1 FOR NO KEY UPDATE OF u {"" if wait else "SKIP LOCKED"}
-    ), l AS (
-        INSERT INTO annotator_assignment (key, project_id, lineup_id, annotator_id, occasion, swapped, shown, state,
-            lease_until, chosen_by, guess_version, dealt_at)
-        SELECT %(key)s::uuid, %(project)s::bigint, picked.id, %(annotator)s::bigint, 0, false,
-            (SELECT array_agg(n ORDER BY random()) FROM generate_series(1, cardinality(picked.responses)) AS n), 'open',
-            %(until)s::timestamptz, %(chosen_by)s::text, '', %(now)s::timestamptz
-        FROM picked RETURNING *
-    )
-    SELECT {_CONTENT} FROM l {_CONTENT_OF}
-    """)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +40,7 @@ class DealtLineup:
     assignment_id: int
     key: UUID
     lineup_id: int
+    occasion: int
     kind: Judgment.Kind
     lease_until: datetime
     chosen_by: str
@@ -116,9 +54,8 @@ class DealtLineup:
     answer: Answer | None = None
     """What was said before, where it was reopened by an undo."""
     draft: Kept | None = None
-    occasion: ClassVar[int] = 0
     guess: ClassVar[None] = None
-    """No model guesses a whole order."""
+    """The model's guess of a whole order is another one, and stays with the assignment."""
 
     @property
     def number(self) -> int:
@@ -131,33 +68,73 @@ def deal_lineup(
 ) -> DealtLineup | None:
     """A lineup of this kind that the annotator judges next; None if there are fewer than ``least`` for them.
 
-    Those that have too few judgments first, then, where the project allows more, the others. Under the policy
-    ``information`` too the least judged come first: what a whole order would tell is not computed.
+    At the project's rates a hidden repeat or one with a known answer; else those that have too few judgments first, then,
+    where the project allows more, the others, in the order of its policy.
     """
-    project = annotator.project
-    values: dict[str, Any] = quotas_of(annotator) | {
-        "project": project.pk,
-        "annotator": annotator.pk,
-        "kind": kind,
-        "exclude": [*exclude],
-        "offset": random.getrandbits(31),
-        "limit": max(CANDIDATES, least),
-        "today": start_of_today(),
-    }
     for _attempt in range(_TRIES):
-        found = _free(project.choosing, extra=False).run(values)
-        if len(found) < least and project.overlap_cap is not None:
-            found = _free(project.choosing, extra=True).run(values)
+        found = _look_up(annotator, kind, exclude)
+        if len(found) < least and annotator.project.overlap_cap is not None:
+            found = _look_up(annotator, kind, exclude, extra=True)
         if len(found) < least:
             return None
-        if dealt := _lend(annotator, [row[0] for row in found]):
+        chosen = _ranked(annotator, kind, found)
+        if dealt := _deal_extra(annotator, kind, exclude) or _lend(annotator, chosen):
             return dealt
     return None
 
 
+def _look_up(
+    annotator: Annotator, kind: str, exclude: Collection[int], *, pool: LineupPool = "ordinary", extra: bool = False
+) -> list[LineupCandidate]:
+    values: dict[str, Any] = quotas_of(annotator) | {
+        "project": annotator.project_id,
+        "annotator": annotator.pk,
+        "kind": kind,
+        "exclude": [*exclude],
+        "offset": random.getrandbits(31),
+        "limit": CANDIDATES,
+        "today": start_of_today(),
+    }
+    policy = annotator.project.choosing if pool == "ordinary" else Project.Choosing.RANDOM
+    return [*map(LineupCandidate._make, free_lineups(policy, pool=pool, extra=extra).run(values))]
+
+
+def _ranked(annotator: Annotator, kind: str, candidates: Sequence[LineupCandidate]) -> list[ChosenLineup]:
+    project = annotator.project
+    return rank_lineups(
+        LineupRequest(project.pk, annotator.pk, project.choosing, kind, project.scale, list(candidates))
+    )
+
+
+def _deal_extra(annotator: Annotator, kind: str, exclude: Collection[int]) -> DealtLineup | None:
+    """A hidden repeat or one with a known answer, at the project's rates; None most of the time."""
+    project, chance = annotator.project, random.random()
+    if chance < project.repeat_rate:
+        return _lend_repeat(annotator, kind, exclude)
+    if chance < project.repeat_rate + project.gold_rate and (
+        candidates := _look_up(annotator, kind, exclude, pool="gold")
+    ):
+        return _lend(annotator, _because("gold", _ranked(annotator, kind, candidates)))
+    return None
+
+
+def _lend_repeat(annotator: Annotator, kind: str, exclude: Collection[int]) -> DealtLineup | None:
+    """One of the annotator's own earlier lineups, shown from the other end. Takes no slot."""
+    values = {"annotator": annotator.pk, "kind": kind, "exclude": [*exclude]}
+    if not (found := EARLIER_LINEUP.run(values | {"after": REPEAT_AFTER, "among": REPEAT_AMONG})):
+        return None
+    *candidate, shown = found[0]
+    chosen = _because("repeat", _ranked(annotator, kind, [LineupCandidate._make(candidate)]))
+    return _lend(annotator, chosen, occasion=1, shown=shown[::-1])
+
+
+def _because(why: str, chosen: Sequence[ChosenLineup]) -> list[ChosenLineup]:
+    return [each._replace(chosen_by=why) for each in chosen]
+
+
 def show_lineup(*, assignment_id: int, annotator: Annotator) -> DealtLineup | None:
     """An open lease as its holder sees it, renewed if more than half of it has passed. None if it is not open."""
-    if not (found := _SHOW.run(renewal(assignment_id, annotator))):
+    if not (found := SHOW.run(renewal(assignment_id, annotator))):
         return None
     *row, judged_before, has_draft = found[0]
     dealt = _dealt(row, annotator.project)
@@ -168,21 +145,23 @@ def show_lineup(*, assignment_id: int, annotator: Annotator) -> DealtLineup | No
     )
 
 
-def _lend(annotator: Annotator, lineups: list[int]) -> DealtLineup | None:
-    now = timezone.now()
-    values: dict[str, Any] = {
-        "lineups": lineups,
-        "annotator": annotator.pk,
-        "project": annotator.project_id,
-        "today": start_of_today(),
-        "key": uuid4(),
-        "chosen_by": "coverage" if annotator.project.choosing == "information" else annotator.project.choosing,
-        "until": now + timedelta(minutes=annotator.project.lease_minutes),
-        "now": now,
-    }
+def hold_lineup(annotator: Annotator, lineup_id: int, chosen_by: str) -> None:
+    """Keep a lineup for an annotator until they come to it. The caller has seen to it that there is a slot."""
+    chosen = [ChosenLineup(lineup_id, chosen_by)]
+    claim_lineup(wait=True).run(_claim_values(annotator, chosen, state=Assignment.State.PINNED))
+
+
+def _lend(
+    annotator: Annotator,
+    chosen: Sequence[ChosenLineup],
+    *,
+    occasion: int = 0,
+    shown: list[int] | None = None,
+) -> DealtLineup | None:
+    values = _claim_values(annotator, chosen, occasion=occasion, shown=shown)
     for wait in (False, True):
         try:
-            found = _claim(wait=wait).run_at_leisure(values)
+            found = claim_lineup(wait=wait).run_at_leisure(values)
         except IntegrityError:  # another request of the same annotator was faster: find it as open
             return None
         if found:
@@ -190,8 +169,39 @@ def _lend(annotator: Annotator, lineups: list[int]) -> DealtLineup | None:
     return None
 
 
+def _claim_values(
+    annotator: Annotator,
+    chosen: Sequence[ChosenLineup],
+    *,
+    occasion: int = 0,
+    shown: list[int] | None = None,
+    state: Assignment.State = Assignment.State.OPEN,
+) -> dict[str, Any]:
+    now = timezone.now()
+    return {
+        "lineups": [each.lineup_id for each in chosen],
+        "chosen_by": [each.chosen_by for each in chosen],
+        "guesses": [_array(each.guesses) for each in chosen],
+        "versions": [each.guess_version for each in chosen],
+        "annotator": annotator.pk,
+        "project": annotator.project_id,
+        "today": start_of_today(),
+        "key": uuid4(),
+        "occasion": occasion,
+        "shown": shown,
+        "state": state.value,
+        "until": now if state == Assignment.State.PINNED else now + timedelta(minutes=annotator.project.lease_minutes),
+        "now": now,
+    }
+
+
+def _array(guesses: Sequence[float] | None) -> str | None:
+    """As Postgres writes it: arrays within an array would have to be equally long."""
+    return None if guesses is None else "{" + ",".join(str(float(each)) for each in guesses) + "}"
+
+
 def _dealt(row: Any, project: Project) -> DealtLineup:
-    pk, key, lineup, kind, responses, shown, until, why, *prompt, texts, today, total, guesses = row
+    pk, key, lineup, occasion, kind, responses, shown, until, why, *prompt, texts, today, total, guesses = row
     prompt_id, ref, messages, topic = prompt
     layout = lineup_layout(kind, responses, shown)
     known = {pk: shown_from(pk, *columns) for pk, columns in zip(responses, texts, strict=True)}
@@ -199,6 +209,7 @@ def _dealt(row: Any, project: Project) -> DealtLineup:
         assignment_id=pk,
         key=key,
         lineup_id=lineup,
+        occasion=occasion,
         kind=layout.kind,
         lease_until=until,
         chosen_by=why,

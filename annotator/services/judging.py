@@ -40,6 +40,7 @@ _FOLLOWS_NOTHING = gettext_noop("The judgment that this second look belongs to w
 _KEPT = (
     *("project_id", "annotator_id", "kind", "pair_id", "lineup_id", "assignment_id", "occasion", "choice", "strength"),
     *("ranking", "rating", "scale", "skip_reason", "swapped", "shown", "seconds", "page_version", "source", "guess"),
+    "guesses",
 )
 """What the next revision has from the one before, unless it says otherwise."""
 
@@ -84,6 +85,7 @@ def record(
             occasion=held.occasion,
             revision=(held.revision or 0) + 1,
             guess=held.guess,
+            guesses=held.guesses,
             client_key=client_key,
             source=source,
             swapped=held.swapped,

@@ -6,6 +6,7 @@ a step, or after an owner restored somebody, only later answers are held against
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -13,9 +14,11 @@ from django.db.models import Max, Q
 from django.utils import timezone
 
 from annotator.models import Annotator, Project, QualityStep, User, Webhook
+from annotator.selectors.placed import checks_since
 from annotator.services.audit import record
 from annotator.services.members import pause_annotator
 from annotator.services.webhooks import tell
+from attune.quality.lineups import gold_score, likeness
 
 What = QualityStep.What
 _ALERTS = (What.WARNED, What.PAUSED, What.DROPPED)
@@ -49,10 +52,21 @@ class _Checked:
 
     annotator: int
     last_judgment: int
-    gold_right: int
+    gold_right: float
     gold: int
-    same: int
+    same: float
     twice: int
+
+    def plus(self, other: _Checked) -> _Checked:
+        """Both together."""
+        return _Checked(
+            self.annotator,
+            max(self.last_judgment, other.last_judgment),
+            self.gold_right + other.gold_right,
+            self.gold + other.gold,
+            self.same + other.same,
+            self.twice + other.twice,
+        )
 
     def below(self, project: Project) -> list[str]:
         """Which of the project's bars they are below, once there are enough checks of that kind."""
@@ -72,9 +86,11 @@ def check_all_standing() -> int:
 
 def check_standing(*, project: Project) -> int:
     """The same for one project. One who is paused, or dropped where that is the consequence, is left alone."""
+    settling = [str(each) for each in _SETTLING]
     with connection.cursor() as cursor:
-        cursor.execute(_CHECKS, {"project": project.pk, "settling": [str(each) for each in _SETTLING]})
-        checked = [_Checked(*row) for row in cursor.fetchall()]
+        cursor.execute(_CHECKS, {"project": project.pk, "settling": settling})
+        of_pairs = [_Checked(*row) for row in cursor.fetchall()]
+    checked = _joined([*of_pairs, *_of_lineups(project, settling)])
     return sum(_act(project, each, below) for each in checked if (below := each.below(project)))
 
 
@@ -97,6 +113,28 @@ def restore_annotator(*, annotator: Annotator, by: User) -> None:
             record(project=annotator.project, by=by, what="annotator restored", annotator=annotator.ref)
 
 
+def _of_lineups(project: Project, settling: Sequence[str]) -> Iterator[_Checked]:
+    """Each check by itself. What is like the right or the first answer counts as a part of one."""
+    said = checks_since(project, settling)
+    firsts = {(who, each.lineup): each for who, _, _, each in said if each.first}
+    for who, pk, counts, each in said:
+        if not counts:
+            continue
+        if each.first:
+            if each.known:
+                yield _Checked(who, pk, gold_score(each), 1, 0, 0)
+        elif before := firsts.get((who, each.lineup)):
+            yield _Checked(who, pk, 0, 0, likeness(before, each), 1)
+
+
+def _joined(checks: Iterable[_Checked]) -> list[_Checked]:
+    """One row for each annotator."""
+    found: dict[int, _Checked] = {}
+    for each in checks:
+        found[each.annotator] = found[each.annotator].plus(each) if each.annotator in found else each
+    return list(found.values())
+
+
 def _act(project: Project, checked: _Checked, below: list[str]) -> bool:
     with transaction.atomic():
         annotator = Annotator.objects.select_for_update(no_key=True).get(pk=checked.annotator)
@@ -105,8 +143,8 @@ def _act(project: Project, checked: _Checked, below: list[str]) -> bool:
             return False
         figures = {
             "below": below,
-            "gold": [checked.gold_right, checked.gold, project.gold_bar],
-            "repeats": [checked.same, checked.twice, project.repeat_bar],
+            "gold": [round(checked.gold_right, 2), checked.gold, project.gold_bar],
+            "repeats": [round(checked.same, 2), checked.twice, project.repeat_bar],
         }
         if project.consequence == Project.Consequence.DROP:
             return drop_annotator(annotator=annotator, by=None, figures=figures)

@@ -24,7 +24,7 @@ SELECT l.id, l.state, l.occasion, l.swapped, l.guess, l.pair_id, p.response_a_id
     (SELECT j.revision FROM annotator_judgment j WHERE j.annotator_id = l.annotator_id AND j.pair_id = l.pair_id
      AND j.occasion = l.occasion AND j.current),
     (SELECT j.revision FROM annotator_judgment j WHERE j.annotator_id = l.annotator_id AND j.lineup_id = l.lineup_id
-     AND j.current)
+     AND j.occasion = l.occasion AND j.current), l.guesses
 FROM annotator_assignment l LEFT JOIN annotator_pair p ON p.id = l.pair_id
 LEFT JOIN annotator_lineup u ON u.id = l.lineup_id
 WHERE l.key = %(key)s AND l.annotator_id = %(annotator)s FOR NO KEY UPDATE OF l
@@ -32,13 +32,13 @@ WHERE l.key = %(key)s AND l.annotator_id = %(annotator)s FOR NO KEY UPDATE OF l
 _COLUMNS = (
     *("project_id", "annotator_id", "pair_id", "lineup_id", "assignment_id", "kind", "occasion", "revision", "current"),
     *("withdrawn", "client_key", "choice", "strength", "ranking", "rating", "scale", "skip_reason", "swapped", "shown"),
-    *("seconds", "page_version", "source", "guess", "judged_at", "created_at"),
+    *("seconds", "page_version", "source", "guess", "guesses", "judged_at", "created_at"),
 )
 
 
 def _value(column: str) -> str:
     """A parameter; an array and a JSON value need to be told what they are."""
-    return f"%({column})s" + {"ranking": "::jsonb", "shown": "::int[]"}.get(column, "")
+    return f"%({column})s" + {"ranking": "::jsonb", "shown": "::int[]", "guesses": "::float8[]"}.get(column, "")
 
 
 _STORE = Statement(f"""
@@ -64,6 +64,7 @@ class Held:
     state: str
     occasion: int
     guess: float | None
+    guesses: list[float] | None
     pair_id: int | None
     lineup_id: int | None
     layout: Layout
@@ -79,9 +80,10 @@ def lock_assignment(annotator: Annotator, key: UUID) -> Held | None:
     """The annotator's assignment, locked until the end of the transaction; None if it is not theirs."""
     if not (found := _LOCK.run({"key": key, "annotator": annotator.pk})):
         return None
-    pk, state, occasion, swapped, guess, pair, a, b, lineup, kind, responses, shown, withdrawn, said, placed = found[0]
+    pk, state, occasion, swapped, guess, pair, a, b, lineup, kind, responses, shown, *rest = found[0]
+    withdrawn, said, placed, guesses = rest
     layout = pair_layout(a, b, swapped=swapped) if pair else lineup_layout(kind, responses, shown)
-    return Held(pk, state, occasion, guess, pair, lineup, layout, swapped, shown, withdrawn, said or placed)
+    return Held(pk, state, occasion, guess, guesses, pair, lineup, layout, swapped, shown, withdrawn, said or placed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 from annotator.markdown import render_markdown
 from annotator.models import Response
 from annotator.views.content import Content
+from annotator.views.lineup_words import order_words
 
 register = template.Library()
 
@@ -31,6 +32,12 @@ def percent(share: float | None, digits: int = 0) -> str:
 
 
 @register.filter
-def lookup(mapping: dict[str, object], key: str) -> object:
+def lookup(mapping: dict[object, object], key: object) -> object:
     """A value by a key that is a variable."""
     return mapping.get(key, "")
+
+
+@register.filter
+def order(ranking: list[list[int]]) -> str:
+    """``2 › 1 = 3``."""
+    return order_words(ranking)

@@ -61,7 +61,7 @@ def pair_ask(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     access = project_for(request.user, slug, Role.OWNER)
     row = row_of(access.project.pairs.select_related("project"), pk)
     try:
-        ask_another(pair=row, by=signed_in(request))
+        ask_another(of=row, by=signed_in(request))
         messages.success(request, _("One more person will be asked."))
     except Conflict as error:
         messages.error(request, str(error))

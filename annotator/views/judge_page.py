@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotator.keys import LETTERS, REASONS, keys_by_kind, keys_of
 from annotator.markdown import render_markdown
@@ -18,11 +20,13 @@ from annotator.models import HINDSIGHT, Aspect, Flag, Judgment, Project, User
 from annotator.selectors.progress import GuessRecord, Progress
 from annotator.services import asking
 from annotator.services.aspects import aspects_of
+from annotator.services.layouts import layout_of, letters
 from annotator.services.leases import mark_of
 from annotator.services.marks import Side
 from annotator.views.content import Content, Turns, shared_after
 from annotator.views.judge_form import SIDE_NAMES, SKIP_REASONS, Values, marks_on, side_names, values_of
 from annotator.views.judge_words import judge_words
+from attune.quality.orders import couples_alike, tiers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,8 +369,12 @@ def entered(dealt: asking.Task) -> Values:
 
 
 def told_of(judgment: Judgment, project: Project, user: User, record: GuessRecord) -> Told | None:
-    """What the model had guessed of a decided judgment, in the letters of the screen; None if it is not to be told."""
-    if judgment.guess is None or not judgment.decided or not (project.show_guess and user.show_guess):
+    """What the model had guessed of a judgment, in the letters of the screen; None if it is not to be told."""
+    if not (project.show_guess and user.show_guess):
+        return None
+    if judgment.guesses:
+        return _told_of_lineup(judgment, judgment.guesses)
+    if judgment.guess is None or not judgment.decided:
         return None
     guessed_a = judgment.guess >= 0.5
     sure = judgment.guess if guessed_a else 1 - judgment.guess
@@ -378,3 +386,22 @@ def told_of(judgment: Judgment, project: Project, user: User, record: GuessRecor
     agreed = _("and so did you") if right else _("and you chose the other")
     counted = _("right %(right)d of the last %(of)d") % {"right": record.right, "of": record.of}
     return Told(f"{said}, {agreed}", f"· {counted}")
+
+
+def _told_of_lineup(judgment: Judgment, guesses: list[float]) -> Told | None:
+    if judgment.rating is not None:
+        guess = number_format(guesses[0], 1)
+        said = _("Your model guessed %(guess)s, and you said %(rating)d") % {"guess": guess, "rating": judgment.rating}
+        return Told(said, "")
+    if not judgment.ranking:
+        return None
+    layout = layout_of(judgment)
+    best_first = sorted(range(len(guesses)), key=lambda index: -guesses[index])
+    names = dict(zip(layout.own, letters(len(layout.own)), strict=True))
+    order = " › ".join(names[str(index + 1)] for index in best_first)
+    same, of = couples_alike(tuple(-each for each in guesses), tiers_of(judgment.ranking))
+    said = _("Your model guessed %(order)s") % {"order": order}
+    if not of:
+        return Told(said, "")
+    counted = ngettext("%(same)d of %(of)d couple as you have it", "%(same)d of %(of)d couples as you have them", of)
+    return Told(said, "· " + counted % {"same": same, "of": of})

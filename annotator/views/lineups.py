@@ -14,15 +14,19 @@ from django.views.decorators.http import require_GET, require_POST
 from annotator.access import project_for
 from annotator.models import Judgment, Lineup, Role
 from annotator.selectors.lineups import (
-    agreement_on,
     flags_of_lineup,
     lineups_of,
     said_of_lineup,
     standings,
 )
+from annotator.selectors.pairs import pins_of
+from annotator.selectors.trust import report_of
 from annotator.services.flags import see_to_lineup
 from annotator.services.lineups import restore_lineup, withdraw_lineup
+from annotator.views.lineup_words import order_words, placed
 from annotator.views.pages import is_part, paged, part, project_page, row_of, signed_in
+from annotator.views.pairs import MOST_NAMED
+from annotator.views.quality_page import lineup_rows
 
 
 @require_GET
@@ -36,8 +40,8 @@ def lineups(request: HttpRequest, slug: str) -> HttpResponse:
     context: dict[str, Any] = {"lineups": page, "query": query, "kind": kind}
     if is_part(request, "lineups"):
         return part(request, access, "annotator/_lineups.html", context, target="lineups")
-    agreed = {each: agreement_on(access.project, each) for each in Lineup.Kind.values}
-    context["agreed"] = [(each, found) for each, found in agreed.items() if found.alpha]
+    report = report_of(access.project)
+    context["agreed"] = [row for group in report.groups for row in lineup_rows(group) if row.ordinal] if report else []
     return project_page(request, access, "annotator/lineups.html", context, section="data")
 
 
@@ -48,12 +52,22 @@ def lineup(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
     row = row_of(lineups_of(access.project), pk)
     said = list(said_of_lineup(row))
-    context = {
+    context: dict[str, Any] = {
         "lineup": row,
         "standings": standings(row, said),
         "judgments": [{"judgment": each, "said": _said(each)} for each in said],
         "flags": flags_of_lineup(row),
+        "decisions": row.adjudications.select_related("by").order_by("-revision"),
+        "places": range(1, len(row.responses) + 1),
+        "known": order_words(row.gold_ranking) if row.gold_ranking else "",
+        "known_places": placed(row.gold_ranking),
     }
+    last = context["decisions"].first()
+    context["decided_places"] = placed(last.ranking if last else None)
+    if access.owns:
+        low, high = access.project.scale_ends
+        people = access.project.annotators.filter(simulated=False).order_by("name", "ref")[:MOST_NAMED]
+        context |= {"scale": range(low, high + 1), "pins": pins_of(row), "annotators": people}
     return project_page(request, access, "annotator/lineup.html", context, section="data")
 
 
@@ -86,7 +100,7 @@ def lineup_seen(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 def _said(judgment: Judgment) -> str:
     """In the numbers that the page gives the responses."""
     if judgment.ranking:
-        return " › ".join(" = ".join(map(str, tier)) for tier in judgment.ranking)
+        return order_words(judgment.ranking)
     if judgment.rating is not None:
         return _("%(rating)d on %(scale)s") % {"rating": judgment.rating, "scale": judgment.scale.replace("-", "–")}
     return judgment.get_choice_display()

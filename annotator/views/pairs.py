@@ -22,7 +22,7 @@ from annotator.services.content import set_consequences
 from annotator.services.erasing import restore_pair, withdraw_pair
 from annotator.services.flags import see_to_flags
 from annotator.services.gold import set_gold
-from annotator.services.pinning import pin_pair, unpin_pair
+from annotator.services.pinning import pin_pair, unpin
 from annotator.views.pages import is_part, paged, part, project_page, row_of, signed_in
 
 MOST_NAMED = 500
@@ -108,7 +108,7 @@ def pair_pin(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Give the pair to the named people before anything else."""
     access = project_for(request.user, slug, Role.OWNER)
     row = row_of(access.project.pairs.select_related("project"), pk)
-    outcome = pin_pair(pair=row, annotators=_named(access.project, request), by=signed_in(request))
+    outcome = pin_pair(pair=row, annotators=named_people(access.project, request), by=signed_in(request))
     if outcome.new:
         said = ngettext("%d person gets this pair next.", "%d people get this pair next.", outcome.new)
         messages.success(request, said % outcome.new)
@@ -123,9 +123,9 @@ def pair_unpin(request: HttpRequest, slug: str, pk: int, assignment: int) -> Htt
     """Take the pair back from somebody who has not opened it."""
     access = project_for(request.user, slug, Role.OWNER)
     row = row_of(access.project.pairs.all(), pk)
-    held = row_of(pins_of(row).select_related("project", "annotator"), assignment)
+    held = row_of(pins_of(row).select_related("project", "annotator", "pair"), assignment)
     try:
-        unpin_pair(assignment=held, by=signed_in(request))
+        unpin(assignment=held, by=signed_in(request))
         messages.success(request, _("Taken back."))
     except Conflict as error:
         messages.error(request, str(error))
@@ -143,7 +143,7 @@ def answer_choices() -> list[tuple[str, str]]:
     ]
 
 
-def _named(project: Project, request: HttpRequest) -> list[Annotator]:
+def named_people(project: Project, request: HttpRequest) -> list[Annotator]:
     """The annotators in the field ``people``: references or names, one a line or with commas. Raises ``Invalid``."""
     names = list(dict.fromkeys(name for part in request.POST.getlist("people") for name in re.split(r"[,\n]", part)))
     wanted = [name.strip()[:200].replace("\x00", "") for name in names if name.strip()]

@@ -76,6 +76,8 @@ class Agreeing:
     at: int
     low: int
     high: int
+    of: str = ""
+    """Of what, if not of pairs."""
 
     @property
     def level(self) -> str:
@@ -149,10 +151,21 @@ def _agreements(project: Project, report: Report | None) -> list[Agreeing]:
         found = known.get(simulated)
         if found is None:
             found = kept(project, f"agreement:{simulated}", partial(agreement, project, simulated=simulated))
-        if (alpha := found.alpha) and found.units >= ENOUGH_PAIRS:
-            marks = [on_strip(share, SCALE) for share in (alpha.estimate, alpha.low, alpha.high)]
-            agreeing.append(Agreeing(found, alpha, simulated, *marks))
+        agreeing += _agreeing(found, simulated)
+    for group in report.groups if report else ():
+        agreeing += _agreeing(group.ranking, group.simulated, _("places in rankings"))
+        for each in group.ratings:
+            scale = each.name.replace("-", "–")
+            agreeing += _agreeing(each.ordinal, group.simulated, _("ratings from %(scale)s") % {"scale": scale})
     return agreeing
+
+
+def _agreeing(found: Agreement | None, simulated: bool, of: str = "") -> list[Agreeing]:
+    """One to show, or none where too little is shared."""
+    if found is None or not (alpha := found.alpha) or found.units < ENOUGH_PAIRS:
+        return []
+    at, low, high = (on_strip(share, SCALE) for share in (alpha.estimate, alpha.low, alpha.high))
+    return [Agreeing(found, alpha, simulated, at, low, high, of)]
 
 
 def _table(project: Project, page: str) -> Table:

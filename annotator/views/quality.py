@@ -33,7 +33,7 @@ from annotator.views.quality_page import (
     verdict_sentence,
 )
 
-SIDE_FACTS = ("left", "longer")
+SIDE_FACTS = ("left", "upper", "longer")
 ORDER_FACTS = ("same", "gold", "cyclic", "cyclic_own")
 TABLE = ("others", "fit", "same", "gold", "left", "fast", "ties")
 """Figures of the table of people."""

@@ -90,9 +90,19 @@ def agreement_rows(groups: list[GroupReport]) -> list[AgreementRow]:
 
 
 def part_rows(group: GroupReport) -> list[AgreementRow]:
-    """The group's topics and aspects."""
-    return [
+    """The group's rankings and ratings, topics and aspects."""
+    return lineup_rows(group) + [
         _row(each.name or "—", group.simulated, each.nominal, each.ordinal) for each in [*group.topics, *group.aspects]
+    ]
+
+
+def lineup_rows(group: GroupReport) -> list[AgreementRow]:
+    """Agreement on rankings, and on the ratings of each scale, where anything is shared."""
+    rows = [_row(_("Places in rankings"), group.simulated, None, group.ranking)] if group.ranking.units else []
+    return rows + [
+        _row(_("Ratings from %(scale)s") % {"scale": each.name.replace("-", "–")}, group.simulated, None, each.ordinal)
+        for each in group.ratings
+        if each.ordinal and each.ordinal.units
     ]
 
 
@@ -159,7 +169,10 @@ LABELS = {
     "left": gettext_lazy("Chooses the left one"),
     "longer": gettext_lazy("Chooses the longer one"),
     "ties": gettext_lazy("About equal"),
-    "seconds": gettext_lazy("Time for a judgment"),
+    "ranked": gettext_lazy("Ranks as others do"),
+    "rated": gettext_lazy("Rates as others do"),
+    "upper": gettext_lazy("Prefers what is further up"),
+    "seconds": gettext_lazy("Time for a pair"),
     "fast": gettext_lazy("Too fast"),
     "reasons": gettext_lazy("Reasons in words"),
     "words": gettext_lazy("Length of a reason"),
@@ -177,9 +190,26 @@ DEFINITIONS = {
         " same one. Wilson interval."
     ),
     "same": gettext_lazy(
-        "Hidden repeats with the sides swapped that got the first answer, whatever its strength. Wilson interval."
+        "Hidden repeats with the sides swapped that got the first answer, whatever its strength. Of a ranking, shown from the"
+        " other end, counts the share of couples in the same order (½ where only one look ties them); of a rating 1 for the"
+        " same place and ½ for its neighbour. Wilson interval."
     ),
-    "gold": gettext_lazy("First looks at pairs with a known answer that gave it. Wilson interval."),
+    "gold": gettext_lazy(
+        "First looks at what has a known answer that gave it. Of a ranking counts the share of the known couples that are in"
+        " the right order; a rating is right within the owner’s range. Wilson interval."
+    ),
+    "ranked": gettext_lazy(
+        "For each ranking that others made of the same responses: the share of couples in the same order as somebody else’s, ½"
+        " where only one of them ties the two. One observation for a ranking. Wilson interval."
+    ),
+    "rated": gettext_lazy(
+        "For each response that others rated on the same scale: 1 for the same place as somebody else, ½ for its neighbour, 0"
+        " otherwise. One observation for a rating. Wilson interval."
+    ),
+    "upper": gettext_lazy(
+        "In rankings, of the couples with a preference, the share in favour of the one shown further up. The order shown is"
+        " drawn, so half is expected. One observation for a ranking. Wilson interval."
+    ),
     "fit": gettext_lazy(
         "All judgments are dealt into three parts; each part is guessed by models fitted on the other two, in which nothing of"
         " it is seen, adapted to the person’s judgments there. Measured after each training run; before the first, these are"
@@ -189,11 +219,14 @@ DEFINITIONS = {
         "Preferences for the response shown on the left. Sides are shuffled and counterbalanced, so half is expected. Wilson interval."
     ),
     "longer": gettext_lazy(
-        "Preferences for the response with more characters. Half would be no leaning. Wilson interval."
+        "Preferences for the response with more characters, in pairs and among the couples of a ranking (one observation each)."
+        " Half would be no leaning. Wilson interval."
     ),
     "ties": gettext_lazy("First looks that said “about equal”. Wilson interval."),
     "seconds": gettext_lazy("The median, in seconds; the interval is of order statistics."),
-    "fast": gettext_lazy("Judgments in less than a third of the median time of everybody. Wilson interval."),
+    "fast": gettext_lazy(
+        "Judgments in less than a third of everybody’s median time for their kind; of rankings, for each response. Wilson interval."
+    ),
     "reasons": gettext_lazy("Judgments with a reason in the person’s own words. Wilson interval."),
     "words": gettext_lazy("The median number of words of those reasons; the interval is of order statistics."),
     "cyclic": gettext_lazy(
@@ -209,8 +242,8 @@ DEFINITIONS = {
 
 
 def _person_fact(name: str, figure: Figure, figures: dict[str, Any], usual: Usual | None) -> Fact:
-    normal = getattr(usual, name, None) if usual and name in ("others", "sides", "same", "fit") else None
-    if name in ("left", "longer"):
+    normal = getattr(usual, name, None) if usual and name != "seconds" else None
+    if name in ("left", "longer", "upper"):
         normal = 0.5
     if name == "cyclic":
         normal = 0.25
@@ -218,7 +251,7 @@ def _person_fact(name: str, figure: Figure, figures: dict[str, Any], usual: Usua
 
 
 def _group_fact(name: str, figure: Figure) -> Fact:
-    even = {"left": 0.5, "longer": 0.5, "cyclic": 0.25, "cyclic_own": 0.25}.get(name)
+    even = {"left": 0.5, "longer": 0.5, "upper": 0.5, "cyclic": 0.25, "cyclic_own": 0.25}.get(name)
     return _fact(name, figure, _group_sentence(name, figure), even, definition=_group_definition(name))
 
 
@@ -249,8 +282,14 @@ def _value(name: str, value: float) -> str:
 
 
 def _of(name: str, of: int) -> str:
-    if name in ("others", "sides", "gold", "same", "earned"):
+    if name in ("others", "sides", "earned"):
         return ngettext("%d pair", "%d pairs", of) % of
+    if name in ("gold", "same"):
+        return ngettext("%d check", "%d checks", of) % of
+    if name in ("ranked", "upper"):
+        return ngettext("%d ranking", "%d rankings", of) % of
+    if name == "rated":
+        return ngettext("%d rating", "%d ratings", of) % of
     if name in ("left", "longer", "fit"):
         return ngettext("%d preference", "%d preferences", of) % of
     if name in ("cyclic", "cyclic_own"):
@@ -284,13 +323,24 @@ def _sentence(name: str, figure: Figure, figures: dict[str, Any], usual: Usual |
         )
     words = {"value": value}
     sentences = {
-        "same": _("Asked again with the sides swapped, the answer was the same in %(value)s of pairs.") % words,
+        "same": _("Asked again the other way round, the answer was the same in %(value)s of cases.") % words,
         "gold": _("Of the known answers, %(value)s were found.") % words,
+        "ranked": _(
+            "Two responses are in the same order as somebody else has them in %(value)s of cases; chance gives half."
+        )
+        % words,
+        "rated": _(
+            "A rating is like somebody else’s of the same response to %(value)s: the same, or half so for a neighbour."
+        )
+        % words,
+        "upper": _leaning(figure, _("the one further up")),
         "left": _leaning(figure, _("the left side")),
         "longer": _leaning(figure, _("the longer response")),
         "ties": _("No difference was seen in %(value)s of pairs.") % words,
         "seconds": _("Half of the judgments take longer than this, half less."),
-        "fast": _("So many judgments came in less than a third of the usual time: hardly enough to read both."),
+        "fast": _(
+            "So many judgments came in less than a third of the usual time: hardly enough to read the responses."
+        ),
         "reasons": _("With %(value)s of judgments comes a reason in words.") % words,
         "words": _("Half of the reasons are longer than this."),
         "cyclic": _("%(value)s of triples go round in a circle; a coin would make 25 %%.") % words,
@@ -302,9 +352,10 @@ def _group_sentence(name: str, figure: Figure) -> str:
     value = percent(figure.estimate)
     sentences = {
         "left": _leaning(figure, _("the left side")),
+        "upper": _leaning(figure, _("the one further up in a ranking")),
         "longer": _leaning(figure, _("the longer response")),
         "ties": _("No difference was seen in %(value)s of judgments.") % {"value": value},
-        "same": _("Asked again with the sides swapped, people said the same in %(value)s of pairs.") % {"value": value},
+        "same": _("Asked again the other way round, people said the same in %(value)s of cases.") % {"value": value},
         "gold": _("Of the known answers, %(value)s were found.") % {"value": value},
         "fit": _("People’s own models guess %(value)s of choices that they were not shown.") % {"value": value},
         "cyclic": _circles(figure, _("The majority’s choices")),

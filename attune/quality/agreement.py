@@ -12,12 +12,14 @@ from typing import Literal
 import krippendorff
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from attune.quality.intervals import Interval, resampled_interval
 
 RESAMPLES = 1000
 Level = Literal["nominal", "ordinal"]
 Counts = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,35 @@ def agreement(patterns: Counts, times: Counts, *, level: Level = "nominal", seed
     """
     shared = patterns.sum(axis=1) >= 2
     patterns, times = patterns[shared], times[shared]
-    units, answers = int(times.sum()), int(times @ patterns.sum(axis=1))
+    units = int(times.sum())
     if not units:
         return Agreement(0, 0, None, None)
     draws = np.random.default_rng(seed).multinomial(units, times / units, size=RESAMPLES).astype(float)
+    return _measured(patterns, times, draws, level)
+
+
+def clustered_agreement(
+    cluster: Ints, unit: Ints, value: Ints, values: int, *, level: Level = "ordinal", seed: int = 0
+) -> Agreement:
+    """The same from answers (N,), each ``value`` 0 … values − 1 of a ``unit``, where units come in clusters: the responses of
+    a ranking, which hang together. The intervals draw the clusters again."""
+    units, first, row = np.unique(unit, return_index=True, return_inverse=True)
+    counts = np.zeros((len(units), values))
+    np.add.at(counts, (row, value), 1.0)
+    shared = counts.sum(axis=1) >= 2
+    if not shared.any():
+        return Agreement(0, 0, None, None)
+    patterns, pattern, times = np.unique(counts[shared], axis=0, return_inverse=True, return_counts=True)
+    _, group = np.unique(cluster[first][shared], return_inverse=True)
+    groups = int(group.max()) + 1
+    held = sparse.csr_array((np.ones(len(group)), (group, pattern.ravel())), shape=(groups, len(patterns)))
+    drawn = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), size=RESAMPLES)
+    return _measured(patterns, times.astype(float), drawn.astype(float) @ held, level)
+
+
+def _measured(patterns: Counts, times: Counts, draws: Counts, level: Level) -> Agreement:
+    """From patterns (P, V) of shared units, their numbers (P,), and these numbers in each resample (R, P)."""
+    units, answers = int(times.sum()), int(times @ patterns.sum(axis=1))
     raw = resampled_interval(_raw(patterns, times[None])[0], _raw(patterns, draws))
     if np.count_nonzero(times @ patterns) < 2:  # one value only: alpha is not defined
         return Agreement(units, answers, raw, None)

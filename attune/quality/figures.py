@@ -22,13 +22,17 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One annotator's figures; None where there is nothing to tell from. Shares but for ``seconds``, ``words`` and ``earned``."""
+    """One annotator's figures; None where there is nothing to tell from. Shares but for ``seconds``, ``words`` and ``earned``.
+
+    ``gold``, ``same``, ``longer``, ``fast``, ``reasons`` and ``words`` are of pairs, rankings and ratings together, one
+    observation each; what is like a person's answer is a part of one.
+    """
 
     judgments: int
     minutes: float
     """Time spent, breaks left out."""
     seconds: Figure | None
-    """The median time for a judgment."""
+    """The median time for a pair."""
     fast: Figure | None
     gold: Figure | None
     same: Figure | None
@@ -49,6 +53,12 @@ class Person:
     cyclic: Figure | None
     """Cycles among triads of responses."""
     on_cycle: int
+    ranked: Figure | None
+    """How like the others' their rankings are, couple by couple; 0 … 1."""
+    rated: Figure | None
+    """The same of ratings."""
+    upper: Figure | None
+    """In rankings, preferences for the response shown further up."""
     earned: Figure | None
     """The peer-prediction score, −1 … 1; 0 is what answers without information earn."""
     verdict: Verdict
@@ -63,3 +73,5 @@ class Usual:
     sides: float | None
     same: float | None
     fit: float | None
+    ranked: float | None = None
+    rated: float | None = None

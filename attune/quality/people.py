@@ -7,7 +7,7 @@ something else when asked again, is *inconsistent*.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -17,17 +17,17 @@ from attune.quality import ANSWERS
 from attune.quality.coherence import coherence
 from attune.quality.figures import FEW, Figure, Person, Usual, Verdict
 from attune.quality.intervals import Z_SURE, Interval, mean_interval, median_interval, share_interval
+from attune.quality.lineups import IDLE, TOO_FAST, LineupFigures, Placed, Shares, lineup_figures
 from attune.quality.peers import correlated_agreement
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-TOO_FAST = 1 / 3
-"""Of the usual time for a judgment: hardly enough to read both responses."""
-IDLE = 10
-"""Times the usual time: more is taken for a break, and counts as this much effort."""
 A, B, TIE = 0, 1, 2
+USUAL = ("others", "sides", "same", "fit", "ranked", "rated")
+WITH_OTHERS = ("others", "ranked", "rated")
+"""Likeness to others in pairs, rankings and ratings. Each is held against what is usual of its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,12 @@ class Fits:
     of: Ints
 
 
-def people_figures(judged: Judged, annotators: int, fits: Fits) -> tuple[list[Person], Usual]:
+def people_figures(
+    judged: Judged, annotators: int, fits: Fits, placed: Sequence[Placed] = ()
+) -> tuple[list[Person], Usual]:
     """The figures of everybody (A,), each held against the others, and what is usual among them."""
-    made = list(_without_verdicts(judged, annotators, fits))
-    usual = Usual(_median_time(judged), **{name: _usual(made, name) for name in ("others", "sides", "same", "fit")})
+    made = list(_without_verdicts(judged, annotators, fits, lineup_figures(placed, annotators)))
+    usual = Usual(_median_time(judged), **{name: _usual(made, name) for name in USUAL})
     return [_with_verdict(person, usual) for person in made], usual
 
 
@@ -87,12 +89,15 @@ def verdict_of(person: Person, usual: Usual) -> Verdict:
     """
     if _surely_below(person.same, usual.same):
         return "inconsistent"
-    if person.others is None or person.others.of < FEW or usual.others is None:
+    if not any(_enough(getattr(person, name)) and getattr(usual, name) is not None for name in WITH_OTHERS):
         return ""
-    other_side = _surely_below(person.sides, usual.sides)
-    if not other_side and not _surely_below(person.others, usual.others):
+    other_side = _surely_below(person.sides, usual.sides) or _surely_below(person.ranked, usual.ranked)
+    elsewhere = _surely_below(person.others, usual.others) or _surely_below(person.rated, usual.rated)
+    if not other_side and not elsewhere:
         return "typical"
-    if other_side and person.sides is not None and person.sides.high < 0.5:
+    if other_side and any(
+        each is not None and _enough(each) and each.high < 0.5 for each in (person.sides, person.ranked)
+    ):
         return "minority"
     if person.fit is None or person.fit.of < FEW:
         return "unclear"
@@ -103,7 +108,7 @@ def verdict_of(person: Person, usual: Usual) -> Verdict:
     return "inconsistent" if unlike_a_taste else "unclear"
 
 
-def _without_verdicts(judged: Judged, annotators: int, fits: Fits) -> Iterator[Person]:
+def _without_verdicts(judged: Judged, annotators: int, fits: Fits, lineups: LineupFigures) -> Iterator[Person]:
     first = judged.where(judged.first)
     usual = _median_time(judged)
     decided = first.where(first.answer <= B)
@@ -119,7 +124,7 @@ def _without_verdicts(judged: Judged, annotators: int, fits: Fits) -> Iterator[P
     )
     right, pooled, of = _fits(decided, annotators, fits)
     count = _Counter(annotators)
-    shares = {
+    shares: Shares = {
         "fast": count(judged.annotator, judged.seconds < TOO_FAST * (usual or 0.0), np.isfinite(judged.seconds)),
         "gold": count(first.annotator, first.answer == first.gold, first.gold >= 0),
         "same": (same, twice),
@@ -133,6 +138,7 @@ def _without_verdicts(judged: Judged, annotators: int, fits: Fits) -> Iterator[P
         "pooled_fit": (pooled, of if np.any(fits.of) else np.zeros_like(of)),
         "cyclic": (orders.cyclic, orders.triads),
     }
+    shares = _joined(shares, lineups.shares)
     times = _by_annotator(judged.annotator, judged.seconds, annotators)
     lengths = _by_annotator(judged.annotator, np.where(judged.words > 0, judged.words, np.nan), annotators)
     scores = _by_annotator(first.annotator, np.where(peers > 0, earned, np.nan), annotators)
@@ -140,15 +146,30 @@ def _without_verdicts(judged: Judged, annotators: int, fits: Fits) -> Iterator[P
     for who in range(annotators):
         found = {name: _share(hits[who], of[who]) for name, (hits, of) in shares.items()}
         yield Person(
-            judgments=int(n[who]),
-            minutes=float(np.minimum(times[who], IDLE * (usual or 0.0)).sum() / 60),
+            judgments=int(n[who] + lineups.first[who]),
+            minutes=float(np.minimum(times[who], IDLE * (usual or 0.0)).sum() + lineups.effort[who]) / 60,
             seconds=_figure(median_interval(times[who]), len(times[who])),
-            words=_figure(median_interval(lengths[who]), len(lengths[who])),
+            words=_words(np.concatenate([lengths[who], lineups.lengths[who]])),
             earned=_figure(mean_interval(scores[who]), len(scores[who])),
             on_cycle=int(orders.on_cycle[who]),
             verdict="",
             **found,
         )
+
+
+def _joined(pairs: Shares, lineups: Shares) -> Shares:
+    """Figures that both have are of both together."""
+    both = pairs.keys() & lineups.keys()
+    together = {name: (pairs[name][0] + lineups[name][0], pairs[name][1] + lineups[name][1]) for name in both}
+    return {**pairs, **lineups, **together}
+
+
+def _words(lengths: Floats) -> Figure | None:
+    return _figure(median_interval(lengths), len(lengths))
+
+
+def _enough(figure: Figure | None) -> bool:
+    return figure is not None and figure.of >= FEW
 
 
 def share_of(hit: Flags, counts: Flags | None = None) -> Figure | None:

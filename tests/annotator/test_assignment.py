@@ -19,7 +19,7 @@ from annotator.services.gold import set_gold
 from annotator.services.judging import record
 from annotator.services.leases import expire_leases, release
 from annotator.services.members import pause_annotator
-from annotator.services.pinning import pin_pair, unpin_pair
+from annotator.services.pinning import pin_pair, unpin
 from annotator.services.qualifying import qualify, try_again
 from annotator.services.settings import spread_overlap
 from annotator.services.slots import slots_of
@@ -303,14 +303,14 @@ def test_taking_a_pin_back() -> None:
     annotator, owner = make_annotator(project), make_user()
     pin_pair(pair=Pair.objects.get(), annotators=[annotator], by=owner)
     held = Assignment.objects.get()
-    unpin_pair(assignment=held, by=owner)
+    unpin(assignment=held, by=owner)
     assert (Assignment.objects.get().state, Pair.objects.get().taken) == ("released", 0)
     with pytest.raises(Conflict):
-        unpin_pair(assignment=held, by=owner)
+        unpin(assignment=held, by=owner)
     pin_pair(pair=Pair.objects.get(), annotators=[annotator], by=owner)
     next_of(annotator)
     with pytest.raises(Conflict, match="opened"):
-        unpin_pair(assignment=Assignment.objects.latest("pk"), by=owner)
+        unpin(assignment=Assignment.objects.latest("pk"), by=owner)
 
 
 def test_sides_of_pinned_pairs_are_counterbalanced() -> None:

@@ -67,7 +67,9 @@ def test_an_owner_pins_a_pair_and_takes_it_back(owner_client: Client, pair: Pair
     assert "Taken back" in page
     deal(annotator=people.judge)
     opened = Assignment.objects.get(annotator=people.judge)
-    assert "opened the pair" in owner_client.post(address("pair_unpin", pair, opened.pk), follow=True).content.decode()
+    assert (
+        "opened it already" in owner_client.post(address("pair_unpin", pair, opened.pk), follow=True).content.decode()
+    )
     again = owner_client.post(address("pair_pin", pair), {"people": "Anna"}, follow=True).content.decode()
     assert "Had it already" in again
 
@@ -153,10 +155,10 @@ def test_targets_and_caps_of_a_third_opinion(
     deal(annotator=make_annotator(project))
     if target == 2:
         with pytest.raises(Conflict):
-            ask_another(pair=pair, by=people.owner)
+            ask_another(of=pair, by=people.owner)
         deal(annotator=make_annotator(project))
         expected = (None, 3)
-    ask_another(pair=pair, by=people.owner)
+    ask_another(of=pair, by=people.owner)
     pair.refresh_from_db()
     assert (pair.target, pair.cap) == expected
 

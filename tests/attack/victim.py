@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from annotator.models import Erasure, ImportBatch, Invite, Membership, Picture, Role
 from annotator.services.dealing import deal
-from annotator.services.pinning import pin_pair
+from annotator.services.pinning import pin_lineup, pin_pair
 from annotator.services.tokens import issue_token
 from annotator.services.webhooks import add_webhook, send_test
 from tests.factories import ThreePeople, make_lineup, make_member, make_people
@@ -63,7 +63,8 @@ def make_victim() -> Victim:
     erasure = Erasure.objects.create(project=project, by=owner)
     viewer = make_member(project, role=Role.VIEWER)
     pin_pair(pair=held, annotators=[people.judge], by=owner)
-    lent = {each.state: each for each in people.judge.assignments.all()}
+    pin_lineup(lineup=lineup, annotators=[people.judge], by=owner)
+    lent = {each.state: each for each in people.judge.assignments.filter(lineup=None)}
     return Victim(
         people,
         {
@@ -72,6 +73,7 @@ def make_victim() -> Victim:
             "playground:int": trial.pk,
             "erasures:uuid": erasure.key,
             "pins:int": lent["pinned"].pk,
+            "pinned:int": people.judge.assignments.get(lineup=lineup).pk,
             "history:int": judgment.pk,
             "judgments:int": judgment.pk,
             "imports:int": batch.pk,
