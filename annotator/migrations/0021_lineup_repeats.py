@@ -19,7 +19,7 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotator", "0019_lineups_checked")]
+    dependencies = [("annotator", "0020_lineups_checked")]
     operations = [
         migrations.RunSQL(
             COUNT_SLOTS.format(old="OLD.occasion", new="NEW.occasion"), COUNT_SLOTS.format(old="0", new="0")

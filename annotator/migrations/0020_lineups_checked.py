@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotator", "0018_lineups_told"),
+        ("annotator", "0019_import_parts"),
     ]
 
     operations = [
