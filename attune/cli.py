@@ -35,6 +35,9 @@ OWN_COMMANDS: Mapping[str, Lazy] = {
     "score": Lazy("attune.commands.score:score", "Ask a running Attune for personal rewards."),
     "fit-policy": Lazy("attune.commands.fit_policy:command", "Train a policy from a snapshot's judgments."),
     "say": Lazy("attune.commands.say:command", "Let policies answer a prompt, beside their base model."),
+    "write-responses": Lazy(
+        "attune.commands.write_responses:command", "Let policies answer many prompts, several times each."
+    ),
     "evaluate": Lazy("attune.commands.evaluate:command", "Measure models on annotators that they were not fitted on."),
 }
 

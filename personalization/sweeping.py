@@ -5,18 +5,26 @@ Requests never depend on it. It only makes the first of them faster, and lets ne
 
 from __future__ import annotations
 
+import logging
 import time
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils import timezone
+from kombu.exceptions import OperationalError
 
-from annotator.models import Annotator, Judgment, Response
+from annotator.models import Annotator, JobState, Judgment, Response
+from annotator.services import jobs
 from personalization.latents import refresh
-from personalization.models import Latent
+from personalization.models import Latent, PolicyRound
+from personalization.rounds.starting import queue_round
 from personalization.scorer.client import TEXTS_PER_REQUEST, vectors_for
 from training.models import ModelVersion, TextVector
 from training.serving import ServedVersion, served
+from training.sweeping import RESEND_AFTER
 from training.vectors import PostgresVectorStore
+
+log = logging.getLogger(__name__)
 
 
 def live_versions() -> list[tuple[int, ServedVersion]]:
@@ -57,3 +65,18 @@ def backfill(*, project_id: int, version: ServedVersion, until: float, again: bo
         refresh(annotator_id=annotator_id, served=version)
         adapted += 1
     return adapted
+
+
+def resume_jobs() -> None:
+    """Put jobs back whose worker fell silent, and send the messages of those that have none. A broker that is away ends it."""
+    now = timezone.now()
+    unsent = Q(queued_at=None) | Q(queued_at__lt=now - RESEND_AFTER) | Q(started_at__gt=F("queued_at"))
+    for model, send in ((PolicyRound, queue_round),):
+        jobs.requeue_expired(model=model)
+        waiting = model.objects.filter(unsent, state=JobState.WAITING).order_by("pk")
+        for pk in waiting.values_list("pk", flat=True):
+            try:
+                send(pk)
+            except (OperationalError, OSError) as error:
+                log.warning("no message for %s %s (%s); the next sweep will send it", model.__name__, pk, error)
+                return

@@ -9,11 +9,12 @@ from celery import shared_task
 
 from personalization.erasing import carry_out, reapply, sweep_erasures
 from personalization.errors import PersonalizationError
-from personalization.sweeping import backfill, encode_new_texts, live_versions
+from personalization.sweeping import backfill, encode_new_texts, live_versions, resume_jobs
 
 log = logging.getLogger(__name__)
 
 SECONDS_PER_SWEEP = 40.0
+ROUND_HOURS = 4
 
 
 @shared_task(name="personalization.tasks.sweep")
@@ -48,3 +49,21 @@ def sweep_erasures_due() -> None:
 def reapply_erasures() -> None:
     """Whom a restored backup has brought back is erased again."""
     reapply()
+
+
+@shared_task(
+    name="personalization.tasks.write_round",
+    soft_time_limit=ROUND_HOURS * 3_600,
+    time_limit=ROUND_HOURS * 3_600 + 300,
+)
+def write_round(round_id: int) -> None:
+    """Carry one round of a policy out. Harmless where it is over or in another worker's hands."""
+    from personalization.rounds.executing import execute_round
+
+    execute_round(round_id)
+
+
+@shared_task(name="personalization.tasks.sweep_jobs", expires=30)
+def sweep_jobs() -> None:
+    """Jobs whose message or worker was lost go on."""
+    resume_jobs()

@@ -6,10 +6,20 @@ from personalization.api.annotators import AnnotatorsView, AnnotatorView
 from personalization.api.classifier import ClassifierView
 from personalization.api.erasures import ErasuresView, ErasureView, LineageView, RetrainView
 from personalization.api.rewards import BatchView, BestOfView, CompareView, PopulationView, RankView
+from personalization.api.rounds import (
+    RoundCancelView,
+    RoundNextView,
+    RoundPairsView,
+    RoundPutView,
+    RoundsView,
+    RoundView,
+)
 from personalization.api.score import ScoreView
-from personalization.views import erasing, playground, policy_playground, profile, taking_away
+from personalization.views import erasing, playground, policy_playground, profile, rounds, taking_away
 
 POLICY_PLAYGROUND = "projects/<slug:slug>/policies/playground/"
+ROUNDS = "projects/<slug:slug>/policies/rounds/"
+API_ROUNDS = f"api/v1/{ROUNDS}".removesuffix("/")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/me/", profile.me, name="me"),
@@ -42,6 +52,18 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(POLICY_PLAYGROUND + "<int:pk>/", policy_playground.policy_trial, name="policy_trial"),
     path(POLICY_PLAYGROUND + "<int:pk>/live/", policy_playground.policy_trial_live, name="policy_trial_live"),
     path(POLICY_PLAYGROUND + "<int:pk>/stop/", policy_playground.policy_trial_stop, name="policy_trial_stop"),
+    path(ROUNDS, rounds.rounds, name="policy_rounds"),
+    path(ROUNDS + "<int:number>/", rounds.policy_round, name="policy_round"),
+    path(ROUNDS + "<int:number>/live/", rounds.policy_round_live, name="policy_round_live"),
+    path(ROUNDS + "<int:number>/stop/", rounds.policy_round_stop, name="policy_round_stop"),
+    path(ROUNDS + "<int:number>/put/", rounds.policy_round_put, name="policy_round_put"),
+    path(ROUNDS + "<int:number>/next/", rounds.policy_round_next, name="policy_round_next"),
+    path(API_ROUNDS, RoundsView.as_view(), name="api_policy_rounds"),
+    path(API_ROUNDS + "/<int:number>", RoundView.as_view(), name="api_policy_round"),
+    path(API_ROUNDS + "/<int:number>/pairs", RoundPairsView.as_view(), name="api_policy_round_pairs"),
+    path(API_ROUNDS + "/<int:number>/cancel", RoundCancelView.as_view(), name="api_policy_round_cancel"),
+    path(API_ROUNDS + "/<int:number>/put", RoundPutView.as_view(), name="api_policy_round_put"),
+    path(API_ROUNDS + "/<int:number>/next", RoundNextView.as_view(), name="api_policy_round_next"),
     path("api/v1/score", ScoreView.as_view(), name="api_score"),
     path("api/v1/score/batch", BatchView.as_view(), name="api_score_batch"),
     path("api/v1/score/population", PopulationView.as_view(), name="api_score_population"),

@@ -11,23 +11,22 @@ from datetime import timedelta
 from celery.exceptions import SoftTimeLimitExceeded
 
 from annotator.errors import AnnotatorError
+from annotator.models import Job
 from annotator.services import jobs
 from attune.errors import AttuneError
-from training.models import PolicyRun, PolicyTrial, Run
 
 log = logging.getLogger(__name__)
 
 BEATS_PER_LEASE = 6
-AnyJob = Run | PolicyRun | PolicyTrial
 
 
-def beating(job: AnyJob, lease: timedelta) -> AbstractContextManager[jobs.Beat]:
+def beating(job: Job, lease: timedelta) -> AbstractContextManager[jobs.Beat]:
     """Keep the job's lease while it is worked on."""
     return jobs.beating(job=job, every=lease.total_seconds() / BEATS_PER_LEASE, lease=lease)
 
 
 @contextmanager
-def ends_on_its_row(job: AnyJob, *, stopped: Callable[[], object] = lambda: None) -> Iterator[None]:
+def ends_on_its_row(job: Job, *, stopped: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Put down that the job was cancelled (then ``stopped`` is called) or has failed, and why. Nothing gets past it."""
     try:
         yield
@@ -35,9 +34,9 @@ def ends_on_its_row(job: AnyJob, *, stopped: Callable[[], object] = lambda: None
         jobs.mark_cancelled(job=job)
         stopped()
     except jobs.ClaimLost:
-        log.warning("%s of %s is another worker's by now; nothing was registered", job, job.project)
+        log.warning("%s (row %s) is another worker's by now; nothing was registered", job, job.pk)
     except Exception as error:  # the boundary of a job: whatever it was, the row must say so
-        log.exception("%s of %s failed", job, job.project)
+        log.exception("%s (row %s) failed", job, job.pk)
         jobs.fail(job=job, error=explain(error))
 
 

@@ -23,9 +23,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "failed_checks": DROP_OR_KEEP,
     "repeats": DROP_OR_KEEP,
 }
-LISTS = ("annotators", "topics")
+LISTS = ("annotators", "topics", "rounds")
 MOMENTS = ("judged_from", "judged_before")
 MOST_LISTED = 1_000
+ROUND = "policy_round"
+"""Under which name ``Response.about`` has the number of the round that a policy wrote it in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,8 @@ class SnapshotFilters:
     """Raises ``Invalid``. As it is without arguments, a snapshot holds everything that models may learn from.
 
     simulated: programs that judge. failed_checks: annotators whom their checks have left out. repeats: hidden second looks.
-    annotators: only these, by their references. topics: only these. judged_from, judged_before: only what was judged at or
+    annotators: only these, by their references. topics: only these. rounds: only pairs with a response that was written in these
+    rounds of policies, by their numbers. judged_from, judged_before: only what was judged at or
     after the one and before the other.
     """
 
@@ -42,6 +45,7 @@ class SnapshotFilters:
     repeats: DropOrKeep = "keep"
     annotators: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
+    rounds: tuple[str, ...] = ()
     judged_from: datetime | None = None
     judged_before: datetime | None = None
 
@@ -99,6 +103,10 @@ class SnapshotFilters:
         if self.topics:
             of_topics = Q(pair__prompt__topic__in=self.topics) | Q(lineup__prompt__topic__in=self.topics)
             rows = rows.filter(of_topics)
+        if self.rounds:
+            written = [int(each) for each in self.rounds if each.isascii() and each.isdigit() and len(each) < 10]
+            of_a, of_b = (f"pair__response_{side}__about__{ROUND}__in" for side in "ab")
+            rows = rows.filter(Q(**{of_a: written}) | Q(**{of_b: written}))
         if self.judged_from:
             rows = rows.filter(judged_at__gte=self.judged_from)
         if self.judged_before:

@@ -23,6 +23,7 @@ GRACE_SECONDS = 60.0
 """How long a checkpoint may take after SIGTERM."""
 MODULE = "attune.commands.fit_policy"
 SPEAKER = "attune.commands.say"
+WRITER = "attune.commands.write_responses"
 LAST_WORDS = 2_000
 
 
@@ -109,11 +110,14 @@ def policy_process(folder: Path, snapshot: Path, plan: Mapping[str, Any]) -> Ite
 
 
 @contextmanager
-def speaking_process(folder: Path, plan: Mapping[str, Any]) -> Iterator[PolicyProcess]:
-    """Let policies answer as ``plan`` says; ``folder`` holds what passes between the processes."""
+def speaking_process(folder: Path, plan: Mapping[str, Any], *, module: str = SPEAKER) -> Iterator[PolicyProcess]:
+    """Let policies answer as ``plan`` says, or do what another ``module`` of ``attune.commands`` does with them.
+
+    ``folder`` holds what passes between the processes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     crowded = "Let fewer tokens be written, or try policies of a smaller base model."
-    with _process(folder, [sys.executable, "-m", SPEAKER], {}, plan, crowded) as process:
+    with _process(folder, [sys.executable, "-m", module], {}, plan, crowded) as process:
         yield process
 
 

@@ -36,11 +36,12 @@ def start_policy_run(
     groups: int = 3,
     chosen: Mapping[str, object] | None = None,
     snapshot: Snapshot | None = None,
+    start_from: PolicyVersion | None = None,
     send: bool = True,
 ) -> PolicyRun:
     """Write the run's row, then tell a worker; where the broker is away the sweep tells one later.
 
-    A personal adapter starts from the group's, or else from everyone's. Raises ``Invalid`` for a setting or scope that does not
+    A personal adapter starts from the group's, or else from everyone's, unless ``start_from`` names another of the same base. Raises ``Invalid`` for a setting or scope that does not
     fit, ``NothingToLearn``, and ``Conflict`` while the same is in work.
     """
     checked = _settings(chosen or {})
@@ -58,8 +59,9 @@ def start_policy_run(
     if snapshot:
         check_trainable(project, snapshot)
     _check_judgments(run)
-    if run.scope != Scope.EVERYONE and checked["adapter"] == "lora":
-        run.start_from = _group_policy(run)
+    if start_from is None and run.scope != Scope.EVERYONE and checked["adapter"] == "lora":
+        start_from = _group_policy(run)
+    run.start_from = start_from
     with transaction.atomic():
         lock_project(project)
         earlier = project.policy_runs.all()

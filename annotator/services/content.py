@@ -179,11 +179,16 @@ def turns_problem(turns: object) -> str:
 def add_pairs(*, prompt: Prompt, responses: Sequence[Response], limit: int | None = None) -> list[Pair]:
     """Pair a prompt's responses, the older first; pairs that are there already are left as they are."""
     ordered = sorted(responses, key=lambda response: response.pk)
+    return pair_up(prompt=prompt, couples=[(ordered[a], ordered[b]) for a, b in pair_order(len(ordered), limit)])
+
+
+def pair_up(*, prompt: Prompt, couples: Sequence[tuple[Response, Response]]) -> list[Pair]:
+    """Make pairs of these responses to a prompt, the older first; those that are there already are left as they are."""
     project = prompt.project
-    pairs = [
-        Pair(project=project, prompt=prompt, response_a=ordered[a], response_b=ordered[b])
-        for a, b in pair_order(len(ordered), limit)
-    ]
+    pairs = []
+    for couple in couples:
+        older, newer = sorted(couple, key=lambda response: response.pk)
+        pairs.append(Pair(project=project, prompt=prompt, response_a=older, response_b=newer))
     for pair in pairs:
         pair.target, pair.cap = slots_of(project, pair.shuffle)
     return Pair.objects.bulk_create(pairs, ignore_conflicts=True)

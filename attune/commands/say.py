@@ -52,7 +52,7 @@ def command(
         if not prompt.strip():
             raise click.UsageError("PROMPT is empty; expected a question.")
         conversation = [{"role": "user", "content": prompt}]
-        voices, manner = _voices(policies), Manner(temperature, seed, most_tokens)
+        voices, manner = voices_of(policies), Manner(temperature, seed, most_tokens)
     with sink(progress) as lines:
         try:
             speak(
@@ -72,8 +72,8 @@ def command(
             lines({"done": True})
 
 
-def _voices(policies: tuple[Path, ...]) -> list[Any]:
-    """The policies with the base models that they are of."""
+def voices_of(policies: tuple[Path, ...]) -> list[Any]:
+    """Policies as voices, after the base models that they are of; the tiny one where there is none."""
     from attune.policies.saving import describe
     from attune.policies.speaking import Voice
 

@@ -104,7 +104,7 @@ def _answer(
     _check_room(base, conversation, manner)
     tell({"key": voice.key, "text": ""})
     began = time.monotonic()
-    with _model_of(voice, base) as model:
+    with model_of(voice, base) as model:
         growing = _Growing(base.tokenizer, lambda text: tell({"key": voice.key, "text": text}), asked_to_stop)
         [[sample]] = generate(
             model,
@@ -133,7 +133,7 @@ def _check_room(base: Base, conversation: Sequence[Message], manner: Manner) -> 
 
 
 @contextmanager
-def _model_of(voice: Voice, base: Base) -> Iterator[Any]:
+def model_of(voice: Voice, base: Base) -> Iterator[Any]:
     """The voice's model; an adapter is taken off the base model again."""
     folder = voice.policy
     if folder is None:

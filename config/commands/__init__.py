@@ -9,6 +9,9 @@ COMMANDS = {
     "export": Lazy("config.commands.data:export_command", "Write a project's judgments to a file."),
     "import": Lazy("config.commands.data:import_command", "Read judgments, or prompts with responses, into a project."),
     "promote": Lazy("config.commands.training:promote", "Make a model version the one that serves."),
+    "round": Lazy(
+        "config.commands.rounds:round_command", "A policy writes, people judge it, the next policy learns from that."
+    ),
     "snapshot": Lazy(
         "config.commands.snapshots:snapshot", "Freeze judgments, also of a past moment; compare what is frozen."
     ),

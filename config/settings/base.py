@@ -202,6 +202,7 @@ CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_ROUTES = {
     "training.tasks.fit": {"queue": "train", "routing_key": "train"},
     "training.tasks.fit_policy": {"queue": "train", "routing_key": "train"},
+    "personalization.tasks.write_round": {"queue": "train", "routing_key": "train"},
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep-jobs": {"task": "training.tasks.sweep", "schedule": 10.0},
@@ -211,6 +212,7 @@ CELERY_BEAT_SCHEDULE = {
     "assess-quality": {"task": "annotator.tasks.assess_quality", "schedule": 60.0},
     "sweep-erasures": {"task": "personalization.tasks.sweep_erasures", "schedule": 60.0},
     "reapply-erasures": {"task": "personalization.tasks.reapply_erasures", "schedule": 3_600.0},
+    "sweep-rounds": {"task": "personalization.tasks.sweep_jobs", "schedule": 10.0},
     "sweep-latents": {"task": "personalization.tasks.sweep", "schedule": 60.0},
 }
 

@@ -40,6 +40,9 @@ class FiltersSerializer(StrictSerializer):
     repeats = serializers.ChoiceField(CHOICES["repeats"], required=False, help_text="Hidden second looks.")
     annotators = serializers.ListField(child=Text(max_length=200), required=False, help_text="Only these references.")
     topics = serializers.ListField(child=Text(max_length=200), required=False)
+    rounds = serializers.ListField(
+        child=Text(max_length=10), required=False, help_text="Only pairs that policies wrote in these rounds."
+    )
     judged_from = Text(max_length=40, required=False, help_text="A moment with its zone.")
     judged_before = Text(max_length=40, required=False)
 

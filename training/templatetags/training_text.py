@@ -5,8 +5,9 @@ from __future__ import annotations
 from django import template
 from django.utils.translation import gettext as _
 
+from annotator.models import Job
 from training.figures import Difference
-from training.models import ModelVersion, PolicyRun, PolicyVersion, Run, Scope
+from training.models import ModelVersion, PolicyRun, PolicyVersion, Scope
 from training.reports import percent
 
 register = template.Library()
@@ -45,7 +46,7 @@ def figure(value: object) -> str:
 
 
 @register.filter
-def pill(thing: Run | PolicyRun | ModelVersion) -> str:
+def pill(thing: Job | ModelVersion) -> str:
     """The colour class of a run's or a version's state."""
     return (_VERSION_PILLS if isinstance(thing, ModelVersion) else _RUN_PILLS).get(thing.state, "")
 
