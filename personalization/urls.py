@@ -7,13 +7,14 @@ from personalization.api.classifier import ClassifierView
 from personalization.api.erasures import ErasuresView, ErasureView, LineageView, RetrainView
 from personalization.api.rewards import BatchView, BestOfView, CompareView, PopulationView, RankView
 from personalization.api.score import ScoreView
-from personalization.views import erasing, playground, policy_playground, profile, taking_away
+from personalization.views import erasing, playground, policy_playground, profile, questions, taking_away
 
 POLICY_PLAYGROUND = "projects/<slug:slug>/policies/playground/"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/me/", profile.me, name="me"),
     path("projects/<slug:slug>/me/traits/", profile.my_traits, name="my_traits"),
+    path("projects/<slug:slug>/me/question/", questions.my_question, name="my_question"),
     path("projects/<slug:slug>/me/erase/", erasing.my_erasure, name="my_erasure"),
     path("projects/<slug:slug>/people/annotators/<int:pk>/erase/", erasing.annotator_erasure, name="annotator_erasure"),
     path("projects/<slug:slug>/erasures/", erasing.erasures, name="erasures"),
