@@ -80,6 +80,25 @@ def gain(mean: Array, variance: Array) -> Array:
     return np.asarray(np.maximum(total - expected, 0) * (variance > 0), np.float32)
 
 
+def statement_gain(mean: Array, variance: Array, worth: float) -> Array:
+    """Information in nats of a person's own word on N margins, each counting as ``worth`` judgments of it, (N,).
+
+    ½ log(1 + worth · σ′ · v), as a Laplace posterior narrows by it: ``attune.rewards.corrections`` takes such words in so.
+    """
+    p = _sigmoid(mean / np.sqrt(1 + PROBIT * variance))
+    return np.asarray(0.5 * np.log1p(worth * p * (1 - p) * variance), np.float32)
+
+
+def aspect_first(aspects: Array, aspect_seconds: float, pair: float, pair_seconds: float) -> int | None:
+    """Which of N aspects to ask about, if its question tells more per second than the best pair; None where the pair does.
+
+    aspects (N,) and pair: information in nats, of the questions and of the pair; seconds: what an answer takes.
+    """
+    if not len(aspects) or float(aspects.max()) * pair_seconds <= pair * aspect_seconds:
+        return None
+    return int(np.argmax(aspects))
+
+
 def margins_of_pairs(latent: Latent, items: Array, first: Ints, second: Ints) -> tuple[Array, Array]:
     """Mean and variance of the margins of N pairs of rows of ``items`` (M, K), (N,) each: for many pairs of few responses.
 

@@ -145,18 +145,18 @@ def _curve(model: RewardModel, world: Simulation, policy: str) -> np.ndarray:
         context: list[Comparison] = []
         for step in range(ASKED + 1):
             latent = model.adapt(context)
-            found[step] += _correlation(model.score(latent, items).mean, truth, prompts) / len(world.people)
+            found[step] += correlation(model.score(latent, items).mean, truth, prompts) / len(world.people)
             rows = np.flatnonzero(left)
             if policy == "random":
                 row = int(rng.choice(rows))
             else:
                 row = int(rows[np.argmax(gain(*margins_of_pairs(latent, items, *pairs[rows].T)))])
             left[row] = False
-            context.append(_answer(world, name, items, pairs[row], truth, rng))
+            context.append(answered(world, name, items, pairs[row], truth, rng))
     return found
 
 
-def _answer(
+def answered(
     world: Simulation, name: str, items: np.ndarray, pair: np.ndarray, truth: np.ndarray, rng: np.random.Generator
 ) -> Comparison:
     """As ``attune.simulate`` answers, without the pull of the side."""
@@ -167,7 +167,7 @@ def _answer(
     return Comparison(items[a], items[b], ("a", "b", "tie")[int(rng.choice(3, p=odds / odds.sum()))])  # type: ignore[arg-type]
 
 
-def _correlation(rewards: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> float:
+def correlation(rewards: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> float:
     def within(values: np.ndarray) -> np.ndarray:
         return values - (np.bincount(groups, values) / np.bincount(groups))[groups]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotator.models import Annotator, Prompt, Response
+from attune.rewards.corrections import Word
 from personalization.charts import Z80, Whisk, whisk
 from personalization.contexts import context_of
 from personalization.items import items_of_responses, load, usable
@@ -54,7 +55,7 @@ def preview(*, annotator: Annotator, served: ServedVersion, proposed: Mapping[st
     model = load(served)
     said = context_of(annotator_id=annotator.pk, model=model, served=served).comparisons
     standing = stated_by(annotator.pk)
-    then = {**standing, **proposed}
+    then = standing | {name: Word(value) for name, value in proposed.items()}
     with usable(served):
         before, after = with_stated(model, said, standing), with_stated(model, said, then)
     first: Preview | None = None

@@ -10,7 +10,7 @@ from django.db import transaction
 from annotator.errors import Invalid
 from annotator.models import Annotator
 from attune.rewards.base import Comparison, Latent, RewardModel
-from attune.rewards.corrections import WORTH, as_comparisons
+from attune.rewards.corrections import ASKED_WORTH, WORTH, Word, as_comparisons
 from attune.style_features import TRAITS
 from personalization.models import TraitStatement
 
@@ -20,9 +20,13 @@ FURTHEST = 1.5
 """Where the rail of a trait's bar ends."""
 
 
-def stated_by(annotator_id: int) -> dict[str, float]:
+def stated_by(annotator_id: int) -> dict[str, Word]:
     """What stands, by trait. One query."""
-    return {each.trait: each.value for each in latest_statements(annotator_id) if each.value is not None}
+    return {
+        each.trait: Word(each.value, ASKED_WORTH if each.asked else WORTH)
+        for each in latest_statements(annotator_id)
+        if each.value is not None
+    }
 
 
 def latest_statements(annotator_id: int) -> list[TraitStatement]:
@@ -42,13 +46,13 @@ def state(*, annotator: Annotator, values: Mapping[str, float | None]) -> int:
         raise Invalid(" ".join(fields.values()), fields=fields)
     Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
     before = stated_by(annotator.pk)
-    news = {name: value for name, value in values.items() if before.get(name) != value}
+    news = {name: value for name, value in values.items() if value != (before[name].value if name in before else None)}
     for name, value in news.items():
         TraitStatement.objects.create(annotator=annotator, trait=name, value=value)
     return len(news)
 
 
-def with_stated(model: RewardModel, said: Sequence[Comparison], stated: Mapping[str, float]) -> Latent:
+def with_stated(model: RewardModel, said: Sequence[Comparison], stated: Mapping[str, Word]) -> Latent:
     """The latent after judgments and statements. It counts the judgments only."""
     latent = model.adapt([*said, *as_comparisons(model, stated)] if stated else said)
     return replace(latent, n=len(said)) if stated else latent

@@ -15,7 +15,7 @@ from personalization.api.rounds import (
     RoundView,
 )
 from personalization.api.score import ScoreView
-from personalization.views import erasing, playground, policy_playground, profile, rounds, taking_away
+from personalization.views import erasing, playground, policy_playground, profile, questions, rounds, taking_away
 
 POLICY_PLAYGROUND = "projects/<slug:slug>/policies/playground/"
 ROUNDS = "projects/<slug:slug>/policies/rounds/"
@@ -24,6 +24,7 @@ API_ROUNDS = f"api/v1/{ROUNDS}".removesuffix("/")
 urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/me/", profile.me, name="me"),
     path("projects/<slug:slug>/me/traits/", profile.my_traits, name="my_traits"),
+    path("projects/<slug:slug>/me/question/", questions.my_question, name="my_question"),
     path("projects/<slug:slug>/me/erase/", erasing.my_erasure, name="my_erasure"),
     path("projects/<slug:slug>/people/annotators/<int:pk>/erase/", erasing.annotator_erasure, name="annotator_erasure"),
     path("projects/<slug:slug>/erasures/", erasing.erasures, name="erasures"),

@@ -26,6 +26,7 @@ from annotator.services.marks import Side
 from annotator.views.content import Content, Turns, shared_after
 from annotator.views.judge_form import SIDE_NAMES, SKIP_REASONS, Values, marks_on, side_names, values_of
 from annotator.views.judge_words import judge_words
+from attune.pacing import may_ask
 from attune.quality.orders import couples_alike, tiers_of
 
 
@@ -205,6 +206,11 @@ class JudgePage:
     @property
     def can_undo(self) -> bool:
         return self.ahead or self.progress.today > 0
+
+    @property
+    def may_ask(self) -> bool:
+        """It may be time for a question about the person's own taste."""
+        return self.project.choosing == Project.Choosing.INFORMATION and may_ask(self.progress.total)
 
     @property
     def kind(self) -> str:

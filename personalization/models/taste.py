@@ -9,12 +9,14 @@ from training.models import ModelVersion
 class TraitStatement(models.Model):
     """What an annotator says of their own taste in one trait. Never changed: the latest of a trait holds.
 
-    ``value`` is on the profile page's scale, 0 what everybody likes and ±1 a strong taste; null takes the earlier one back.
+    ``value`` is on the profile page's scale, 0 what everybody likes and ±1 a strong taste; null takes the earlier one back, or
+    leaves open what was ``asked``.
     """
 
     annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="trait_statements")
     trait = models.CharField(max_length=60)
     value = models.FloatField(null=True)
+    asked = models.BooleanField(default=False, help_text="An answer to a question: it counts less than a correction.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

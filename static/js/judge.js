@@ -7,6 +7,7 @@ import { Keyboard, typing } from "./judge/keyboard.js";
 import { Marks } from "./judge/marks.js";
 import { ask, Outbox, Refused, SignedOut } from "./judge/outbox.js";
 import { Pictures } from "./judge/pictures.js";
+import { Questions } from "./judge/question.js";
 import { Ranking } from "./judge/ranking.js";
 import { Clock, Pace } from "./judge/time.js";
 import { gestures } from "./judge/touch.js";
@@ -33,6 +34,7 @@ const differences = new Differences(words, say);
 const marks = new Marks(words, keys, say, () => entered());
 const pictures = new Pictures(main);
 const ranking = new Ranking(words, say, () => entered());
+const questions = new Questions(document.querySelector("#kept") ?? main, words, keep, say);
 const revising = main.dataset.mode === "revise"; // an earlier judgment is edited: a plain form
 const outbox = new Outbox(`attune:outbox:${place}`, here, { extra, stored, refused, changed: status });
 
@@ -130,6 +132,7 @@ function stored(entry, html) {
   const next = reply.querySelector("template#ahead")?.innerHTML;
   const today = reply.querySelector("#today");
   if (today) document.querySelector("#today").replaceWith(document.importNode(today, true));
+  questions.look(today?.dataset.question);
   pace.show();
   if (next && !dealtOf(next)) show(next); // nothing is left
   else if (next && secondLook(next)) takeInFirst(next);
@@ -502,6 +505,7 @@ gestures(main, (side) => document.querySelector(`#view-${side}`)?.click());
 // --- the beginning --------------------------------------------------------------------------------------------------
 
 begin();
+if (!revising) questions.look(document.querySelector("#today")?.dataset.question);
 if (!revising) await catchUp();
 
 // Answers that an earlier visit could not send go first; then the next pairs are asked for.

@@ -13,7 +13,7 @@ from attune.errors import ArtifactError
 from attune.evaluate import comparisons
 from attune.logistic import Choices, Gaussian, person, population
 from attune.rewards.base import Comparison, RewardModel
-from attune.rewards.corrections import WORTH, as_comparisons
+from attune.rewards.corrections import ASKED_WORTH, WORTH, Word, as_comparisons, trait_margins
 from attune.rewards.trust import default_trust
 from attune.simulate import Simulation
 from attune.style_features import STYLE_FEATURES, TRAITS, style_vector
@@ -119,11 +119,11 @@ def model(request: pytest.FixtureRequest, world: Simulation) -> RewardModel:
 
 def test_a_statement_moves_any_model_the_way_it_says(model: RewardModel, world: Simulation) -> None:
     length = list(TRAITS).index("concise–detailed")
-    assert len(as_comparisons(model, {"concise–detailed": 1.0})) == WORTH
+    assert len(as_comparisons(model, {"concise–detailed": Word(1.0)})) == WORTH
     assert list(as_comparisons(model, {})) == []
     up, down = (items[length : length + 1] for items in model.trait_items())  # type: ignore[attr-defined]
     margins = [
-        float(model.margin(model.adapt(as_comparisons(model, {"concise–detailed": value})), up, down)[0][0])
+        float(model.margin(model.adapt(as_comparisons(model, {"concise–detailed": Word(value)})), up, down)[0][0])
         for value in (-1.2, 1.2)
     ]
     assert margins[0] < margins[1]
@@ -135,7 +135,7 @@ def test_a_statement_counts_most_where_nothing_was_judged(world: Simulation) -> 
     model.fit(Snapshot(world.responses, world.judgments), styled_as_text(world), encoder="style")
     name = max(world.people, key=lambda name: world.people[name].taste[0])
     said = comparisons(model, [each for each in world.judgments if each.annotator == name])
-    against = as_comparisons(model, {"concise–detailed": -1.5})
+    against = as_comparisons(model, {"concise–detailed": Word(-1.5)})
 
     def length(context: list[Comparison]) -> float:
         return {row[0]: row[1] for row in model.traits(model.adapt(context))}["concise–detailed"]  # type: ignore[attr-defined]
@@ -145,5 +145,19 @@ def test_a_statement_counts_most_where_nothing_was_judged(world: Simulation) -> 
     assert 0 < moved[1] < moved[0]
 
 
+def test_an_answer_to_a_question_moves_less_than_a_correction(world: Simulation) -> None:
+    model = small("hybrid")
+    model.fit(Snapshot(world.responses, world.judgments), styled_as_text(world), encoder="style")
+    length = list(TRAITS).index("concise–detailed")
+    moved = [
+        float(
+            trait_margins(model, model.adapt(as_comparisons(model, {"concise–detailed": Word(1.5, worth)})))[0][length]
+        )
+        for worth in (ASKED_WORTH, WORTH)
+    ]
+    assert float(trait_margins(model, model.prior())[0][length]) < moved[0] < moved[1]
+
+
 def test_a_model_without_traits_takes_no_statement(hybrid: RewardModel) -> None:
-    assert list(as_comparisons(hybrid, {"concise–detailed": 1.0})) == []
+    assert list(as_comparisons(hybrid, {"concise–detailed": Word(1.0)})) == []
+    assert [len(each) for each in trait_margins(hybrid, hybrid.prior())] == [0, 0]

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from annotator.errors import Invalid
 from annotator.models import Annotator, Project
+from attune.rewards.corrections import Word
 from attune.style_features import TRAITS
 from personalization.correcting import preview
 from personalization.dissecting import dissected
@@ -94,7 +95,7 @@ def test_a_correction_is_kept_moves_the_model_and_can_be_taken_back(people: Thre
     before = find_person(served=served, pk=annotator.pk)
     answer = post(people, client, form(people, **{LENGTH: 1.3}) | {"act": "save"})
     assert answer.status_code == 302
-    assert stated_by(annotator.pk) == {LENGTH: 1.3}
+    assert stated_by(annotator.pk) == {LENGTH: Word(1.3)}
     after = find_person(served=served, pk=annotator.pk)
     assert before and after and not np.array_equal(before.latent.mean, after.latent.mean)
     assert after.latent.n == before.latent.n == 12
