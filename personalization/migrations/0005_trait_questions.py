@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("personalization", "0003_trait_statements")]
+    dependencies = [("personalization", "0004_policy_rounds")]
 
     operations = [
         migrations.AddField(
