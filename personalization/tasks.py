@@ -9,6 +9,7 @@ from celery import shared_task
 
 from personalization.erasing import carry_out, reapply, sweep_erasures
 from personalization.errors import PersonalizationError
+from personalization.logins import reapply_logins
 from personalization.sweeping import backfill, encode_new_texts, live_versions, resume_jobs
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ def sweep_erasures_due() -> None:
 def reapply_erasures() -> None:
     """Whom a restored backup has brought back is erased again."""
     reapply()
+    reapply_logins()
 
 
 @shared_task(

@@ -15,7 +15,7 @@ from personalization.api.rounds import (
     RoundView,
 )
 from personalization.api.score import ScoreView
-from personalization.views import erasing, playground, policy_playground, profile, questions, rounds, taking_away
+from personalization.views import erasing, logins, playground, policy_playground, profile, questions, rounds, taking_away
 
 POLICY_PLAYGROUND = "projects/<slug:slug>/policies/playground/"
 ROUNDS = "projects/<slug:slug>/policies/rounds/"
@@ -27,6 +27,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/me/question/", questions.my_question, name="my_question"),
     path("projects/<slug:slug>/me/erase/", erasing.my_erasure, name="my_erasure"),
     path("projects/<slug:slug>/people/annotators/<int:pk>/erase/", erasing.annotator_erasure, name="annotator_erasure"),
+    path("account/delete/", logins.my_login, name="account_delete"),
+    path("projects/<slug:slug>/people/members/<int:pk>/delete-login/", logins.login_delete, name="login_delete"),
     path("projects/<slug:slug>/erasures/", erasing.erasures, name="erasures"),
     path("projects/<slug:slug>/models/<int:number>/retrain/", erasing.version_retrain, name="version_retrain"),
     path("projects/<slug:slug>/policies/<int:number>/retrain/", erasing.policy_retrain, name="policy_retrain"),

@@ -14,8 +14,10 @@ from collections.abc import Collection
 from typing import Any
 
 from django.apps import apps
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.db import connection, models, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.deletion import Collector
 from django.utils import timezone
 
@@ -97,6 +99,36 @@ def remove_person(*, erasure: Erasure, annotator: Annotator) -> tuple[dict[str, 
     return {name: count for name, count in sorted(counts.items()) if count}, digests
 
 
+def remove_login(*, user: User, by: User | None, erasures: Collection[Erasure]) -> dict[str, int]:
+    """Delete the row of a login with all that hangs on it, and what is written elsewhere by its address or name.
+
+    Returns how many rows of what. Call it in a transaction, when no annotator is the login's any more.
+    """
+    erased_in = [each.project_id for each in erasures]
+    projects = list(Project.objects.filter(Q(memberships__user=user) | Q(pk__in=erased_in)).distinct())
+    counts: Counter[str] = Counter()
+    counts["audit entries scrubbed"] = _scrub_audit(AuditEntry.objects.all(), {user.email})
+    here = AuditEntry.objects.filter(project__in=projects)
+    counts["audit entries scrubbed"] += _scrub_audit(here, {user.name} - {""})
+    counts["sessions"] = _end_sessions(user)
+    for label, count in user.delete()[1].items():
+        counts[str(apps.get_model(label)._meta.verbose_name_plural)] += count  # noqa: SLF001 (Django's documented name)
+    for project in projects:
+        record(project=project, by=by, what="member’s login deleted")
+    record(project=None, by=by, what="login deleted", erasures=[str(each.key) for each in erasures])
+    return {name: count for name, count in sorted(counts.items()) if count}
+
+
+def _end_sessions(user: User) -> int:
+    """Wherever they are signed in."""
+    theirs = [
+        each.session_key
+        for each in Session.objects.iterator()
+        if str(each.get_decoded().get(SESSION_KEY, "")) == str(user.pk)
+    ]
+    return Session.objects.filter(session_key__in=theirs).delete()[0]
+
+
 def finish_erasure(*, erasure: Erasure) -> None:
     """Nothing in it says who it was any more."""
     erasure.number, erasure.annotator = None, None
@@ -126,7 +158,7 @@ def _written_elsewhere(annotator: Annotator) -> Counter[str]:
     """Scrub what other rows say of them."""
     project, names = annotator.project, _names(annotator)
     counts: Counter[str] = Counter()
-    counts["audit entries scrubbed"] = _scrub_audit(project, names)
+    counts["audit entries scrubbed"] = _scrub_audit(AuditEntry.objects.filter(project=project), names)
     told = Q()
     for name in names:
         told |= Q(data__annotator=name)
@@ -146,10 +178,10 @@ def _names(annotator: Annotator) -> set[str]:
     return {each for each in given if each}
 
 
-def _scrub_audit(project: Project, names: Collection[str]) -> int:
+def _scrub_audit(entries: QuerySet[AuditEntry], names: Collection[str]) -> int:
     """What happened stays in the log, without who it happened to."""
     changed = 0
-    for entry in AuditEntry.objects.filter(project=project, pk__in=_naming("annotator_auditentry", "about", names)):
+    for entry in entries.filter(pk__in=_naming("annotator_auditentry", "about", names)):
         about = scrubbed(entry.about, names)
         if about != entry.about:
             AuditEntry.objects.filter(pk=entry.pk).update(about=about)

@@ -3,7 +3,10 @@ them back unnoticed. No name, no number, no judgment."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import secrets
+import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,10 +14,11 @@ from dataclasses import dataclass
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
-from annotator.models import Annotator, Erasure
+from annotator.models import Annotator, Erasure, User
 from annotator.services.leaving import mark_of
 
 FOLDER = "tombstones"
+LOGINS = "tombstones/logins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +66,36 @@ def come_back() -> list[Annotator]:
         for annotator in rows.iterator()
         if any(mark_of(annotator, each.salt) == each.mark for each in marks[annotator.project_id])
     ]
+
+
+def put_login_tombstone(user: User) -> str:
+    """Keep one of a login; its key. Raises ``OSError`` where the storage does not take it."""
+    key, salt = uuid.uuid4().hex, secrets.token_hex(16)
+    body = {"salt": salt, "mark": _mark_of_login(user, salt)}
+    storages["artifacts"].save(f"{LOGINS}/{key}.json", ContentFile(json.dumps(body).encode()))
+    return key
+
+
+def drop_login_tombstone(key: str) -> None:
+    """Of a deletion that came to nothing."""
+    storages["artifacts"].delete(f"{LOGINS}/{key}.json")
+
+
+def logins_come_back() -> list[User]:
+    """Logins that were deleted before and are in the database."""
+    storage = storages["artifacts"]
+    try:
+        names = storage.listdir(LOGINS)[1]
+    except FileNotFoundError:
+        return []
+    kept = []
+    for name in names:
+        with storage.open(f"{LOGINS}/{name}") as file:
+            kept.append(json.loads(file.read()))
+    users = User.objects.order_by("pk").iterator() if kept else iter(())
+    return [user for user in users if any(_mark_of_login(user, each["salt"]) == each["mark"] for each in kept)]
+
+
+def _mark_of_login(user: User, salt: str) -> str:
+    who = f"login:{user.pk}:{user.email}:{user.date_joined.isoformat()}"
+    return hashlib.sha256(f"{salt}:{who}".encode()).hexdigest()

@@ -30,6 +30,7 @@ OWN = {
     "account/theme/",
     "account/reading/",
     "account/keys/",
+    "account/delete/",
     "projects/new/",
     "erasures/<uuid:key>/",
 } | {

@@ -153,6 +153,6 @@ def test_the_command(people: ThreePeople) -> None:
     assert "todo" not in said
     assert CliRunner().invoke(main, [*whom, "--yes"]).exit_code == 1
     again = CliRunner().invoke(main, ["erase", "--reapply"])
-    assert json.loads(again.stdout) == {"erased_again": []}
+    assert json.loads(again.stdout) == {"erased_again": [], "logins_deleted_again": 0}
     for wrong in (["erase"], ["erase", "--reapply", "--dry-run"]):
         assert CliRunner().invoke(main, wrong).exit_code == 2
