@@ -56,7 +56,7 @@ ACTIONS = (
     Action("mark_good", "+", _("Mark the selected text as good")),
     Action("mark_bad", "-", _("Mark the selected text as bad")),
     Action("select", "M", _("Select text with the keyboard")),
-    Action("aspects", "D", _("Aspects"), _PAIR),
+    Action("aspects", "D", _("Aspects"), ("pair", "rating")),
     Action("differences", "C", _("Show what differs"), _PAIR),
     Action("zoom_in", ".", _("Pictures larger")),
     Action("zoom_out", ",", _("Pictures smaller")),

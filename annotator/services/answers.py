@@ -127,14 +127,14 @@ def check_answer(
         "rationale": text_problem(answer.text, limit=MAX_RATIONALE) or _missing_reason(answer, project),
         "spans": marks_problem(answer.marks, project, texts or {}),
         "flag": _flag_problem(answer.flag, places),
-        "aspects": aspects_problem(answer.aspects, project),
+        "aspects": aspects_problem(answer.aspects, project, places, compares=kind == Judgment.Kind.PAIR),
         "seconds": _seconds_problem(answer.seconds),
         "page_version": text_problem(answer.page_version, limit=20),
     }
     if answer.skip_reason and answer.choice != "skip":
         problems["skip_reason"] = f"Only a skipped pair has a skip reason; the choice is “{answer.choice}”."
-    if answer.aspects and kind != Judgment.Kind.PAIR:
-        problems["aspects"] = "Aspects are asked of pairs only."
+    if answer.aspects and kind == Judgment.Kind.RANKING:
+        problems["aspects"] = _("Aspects are not asked of rankings.")
     if fields := {name: problem for name, problem in problems.items() if problem}:
         raise Invalid(" ".join(fields.values()), fields=fields)
 
@@ -280,7 +280,7 @@ def answer_of(judgment: Judgment) -> Answer:
             for s in judgment.spans.all()
         ),
         flag=FlagRaised(flag.kind, _about(flag.about, layout), flag.note) if flag else None,
-        aspects=said_of(judgment, layout.responses[0]) if judgment.pair_id else (),
+        aspects=() if layout.kind == Judgment.Kind.RANKING else said_of(judgment, layout.place_of),
         seconds=judgment.seconds,
         page_version=judgment.page_version,
     )

@@ -9,6 +9,7 @@ from typing import Literal
 from django.db import transaction
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from annotator.errors import Invalid
 from annotator.models import (
@@ -73,8 +74,13 @@ def know_aspects(project: Project, asked: list[Aspect]) -> None:
     project.__dict__["asked"] = asked
 
 
-def aspects_problem(said: Iterable[Rated | Compared], project: Project) -> str:
-    """What is wrong with the first that can't be stored, in words; empty if all can."""
+def aspects_problem(
+    said: Iterable[Rated | Compared], project: Project, places: Sequence[Side] = SIDES, *, compares: bool = True
+) -> str:
+    """What is wrong with the first that can't be stored, in words; empty if all can.
+
+    ``places`` are those of the screen; without ``compares`` there is nothing to compare.
+    """
     said = list(said)
     if not said:
         return ""
@@ -82,7 +88,9 @@ def aspects_problem(said: Iterable[Rated | Compared], project: Project) -> str:
     seen: set[tuple[str, str]] = set()
     for each in said:
         side = each.side if isinstance(each, Rated) else ""
-        if problem := _problem(each, known) or (
+        if not compares and isinstance(each, Compared):
+            return _("Aspects are compared of pairs only.")
+        if problem := _problem(each, known, places) or (
             f"“{each.aspect}” is answered twice." if (each.aspect, side) in seen else ""
         ):
             return problem
@@ -90,7 +98,7 @@ def aspects_problem(said: Iterable[Rated | Compared], project: Project) -> str:
     return ""
 
 
-def _problem(said: Rated | Compared, known: Mapping[str, Aspect]) -> str:
+def _problem(said: Rated | Compared, known: Mapping[str, Aspect], places: Sequence[Side]) -> str:
     aspect = known.get(said.aspect)
     if aspect is None:
         return f"“{said.aspect}” is not an aspect of this project ({', '.join(known) or 'it has none'})."
@@ -100,7 +108,7 @@ def _problem(said: Rated | Compared, known: Mapping[str, Aspect]) -> str:
         return "" if said.better in (*SIDES, "tie", "na") else f"“{said.better}” is none of left, right, tie, na."
     if aspect.way != Aspect.Way.RATE:
         return f"“{aspect.name}” is compared, not rated."
-    if said.side not in SIDES:
+    if said.side not in places:
         return f"“{said.side}” is not a side."
     fits = said.value is None or 1 <= said.value <= aspect.steps
     return "" if fits else f"“{aspect.name}” goes from 1 to {aspect.steps}; {said.value} is not on it."
@@ -108,10 +116,8 @@ def _problem(said: Rated | Compared, known: Mapping[str, Aspect]) -> str:
 
 def store_aspects(judgment: Judgment, said: Sequence[Rated | Compared], sides: Mapping[Side, int]) -> None:
     """Insert what was said with a judgment; ``sides`` are the responses' ids as shown."""
-    pair = judgment.pair
-    assert pair is not None
     ids = {aspect.key: aspect.pk for aspect in aspects_of(judgment.project)}
-    own = {pair.response_a_id: "a", pair.response_b_id: "b"}
+    own = dict(zip(sorted(sides.values()), "ab", strict=False))  # a pair's a is the older
     AspectRating.objects.bulk_create(
         AspectRating(judgment=judgment, aspect_id=ids[each.aspect], response_id=sides[each.side], value=each.value)
         for each in said
@@ -128,15 +134,14 @@ def store_aspects(judgment: Judgment, said: Sequence[Rated | Compared], sides: M
     )
 
 
-def said_of(judgment: Judgment, left_id: int) -> tuple[Rated | Compared, ...]:
-    """What was said with a stored judgment, on the sides as shown."""
+def said_of(judgment: Judgment, places: Mapping[int, Side]) -> tuple[Rated | Compared, ...]:
+    """What was said with a stored judgment, on the sides as shown; ``places`` are those of the responses."""
     rated = judgment.aspect_ratings.select_related("aspect").order_by("aspect__position", "pk")
     compared = judgment.aspect_comparisons.select_related("aspect").order_by("aspect__position")
-    pair = judgment.pair
-    left = "a" if pair and pair.response_a_id == left_id else "b"
+    left = "b" if judgment.swapped else "a"
     better: dict[str, Better] = {"tie": "tie", "na": "na", left: "left"}
     return (
-        *(Rated(r.aspect.key, "left" if r.response_id == left_id else "right", r.value) for r in rated),
+        *(Rated(r.aspect.key, places[r.response_id], r.value) for r in rated),
         *(Compared(c.aspect.key, better.get(c.choice, "right")) for c in compared),
     )
 
