@@ -91,7 +91,7 @@ def aspects_problem(
         if not compares and isinstance(each, Compared):
             return _("Aspects are compared of pairs only.")
         if problem := _problem(each, known, places) or (
-            f"“{each.aspect}” is answered twice." if (each.aspect, side) in seen else ""
+            _("“%(aspect)s” is answered twice.") % {"aspect": each.aspect} if (each.aspect, side) in seen else ""
         ):
             return problem
         seen.add((each.aspect, side))
@@ -101,17 +101,29 @@ def aspects_problem(
 def _problem(said: Rated | Compared, known: Mapping[str, Aspect], places: Sequence[Side]) -> str:
     aspect = known.get(said.aspect)
     if aspect is None:
-        return f"“{said.aspect}” is not an aspect of this project ({', '.join(known) or 'it has none'})."
+        return _("“%(aspect)s” is not an aspect of this project (%(known)s).") % {
+            "aspect": said.aspect,
+            "known": ", ".join(known) or _("it has none"),
+        }
     if isinstance(said, Compared):
         if aspect.way != Aspect.Way.COMPARE:
-            return f"“{aspect.name}” is rated on a scale for each response, not compared."
-        return "" if said.better in (*SIDES, "tie", "na") else f"“{said.better}” is none of left, right, tie, na."
+            return _("“%(name)s” is rated on a scale for each response, not compared.") % {"name": aspect.name}
+        return (
+            ""
+            if said.better in (*SIDES, "tie", "na")
+            else _("“%(better)s” is none of left, right, tie, na.") % {"better": said.better}
+        )
     if aspect.way != Aspect.Way.RATE:
-        return f"“{aspect.name}” is compared, not rated."
+        return _("“%(name)s” is compared, not rated.") % {"name": aspect.name}
     if said.side not in places:
-        return f"“{said.side}” is not a side."
+        return _("“%(side)s” is not a side.") % {"side": said.side}
     fits = said.value is None or 1 <= said.value <= aspect.steps
-    return "" if fits else f"“{aspect.name}” goes from 1 to {aspect.steps}; {said.value} is not on it."
+    return (
+        ""
+        if fits
+        else _("“%(name)s” goes from 1 to %(steps)s; %(value)s is not on it.")
+        % {"name": aspect.name, "steps": aspect.steps, "value": said.value}
+    )
 
 
 def store_aspects(judgment: Judgment, said: Sequence[Rated | Compared], sides: Mapping[Side, int]) -> None:
@@ -154,9 +166,9 @@ def set_aspects(*, project: Project, by: User, asked: Sequence[AspectAsked]) -> 
     """
     rows = [row for row in asked if row.name.strip()]
     if wrong := {str(n): problem for n, row in enumerate(rows) if (problem := _asked_problem(row))}:
-        raise Invalid("The aspects can’t be saved so.", fields=wrong)
+        raise Invalid(_("The aspects can’t be saved so."), fields=wrong)
     if len(rows) > MAX_ASPECTS:
-        raise Invalid(f"At most {MAX_ASPECTS} aspects, not {len(rows)}.")
+        raise Invalid(_("At most %(max_aspects)s aspects, not %(n)s.") % {"max_aspects": MAX_ASPECTS, "n": len(rows)})
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         stored = {aspect.key: aspect for aspect in Aspect.objects.filter(project=project)}
@@ -171,8 +183,8 @@ def _asked_problem(row: AspectAsked) -> str:
     if problem := text_problem(row.name, limit=MAX_NAME):
         return problem
     if row.way not in _WAYS:
-        return f"“{row.way}” is none of {', '.join(_WAYS)}."
-    return "" if 2 <= row.steps <= 10 else f"A scale has 2 to 10 steps, not {row.steps}."
+        return _("“%(way)s” is none of %(known)s.") % {"way": row.way, "known": ", ".join(_WAYS)}
+    return "" if 2 <= row.steps <= 10 else _("A scale has 2 to 10 steps, not %(steps)s.") % {"steps": row.steps}
 
 
 def _keep(project: Project, row: AspectAsked, place: int, stored: dict[str, Aspect]) -> int:
@@ -180,7 +192,9 @@ def _keep(project: Project, row: AspectAsked, place: int, stored: dict[str, Aspe
     aspect = stored.get(row.key or slugify(name)[:40])
     if aspect and (aspect.way, aspect.steps) != (row.way, row.steps) and _answered(aspect):
         if row.key:
-            raise Invalid(f"“{aspect.name}” has answers: its way of asking stays. Retire it and add another.")
+            raise Invalid(
+                _("“%(name)s” has answers: its way of asking stays. Retire it and add another.") % {"name": aspect.name}
+            )
         aspect = None
     if aspect is None:
         key = _free_key(slugify(name)[:36] or f"aspect-{place + 1}", stored)
@@ -204,7 +218,10 @@ def set_importance(*, annotator: Annotator, keys: Sequence[str]) -> None:
     ids = {aspect.key: aspect.pk for aspect in aspects_of(annotator.project)}
     if sorted(keys) != sorted(ids):
         expected = ", ".join(ids) or "none"
-        raise Invalid(f"Every aspect ({expected}) must be there once.", fields={"order": "not every aspect once"})
+        raise Invalid(
+            _("Every aspect (%(expected)s) must be there once.") % {"expected": expected},
+            fields={"order": "not every aspect once"},
+        )
     with transaction.atomic():
         Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
         AspectImportance.objects.filter(annotator=annotator).delete()
