@@ -82,13 +82,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
-            model_name="qualityreport",
-            name="contested",
-            field=models.JSONField(
-                default=list, help_text="Ids of lineups on which people part ways, the most contested first."
-            ),
-        ),
-        migrations.AddField(
             model_name="lineup",
             name="gold_high",
             field=models.PositiveSmallIntegerField(blank=True, help_text="The highest one.", null=True),
