@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AnonymousUser
+from django.utils.translation import gettext as _
 
 from annotator.errors import Forbidden, NotFound
 from annotator.models import Project, Role, User
@@ -45,17 +46,20 @@ def project_for(user: User | AnonymousUser, slug: str, *roles: Role) -> Access:
     project, ``Forbidden`` where the member has none of ``roles`` (none given: any will do).
     """
     if not isinstance(user, User):
-        raise NotFound(f"There is no project “{slug}”.")
+        raise NotFound(_("There is no project “%(slug)s”.") % {"slug": slug})
     if found := _MEMBER.run({"user": user.pk, "slug": slug}):
         role, *values = found[0]
         access = Access(instance(Project, values), Role(role))
     elif user.is_superuser and (project := Project.objects.filter(slug=slug).first()):
         access = Access(project, Role.OWNER)
     else:
-        raise NotFound(f"There is no project “{slug}”.")
+        raise NotFound(_("There is no project “%(slug)s”.") % {"slug": slug})
     if user.reaches_only not in (None, access.project.pk):
-        raise NotFound(f"There is no project “{slug}”.")
+        raise NotFound(_("There is no project “%(slug)s”.") % {"slug": slug})
     if roles and access.role not in roles:
         wanted = " or ".join(Role(role).label.lower() for role in roles)
-        raise Forbidden(f"This needs the role {wanted}; yours is {access.role.label.lower()}.")
+        raise Forbidden(
+            _("This needs the role %(wanted)s; yours is %(label)s.")
+            % {"wanted": wanted, "label": access.role.label.lower()}
+        )
     return access

@@ -56,7 +56,7 @@ ACTIONS = (
     Action("mark_good", "+", _("Mark the selected text as good")),
     Action("mark_bad", "-", _("Mark the selected text as bad")),
     Action("select", "M", _("Select text with the keyboard")),
-    Action("aspects", "D", _("Aspects"), _PAIR),
+    Action("aspects", "D", _("Aspects"), ("pair", "rating")),
     Action("differences", "C", _("Show what differs"), _PAIR),
     Action("zoom_in", ".", _("Pictures larger")),
     Action("zoom_out", ",", _("Pictures smaller")),
@@ -102,11 +102,14 @@ def own_keys(chosen: Mapping[str, str]) -> dict[str, str]:
     for action in ACTIONS:
         name, key = action.name, tidy[action.name]
         if not _is_key(key):
-            fields[name] = f"“{key}” can’t be a key here: a letter, a digit, or one of {' '.join(SIGNS)}"
+            fields[name] = _("“%(key)s” can’t be a key here: a letter, a digit, or one of %(signs)s") % {
+                "key": key,
+                "signs": " ".join(SIGNS),
+            }
         elif others := [each for each in users[key] if each != action and {*each.where} & {*action.where}]:
-            fields[name] = f"{key} is also the key of “{label_of(others[0])}”."
+            fields[name] = _("%(key)s is also the key of “%(action)s”.") % {"key": key, "action": label_of(others[0])}
     if fields:
-        raise Invalid("Every action needs a key of its own.", fields=fields)
+        raise Invalid(str(_("Every action needs a key of its own.")), fields=fields)
     return {name: key for name, key in tidy.items() if key != DEFAULTS[name]}
 
 

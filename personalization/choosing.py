@@ -77,9 +77,8 @@ def _order(request: ChoiceRequest, forecast: _Forecast) -> tuple[Sequence[int], 
     if not forecast.known.any():
         return rows, "coverage"
     taken = np.array([each.taken for each in request.candidates], np.float32)
-    worths = np.where(
-        forecast.known, worth(forecast.information, taken), -np.inf
-    )  # what the model does not know comes last
+    # What the model does not know comes last.
+    worths = np.where(forecast.known, worth(forecast.information, taken), -np.inf)
     order: list[int] = np.argsort(-worths, kind="stable").tolist()
     return order, "information"
 

@@ -20,8 +20,8 @@ from attune import select
 from attune.rewards.base import Latent
 from personalization.choosing import RANDOM_SHARE, worth
 from personalization.items import items_by_row, load, usable
-from personalization.latents import latent_for
-from training.serving import ServedVersion, live_version
+from personalization.latents import live_latent_for
+from training.serving import ServedVersion
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -37,10 +37,10 @@ def choose(request: LineupRequest) -> list[ChosenLineup]:
     The order as ``personalization.choosing.choose`` has it. The guess of a ranking is the rewards of its responses; of a
     rating, a place on the scale (not rounded), once the annotator has rated ``ENOUGH_RATINGS`` others.
     """
-    served = live_version(request.project_id)
-    if served is None or not request.candidates:
+    live = live_latent_for(project_id=request.project_id, annotator_id=request.annotator_id)
+    if live is None or not request.candidates:
         return []
-    latent = latent_for(annotator_id=request.annotator_id, served=served)
+    served, latent = live
     rated = _own_ratings(request)
     ids = _responses(request.candidates) | {each for row in rated for each in (row.response, *row.beside)}
     known = _Known.of(served, latent, sorted(ids))

@@ -65,7 +65,7 @@ class SpanSerializer(StrictSerializer):
 @extend_schema_serializer(component_name="RatingIn")
 class RatingSerializer(StrictSerializer):
     aspect = Text(max_length=40, allow_blank=False)
-    side = serializers.ChoiceField(SIDES)
+    side = serializers.ChoiceField([*SIDES, PLACES[0]], help_text="`1` for a response that is rated by itself.")
     value = Whole(min_value=1, max_value=10, allow_null=True, help_text="Null: it does not apply.")
 
 

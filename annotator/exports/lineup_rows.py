@@ -37,6 +37,7 @@ LINEUP_COLUMNS = (
         "tags",
         "spans",
         "flag",
+        "aspects",
         "part",
         "slices",
         "source",
@@ -49,7 +50,9 @@ def lineup_judgments(project: Project, *, revisions: bool = False) -> QuerySet[J
     """Rankings and ratings that stand (or all revisions), in the order of judging."""
     rows = Judgment.objects.filter(project=project, lineup__isnull=False).order_by("pk")
     rows = rows if revisions else rows.filter(current=True, withdrawn=False)
-    return rows.select_related("annotator", "lineup__prompt", "rationale", "flag").prefetch_related("spans")
+    return rows.select_related("annotator", "lineup__prompt", "rationale", "flag").prefetch_related(
+        "spans", "aspect_ratings__aspect"
+    )
 
 
 def lineup_rows(project: Project, *, revisions: bool, shown: bool) -> Iterator[Row]:
@@ -90,6 +93,7 @@ def _row(judgment: Judgment, responses: dict[int, Response], *, shown: bool) -> 
         "tags": [{**tag, "side": str(number[int(tag["side"])])} for tag in rationale.tags] if rationale else [],
         "spans": [_span(span, lineup.responses, number) for span in sorted(judgment.spans.all(), key=lambda s: s.pk)],
         "flag": {"kind": flag.kind, "about": _about(flag.about, number), "note": flag.note} if flag else {},
+        "aspects": {rated.aspect.key: rated.value for rated in judgment.aspect_ratings.all()},
         "part": about.get("part", ""),
         "slices": about.get("slices", []),
         "source": about.get("source", judgment.source),

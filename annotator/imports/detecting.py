@@ -12,6 +12,7 @@ from annotator.imports.errors import BadFile, BadRow, WrongHeader
 from annotator.imports.fields import suggestion
 from annotator.imports.foreign import UNPAIRED, converted, recognised
 from annotator.imports.foreign_prompts import are_paired, paired
+from annotator.imports.lineups import LINEUP_FIELDS
 from annotator.imports.reading import Opened, OpenedFolder, RawRow, json_rows
 from annotator.imports.reporting import Shape
 from annotator.imports.rows import JUDGMENT_FIELDS, PROMPT_FIELDS
@@ -61,7 +62,8 @@ def detected(
         return _shaped(file.name, "jsonl", json_rows(chain([first], lines)), renames, who)
     theirs = read_header(file, line)
     header = [renames.get(name, name) for name in theirs]
-    shape: Shape = "prompts" if "preference" not in header and _has_responses(header) else "judgments"
+    judged = "preference" in header or "kind" in header  # rankings and ratings have responses, too
+    shape: Shape = "judgments" if judged or not _has_responses(header) else "prompts"
     _check_header(file, header, theirs, shape, keep_extra=keep_extra)
     return Detected("csv", shape, csv_rows(file, header, line, lines), theirs[:MOST_NAMES])
 
@@ -128,8 +130,10 @@ def _has_responses(header: Sequence[str]) -> bool:
 def _check_header(
     file: Opened, header: Sequence[str], theirs: Sequence[str], shape: Shape, *, keep_extra: bool
 ) -> None:
-    known = FIELDS[shape]
-    for name in _NEEDED[shape]:
+    known, needed = FIELDS[shape], _NEEDED[shape]
+    if shape == "judgments" and "kind" in header:
+        known, needed = known | LINEUP_FIELDS, ("annotator", "prompt", "kind")
+    for name in needed:
         if name not in header:
             raise WrongHeader(
                 f"{file.name}: there is no column {name!r} in the header ({', '.join(header)[:200]}).", theirs

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from django.db import IntegrityError
 from django.utils import timezone
+from django.utils.text import slugify
 
 from annotator.errors import Conflict
 from annotator.imports import fields
@@ -19,9 +20,10 @@ from annotator.imports.errors import BadRow
 from annotator.imports.rows import PromptText, Raw, ResponseText, extra_of, listed_responses, prompt_of
 from annotator.imports.said import MAX_TAG, MAX_TAGS, flag_of, judgment_about, key_in, spans_of
 from annotator.imports.staging import packed
-from annotator.models import Flag, Judgment, Lineup, Project, Rationale, Span
+from annotator.models import Aspect, AspectRating, Flag, Judgment, Lineup, Project, Rationale, Span
 from annotator.models.content import MAX_TEXT, random_order
 from annotator.services.answers import CHOICES_OF
+from annotator.services.aspects import MAX_ASPECTS
 from annotator.services.lineups import LEAST, MOST
 from annotator.services.slots import slots_of
 
@@ -42,10 +44,13 @@ LINEUP_FIELDS = frozenset(
             "tags",
             "spans",
             "flag",
+            "aspects",
         ),
         *("part", "slices", "source", "judged_at", "seconds", "page_version", "client_key", "extra"),
     }
 )
+LEAST_STEPS = 5
+"""Of a scale that a file is the first to use."""
 _KINDS = tuple(Lineup.Kind.values)
 _SCALES = tuple(Project.Scale.values)
 
@@ -74,6 +79,7 @@ class LineupRow:
     tags: list[dict[str, object]]
     spans: list[dict[str, object]]
     flag: dict[str, object]
+    aspects: dict[str, int | None]
     judged_at: datetime | None
     seconds: float | None
     page_version: str
@@ -115,6 +121,7 @@ def check_lineup(line: int, raw: Raw, row: Mapping[str, object], *, keep: bool) 
         tags=_tags(row, numbers),
         spans=spans_of(row, numbers),
         flag=flag_of(row, ("prompt", "both", *numbers)),
+        aspects=_aspects(row, kind),
         judged_at=fields.moment(row, "judged_at"),
         seconds=fields.seconds(row, "seconds"),
         page_version=fields.text(row, "page_version", limit=20, blank=True),
@@ -175,6 +182,19 @@ def _tags(row: Mapping[str, object], numbers: Mapping[str, str]) -> list[dict[st
             raise BadRow("wrong_value", shown, each, f"side {' or '.join(numbers)}, good true or false")
         fields.text(each, "tag", limit=MAX_TAG, shown=f"{shown}.tag")
     return list(value)
+
+
+def _aspects(row: Mapping[str, object], kind: str) -> dict[str, int | None]:
+    """Of a rating: each aspect's place on its scale, or null where it does not apply."""
+    said = fields.mapping(row, "aspects")
+    if said and kind != Lineup.Kind.RATING:
+        raise BadRow("wrong_value", "aspects", said, "none: they are not asked of rankings")
+    if len(said) > MAX_ASPECTS:
+        raise BadRow("too_long", "aspects", f"{len(said)} aspects", f"at most {MAX_ASPECTS}")
+    for key in said:
+        if len(key) > MAX_TAG or slugify(key) != key:
+            raise BadRow("wrong_value", "aspects", key, "small letters, digits and hyphens")
+    return {key: fields.whole(said, key, least=1, most=10) for key in said}
 
 
 # Into the database
@@ -281,7 +301,7 @@ def write_lineups(project: Project, batch: Sequence[PlacedLineup]) -> WrittenLin
                 outdated += [other.pk] if other.pk else []
         before[judgment.revision] = judgment
         fresh.append((each, judgment))
-    _store(fresh, outdated)
+    _store(project, fresh, outdated)
     written.added = len(fresh)
     return written
 
@@ -324,7 +344,7 @@ def _says(judgment: Judgment) -> tuple[object, ...]:
     return (judgment.choice, judgment.ranking, judgment.rating, judgment.withdrawn)
 
 
-def _store(fresh: Sequence[tuple[PlacedLineup, Judgment]], outdated: Sequence[int]) -> None:
+def _store(project: Project, fresh: Sequence[tuple[PlacedLineup, Judgment]], outdated: Sequence[int]) -> None:
     Judgment.objects.filter(pk__in=outdated).update(current=False)
     try:
         Judgment.objects.bulk_create([judgment for _, judgment in fresh])
@@ -345,6 +365,28 @@ def _store(fresh: Sequence[tuple[PlacedLineup, Judgment]], outdated: Sequence[in
         Flag(judgment=judgment, kind=str(each.row.flag["kind"]), about=_about(each), note=str(each.row.flag["note"]))
         for each, judgment in fresh
         if each.row.flag
+    )
+    _store_aspects(project, [(each, judgment) for each, judgment in fresh if each.row.aspects])
+
+
+def _store_aspects(project: Project, fresh: Sequence[tuple[PlacedLineup, Judgment]]) -> None:
+    """Aspects that the project does not have yet are made as the file uses them."""
+    highest: dict[str, int] = {}
+    for each, _ in fresh:
+        for key, value in each.row.aspects.items():
+            highest[key] = max(highest.get(key, LEAST_STEPS), value or 0)
+    Aspect.objects.bulk_create(
+        [
+            Aspect(project=project, key=key, name=key.replace("-", " ").title(), steps=steps, position=100)
+            for key, steps in highest.items()
+        ],
+        ignore_conflicts=True,
+    )
+    ids = dict(Aspect.objects.filter(project=project, key__in=highest).values_list("key", "pk"))
+    AspectRating.objects.bulk_create(
+        AspectRating(judgment=judgment, aspect_id=ids[key], response_id=each.responses[0], value=value)
+        for each, judgment in fresh
+        for key, value in each.row.aspects.items()
     )
 
 

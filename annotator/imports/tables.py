@@ -12,10 +12,13 @@ from annotator.cells import unguarded
 from annotator.imports.errors import BadFile, BadRow
 from annotator.imports.reading import MAX_LINE_BYTES, Line, Opened, RawRow, Row
 
-WHOLE = ("strength", "occasion", "revision")
+WHOLE = ("strength", "occasion", "revision", "rating")
 FLAGS = ("swapped", "simulated", "withdrawn", "qualifying")
 LISTS = ("tags", "slices")
-OBJECTS = ("extra", "style", "about", "responses", "spans", "flag", "aspects", "after", "after_a", "after_b")
+OBJECTS = (
+    *("extra", "style", "about", "responses", "spans", "flag", "aspects", "after", "after_a", "after_b"),
+    *("ranking", "shown"),
+)
 _TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _NUMBERED = re.compile(r"response_[1-9]\d?\Z")
 _DELIMITERS = (",", ";", "\t")

@@ -126,6 +126,9 @@ class QualityReport(models.Model):
     signature = models.CharField(max_length=120)
     body = models.JSONField(default=dict)
     aggregates = models.JSONField(default=dict, help_text="Pair id to what each method says of it.")
+    contested = models.JSONField(
+        default=list, help_text="Ids of lineups on which people part ways, the most contested first."
+    )
     seconds = models.FloatField(default=0.0)
     computed_at = models.DateTimeField(auto_now=True)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -41,13 +41,23 @@ COUNTS = "j.project_id = %s AND j.current AND NOT j.withdrawn AND j.choice <> 's
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the project is. ``done`` of ``target`` judgments: each pair counts up to its target; gold pairs are apart."""
+    """How far the project is. ``done`` of ``target`` judgments: each pair counts up to its target; gold pairs are apart.
+
+    Rankings and ratings count as pairs do.
+    """
 
     pairs: int
     finished: int
     untouched: int
     target: int
     done: int
+    lineups: int = 0
+    lineups_finished: int = 0
+
+    def with_lineups(self, lineups: int, finished: int, target: int, done: int) -> Progress:
+        """Rankings and ratings added to what is needed and done."""
+        target, done = self.target + target, self.done + done
+        return replace(self, target=target, done=done, lineups=lineups, lineups_finished=finished)
 
     @property
     def left(self) -> int:
@@ -215,6 +225,23 @@ def pairs(project: Project, most: int = 5) -> tuple[Progress, list[Split]]:
         [project.pk, project.pk, most],
     )
     return Progress(*(int(count) for count in rows[0][:5])), [Split(*row[5:]) for row in rows if row[5]]
+
+
+def lineups(project: Project) -> tuple[int, int, int, int]:
+    """How far rankings and ratings are, those of kinds that are asked: how many, finished, judgments needed, and given."""
+    found = _one(
+        f"""WITH given AS (
+                SELECT lineup_id, count(*) AS n FROM annotator_judgment AS j
+                WHERE {COUNTS} AND occasion = 0 AND lineup_id IS NOT NULL GROUP BY lineup_id)
+            SELECT count(*), count(*) FILTER (WHERE n >= wanted), COALESCE(sum(wanted), 0),
+                   COALESCE(sum(LEAST(COALESCE(n, 0), wanted)), 0)
+            FROM annotator_lineup LEFT JOIN given ON lineup_id = id
+            CROSS JOIN LATERAL (SELECT COALESCE(target, cap) AS wanted) AS enough
+            WHERE project_id = %s AND withdrawn_at IS NULL AND gold_ranking IS NULL AND gold_low IS NULL AND kind = ANY(%s)""",
+        [project.pk, project.pk, project.kinds],
+    )
+    count, finished, target, done = (int(each) for each in found)
+    return count, finished, target, done
 
 
 def per_day(project: Project, today: date | None = None) -> list[Day]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 
-from annotator.models import Flag, Judgment, Lineup, Project, Response
+from annotator.models import Adjudication, Flag, Judgment, Lineup, Project, QualityReport, Response
 from annotator.selectors.pairs import open_flags
 from annotator.statements import Statement
 
@@ -55,6 +55,16 @@ def lineups_of(project: Project, *, kind: str = "", query: str = "") -> QuerySet
     if query := query.strip()[:200].replace("\x00", ""):
         rows = rows.filter(Q(prompt__text__icontains=query) | Q(prompt__ref=query))
     return rows.annotate(said=Count("judgments", filter=standing))
+
+
+def contested_lineups(project: Project) -> QuerySet[Lineup]:
+    """Those on which people part ways as of the latest report, the most contested first; decided and known ones are left out."""
+    report = QualityReport.objects.filter(project=project).only("contested").first()
+    ids = report.contested if report else []
+    rows = lineups_of(project).filter(pk__in=ids, withdrawn_at=None, gold_ranking=None, gold_low=None)
+    rows = rows.exclude(adjudications__in=Adjudication.objects.filter(current=True).exclude(choice=""))
+    order = Case(*(When(pk=pk, then=Value(place)) for place, pk in enumerate(ids)), output_field=IntegerField())
+    return rows.order_by(order, "id") if ids else rows
 
 
 def lineup_counts(project: Project) -> dict[str, int]:

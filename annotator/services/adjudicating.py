@@ -26,7 +26,11 @@ def adjudicate(*, pair: Pair, choice: str, note: str = "", by: User) -> Adjudica
     Raises ``Invalid`` for another choice, and where there is nothing to take back.
     """
     expected = ", ".join(GOLD_CHOICES)
-    problem = "" if choice in ("", *GOLD_CHOICES) else f"“{choice[:20]}” is none of {expected}."
+    problem = (
+        ""
+        if choice in ("", *GOLD_CHOICES)
+        else _("“%(choice)s” is none of %(expected)s.") % {"choice": choice[:20], "expected": expected}
+    )
     return _decide(pair, choice, {}, note, by, {"choice": problem})
 
 

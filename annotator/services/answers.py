@@ -93,7 +93,7 @@ class Answer:
 def on_scale(position: int) -> tuple[Choice, int | None]:
     """Choice and strength of a step on the 7-step scale. Raises ``Invalid`` unless it is 1 … 7."""
     if position not in range(1, 8):
-        raise _invalid("position", f"The scale goes from 1 to 7; {position} is not on it.")
+        raise _invalid("position", _("The scale goes from 1 to 7; %(position)s is not on it.") % {"position": position})
     if position == 4:
         return "tie", None
     return ("left", 4 - position) if position < 4 else ("right", position - 4)
@@ -118,7 +118,9 @@ def check_answer(
     """
     choices = CHOICES_OF[kind]
     problems = {
-        "choice": "" if answer.choice in choices else f"“{answer.choice}” is none of {', '.join(choices)}.",
+        "choice": ""
+        if answer.choice in choices
+        else _("“%(choice)s” is none of %(known)s.") % {"choice": answer.choice, "known": ", ".join(choices)},
         "strength": _strength_problem(answer),
         "ranking": _ranking_problem(answer, places),
         "rating": _rating_problem(answer, project),
@@ -127,14 +129,16 @@ def check_answer(
         "rationale": text_problem(answer.text, limit=MAX_RATIONALE) or _missing_reason(answer, project),
         "spans": marks_problem(answer.marks, project, texts or {}),
         "flag": _flag_problem(answer.flag, places),
-        "aspects": aspects_problem(answer.aspects, project),
+        "aspects": aspects_problem(answer.aspects, project, places, compares=kind == Judgment.Kind.PAIR),
         "seconds": _seconds_problem(answer.seconds),
         "page_version": text_problem(answer.page_version, limit=20),
     }
     if answer.skip_reason and answer.choice != "skip":
-        problems["skip_reason"] = f"Only a skipped pair has a skip reason; the choice is “{answer.choice}”."
-    if answer.aspects and kind != Judgment.Kind.PAIR:
-        problems["aspects"] = "Aspects are asked of pairs only."
+        problems["skip_reason"] = _("Only a skipped pair has a skip reason; the choice is “%(choice)s”.") % {
+            "choice": answer.choice
+        }
+    if answer.aspects and kind == Judgment.Kind.RANKING:
+        problems["aspects"] = _("Aspects are not asked of rankings.")
     if fields := {name: problem for name, problem in problems.items() if problem}:
         raise Invalid(" ".join(fields.values()), fields=fields)
 
@@ -154,13 +158,17 @@ def _strength_problem(answer: Answer) -> str:
     if answer.strength is None:
         return ""
     if answer.choice not in SIDES:
-        return f"Only a preference has a strength; the choice is “{answer.choice}”."
-    return "" if answer.strength in (1, 2, 3) else f"Strength is 1, 2 or 3, not {answer.strength}."
+        return _("Only a preference has a strength; the choice is “%(choice)s”.") % {"choice": answer.choice}
+    return (
+        ""
+        if answer.strength in (1, 2, 3)
+        else _("Strength is 1, 2 or 3, not %(strength)s.") % {"strength": answer.strength}
+    )
 
 
 def _ranking_problem(answer: Answer, places: tuple[Side, ...]) -> str:
     if answer.choice != "ranked":
-        return "Only what was put in order has a ranking." if answer.ranking else ""
+        return _("Only what was put in order has a ranking.") if answer.ranking else ""
     placed = [place for group in answer.ranking for place in group]
     if sorted(placed) != sorted(places) or not all(answer.ranking):
         return _("Every response (%(places)s) needs one place in the order, in groups of at least one.") % {
@@ -171,7 +179,7 @@ def _ranking_problem(answer: Answer, places: tuple[Side, ...]) -> str:
 
 def _rating_problem(answer: Answer, project: Project) -> str:
     if answer.choice != "rated":
-        return "" if answer.rating is None else "Only what was rated has a rating."
+        return "" if answer.rating is None else _("Only what was rated has a rating.")
     low, high = project.scale_ends
     if answer.rating is None or not low <= answer.rating <= high:
         said = "nothing" if answer.rating is None else answer.rating
@@ -182,22 +190,26 @@ def _rating_problem(answer: Answer, project: Project) -> str:
 def _seconds_problem(seconds: float | None) -> str:
     if seconds is None or plausible_seconds(seconds) is not None:
         return ""
-    return f"The time taken must be from 0 to 86,400 seconds, not {seconds}."
+    return _("The time taken must be from 0 to 86,400 seconds, not %(seconds)s.") % {"seconds": seconds}
 
 
 def _tags_problem(tags: Iterable[Tag], project: Project, places: tuple[Side, ...]) -> str:
     seen: dict[tuple[str, Side], bool] = {}
     for each in tags:
         if each.tag not in project.tag_labels:
-            return (
-                f"“{each.tag}” is not a reason tag of this project ({', '.join(project.tag_labels) or 'it has none'})."
-            )
+            return _("“%(tag)s” is not a reason tag of this project (%(known)s).") % {
+                "tag": each.tag,
+                "known": ", ".join(project.tag_labels) or _("it has none"),
+            }
         if each.side not in places:
-            return f"“{each.side}” is not a side."
+            return _("“%(side)s” is not a side.") % {"side": each.side}
         if each.good not in project.tag_signs[each.tag]:
-            return f"“{each.tag}” can’t be given as {'good' if each.good else 'bad'} in this project."
+            return _("“%(tag)s” can’t be given as %(sign)s in this project.") % {
+                "tag": each.tag,
+                "sign": "good" if each.good else "bad",
+            }
         if seen.setdefault((each.tag, each.side), each.good) is not each.good:
-            return f"“{each.tag}” is marked both good and bad on the same side."
+            return _("“%(tag)s” is marked both good and bad on the same side.") % {"tag": each.tag}
     return ""
 
 
@@ -216,7 +228,10 @@ def _missing_reason(answer: Answer, project: Project) -> str:
     if answer.choice == "skip" or not reason_needed(project, answer.strength):
         return ""
     if (least := project.rationale_min) and (written := len(answer.text.strip())) < least:
-        return f"Please say why in at least {least} characters of your own words; there are {written}."
+        return _("Please say why in at least %(least)s characters of your own words; there are %(written)s.") % {
+            "least": least,
+            "written": written,
+        }
     return "" if answer.gives_reason else _("Please give a reason: a tag, a mark in the text or a few words.")
 
 
@@ -224,9 +239,9 @@ def _flag_problem(flag: FlagRaised | None, places: tuple[Side, ...]) -> str:
     if flag is None:
         return ""
     if flag.kind not in Flag.Kind.values:
-        return f"“{flag.kind}” is none of {', '.join(Flag.Kind.values)}."
+        return _("“%(kind)s” is none of %(known)s.") % {"kind": flag.kind, "known": ", ".join(Flag.Kind.values)}
     if flag.about not in (abouts := ("prompt", *places, "both")):
-        return f"“{flag.about}” is none of {', '.join(abouts)}."
+        return _("“%(about)s” is none of %(known)s.") % {"about": flag.about, "known": ", ".join(abouts)}
     return text_problem(flag.note, limit=MAX_FLAG_NOTE)
 
 
@@ -280,7 +295,7 @@ def answer_of(judgment: Judgment) -> Answer:
             for s in judgment.spans.all()
         ),
         flag=FlagRaised(flag.kind, _about(flag.about, layout), flag.note) if flag else None,
-        aspects=said_of(judgment, layout.responses[0]) if judgment.pair_id else (),
+        aspects=() if layout.kind == Judgment.Kind.RANKING else said_of(judgment, layout.place_of),
         seconds=judgment.seconds,
         page_version=judgment.page_version,
     )

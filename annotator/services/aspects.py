@@ -9,6 +9,7 @@ from typing import Literal
 from django.db import transaction
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from annotator.errors import Invalid
 from annotator.models import (
@@ -73,8 +74,13 @@ def know_aspects(project: Project, asked: list[Aspect]) -> None:
     project.__dict__["asked"] = asked
 
 
-def aspects_problem(said: Iterable[Rated | Compared], project: Project) -> str:
-    """What is wrong with the first that can't be stored, in words; empty if all can."""
+def aspects_problem(
+    said: Iterable[Rated | Compared], project: Project, places: Sequence[Side] = SIDES, *, compares: bool = True
+) -> str:
+    """What is wrong with the first that can't be stored, in words; empty if all can.
+
+    ``places`` are those of the screen; without ``compares`` there is nothing to compare.
+    """
     said = list(said)
     if not said:
         return ""
@@ -82,36 +88,48 @@ def aspects_problem(said: Iterable[Rated | Compared], project: Project) -> str:
     seen: set[tuple[str, str]] = set()
     for each in said:
         side = each.side if isinstance(each, Rated) else ""
-        if problem := _problem(each, known) or (
-            f"“{each.aspect}” is answered twice." if (each.aspect, side) in seen else ""
+        if not compares and isinstance(each, Compared):
+            return _("Aspects are compared of pairs only.")
+        if problem := _problem(each, known, places) or (
+            _("“%(aspect)s” is answered twice.") % {"aspect": each.aspect} if (each.aspect, side) in seen else ""
         ):
             return problem
         seen.add((each.aspect, side))
     return ""
 
 
-def _problem(said: Rated | Compared, known: Mapping[str, Aspect]) -> str:
+def _problem(said: Rated | Compared, known: Mapping[str, Aspect], places: Sequence[Side]) -> str:
     aspect = known.get(said.aspect)
     if aspect is None:
-        return f"“{said.aspect}” is not an aspect of this project ({', '.join(known) or 'it has none'})."
+        return _("“%(aspect)s” is not an aspect of this project (%(known)s).") % {
+            "aspect": said.aspect,
+            "known": ", ".join(known) or _("it has none"),
+        }
     if isinstance(said, Compared):
         if aspect.way != Aspect.Way.COMPARE:
-            return f"“{aspect.name}” is rated on a scale for each response, not compared."
-        return "" if said.better in (*SIDES, "tie", "na") else f"“{said.better}” is none of left, right, tie, na."
+            return _("“%(name)s” is rated on a scale for each response, not compared.") % {"name": aspect.name}
+        return (
+            ""
+            if said.better in (*SIDES, "tie", "na")
+            else _("“%(better)s” is none of left, right, tie, na.") % {"better": said.better}
+        )
     if aspect.way != Aspect.Way.RATE:
-        return f"“{aspect.name}” is compared, not rated."
-    if said.side not in SIDES:
-        return f"“{said.side}” is not a side."
+        return _("“%(name)s” is compared, not rated.") % {"name": aspect.name}
+    if said.side not in places:
+        return _("“%(side)s” is not a side.") % {"side": said.side}
     fits = said.value is None or 1 <= said.value <= aspect.steps
-    return "" if fits else f"“{aspect.name}” goes from 1 to {aspect.steps}; {said.value} is not on it."
+    return (
+        ""
+        if fits
+        else _("“%(name)s” goes from 1 to %(steps)s; %(value)s is not on it.")
+        % {"name": aspect.name, "steps": aspect.steps, "value": said.value}
+    )
 
 
 def store_aspects(judgment: Judgment, said: Sequence[Rated | Compared], sides: Mapping[Side, int]) -> None:
     """Insert what was said with a judgment; ``sides`` are the responses' ids as shown."""
-    pair = judgment.pair
-    assert pair is not None
     ids = {aspect.key: aspect.pk for aspect in aspects_of(judgment.project)}
-    own = {pair.response_a_id: "a", pair.response_b_id: "b"}
+    own = dict(zip(sorted(sides.values()), "ab", strict=False))  # a pair's a is the older
     AspectRating.objects.bulk_create(
         AspectRating(judgment=judgment, aspect_id=ids[each.aspect], response_id=sides[each.side], value=each.value)
         for each in said
@@ -128,15 +146,14 @@ def store_aspects(judgment: Judgment, said: Sequence[Rated | Compared], sides: M
     )
 
 
-def said_of(judgment: Judgment, left_id: int) -> tuple[Rated | Compared, ...]:
-    """What was said with a stored judgment, on the sides as shown."""
+def said_of(judgment: Judgment, places: Mapping[int, Side]) -> tuple[Rated | Compared, ...]:
+    """What was said with a stored judgment, on the sides as shown; ``places`` are those of the responses."""
     rated = judgment.aspect_ratings.select_related("aspect").order_by("aspect__position", "pk")
     compared = judgment.aspect_comparisons.select_related("aspect").order_by("aspect__position")
-    pair = judgment.pair
-    left = "a" if pair and pair.response_a_id == left_id else "b"
+    left = "b" if judgment.swapped else "a"
     better: dict[str, Better] = {"tie": "tie", "na": "na", left: "left"}
     return (
-        *(Rated(r.aspect.key, "left" if r.response_id == left_id else "right", r.value) for r in rated),
+        *(Rated(r.aspect.key, places[r.response_id], r.value) for r in rated),
         *(Compared(c.aspect.key, better.get(c.choice, "right")) for c in compared),
     )
 
@@ -149,9 +166,9 @@ def set_aspects(*, project: Project, by: User, asked: Sequence[AspectAsked]) -> 
     """
     rows = [row for row in asked if row.name.strip()]
     if wrong := {str(n): problem for n, row in enumerate(rows) if (problem := _asked_problem(row))}:
-        raise Invalid("The aspects can’t be saved so.", fields=wrong)
+        raise Invalid(_("The aspects can’t be saved so."), fields=wrong)
     if len(rows) > MAX_ASPECTS:
-        raise Invalid(f"At most {MAX_ASPECTS} aspects, not {len(rows)}.")
+        raise Invalid(_("At most %(max_aspects)s aspects, not %(n)s.") % {"max_aspects": MAX_ASPECTS, "n": len(rows)})
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         stored = {aspect.key: aspect for aspect in Aspect.objects.filter(project=project)}
@@ -166,8 +183,8 @@ def _asked_problem(row: AspectAsked) -> str:
     if problem := text_problem(row.name, limit=MAX_NAME):
         return problem
     if row.way not in _WAYS:
-        return f"“{row.way}” is none of {', '.join(_WAYS)}."
-    return "" if 2 <= row.steps <= 10 else f"A scale has 2 to 10 steps, not {row.steps}."
+        return _("“%(way)s” is none of %(known)s.") % {"way": row.way, "known": ", ".join(_WAYS)}
+    return "" if 2 <= row.steps <= 10 else _("A scale has 2 to 10 steps, not %(steps)s.") % {"steps": row.steps}
 
 
 def _keep(project: Project, row: AspectAsked, place: int, stored: dict[str, Aspect]) -> int:
@@ -175,7 +192,9 @@ def _keep(project: Project, row: AspectAsked, place: int, stored: dict[str, Aspe
     aspect = stored.get(row.key or slugify(name)[:40])
     if aspect and (aspect.way, aspect.steps) != (row.way, row.steps) and _answered(aspect):
         if row.key:
-            raise Invalid(f"“{aspect.name}” has answers: its way of asking stays. Retire it and add another.")
+            raise Invalid(
+                _("“%(name)s” has answers: its way of asking stays. Retire it and add another.") % {"name": aspect.name}
+            )
         aspect = None
     if aspect is None:
         key = _free_key(slugify(name)[:36] or f"aspect-{place + 1}", stored)
@@ -199,7 +218,10 @@ def set_importance(*, annotator: Annotator, keys: Sequence[str]) -> None:
     ids = {aspect.key: aspect.pk for aspect in aspects_of(annotator.project)}
     if sorted(keys) != sorted(ids):
         expected = ", ".join(ids) or "none"
-        raise Invalid(f"Every aspect ({expected}) must be there once.", fields={"order": "not every aspect once"})
+        raise Invalid(
+            _("Every aspect (%(expected)s) must be there once.") % {"expected": expected},
+            fields={"order": "not every aspect once"},
+        )
     with transaction.atomic():
         Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
         AspectImportance.objects.filter(annotator=annotator).delete()

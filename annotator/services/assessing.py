@@ -25,7 +25,7 @@ from attune.quality.agreement import Agreement, agreement, clustered_agreement, 
 from attune.quality.coherence import coherence
 from attune.quality.figures import FEW, Figure, Person
 from attune.quality.intervals import resampled_interval
-from attune.quality.lineups import mid_places
+from attune.quality.lineups import contested, mid_places
 from attune.quality.people import Judged, people_figures, share_of
 
 log = logging.getLogger(__name__)
@@ -65,10 +65,17 @@ def assess(*, project: Project) -> bool:
         AnnotatorQuality.objects.filter(annotator__project=project).exclude(annotator__in=known).delete()
         body = {KINDS[simulated]: _body(project, group, simulated) for simulated, group in groups.items()}
         aggregates = _aggregated(groups)
+        parted = contested(groups[False].placed) if False in groups else []
         took = time.monotonic() - begin
         QualityReport.objects.update_or_create(
             project=project,
-            defaults={"signature": signature, "body": body, "aggregates": aggregates, "seconds": took},
+            defaults={
+                "signature": signature,
+                "body": body,
+                "aggregates": aggregates,
+                "contested": parted,
+                "seconds": took,
+            },
         )
     log.info("quality of %s computed in %.1f s", project.slug, took)
     return True

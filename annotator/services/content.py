@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict, Invalid
 from annotator.models import Pair, Project, Prompt, Response, User
@@ -69,7 +70,7 @@ def pair_order(responses: int, limit: int | None = None) -> list[tuple[int, int]
     """
     places = list(range(responses + responses % 2))  # an odd one out rests against a place nobody has
     pairs: list[tuple[int, int]] = []
-    for _ in range(len(places) - 1):
+    for _round in range(len(places) - 1):
         half = len(places) // 2
         opposite = zip(places[:half], reversed(places[half:]), strict=True)
         pairs += [(min(one, two), max(one, two)) for one, two in opposite if max(one, two) < responses]
@@ -98,7 +99,7 @@ def add_prompt(
     ref = ref or short_ref(digest)
     with transaction.atomic():
         if Prompt.objects.filter(project=project, ref=ref).exists():
-            raise Conflict(f"There is a prompt with the id “{ref}” already.")
+            raise Conflict(_("There is a prompt with the id “%(ref)s” already.") % {"ref": ref})
         row = Prompt.objects.create(
             project=project,
             ref=ref,
@@ -120,7 +121,10 @@ def add_responses(*, prompt: Prompt, responses: Sequence[NewResponse]) -> list[R
     taken = {ref for ref in refs if refs.count(ref) > 1}
     taken |= set(Response.objects.filter(prompt=prompt, ref__in=refs).values_list("ref", flat=True))
     if taken:
-        raise Conflict(f"The prompt has a response “{min(taken)}” already; give each response an id of its own.")
+        raise Conflict(
+            _("The prompt has a response “%(first)s” already; give each response an id of its own.")
+            % {"first": min(taken)}
+        )
     return Response.objects.bulk_create(rows)
 
 
@@ -200,7 +204,7 @@ def _check(**texts: str) -> None:
         long = name in ("prompt", "response")
         problem = text_problem(text, limit=MAX_TEXT if long or name == "consequence" else MAX_REF)
         if long and not problem and not text.strip():
-            problem = "This is empty."
+            problem = _("This is empty.")
         if problem:
             fields[name] = problem
     if fields:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import NotFound
 from annotator.models import Annotator, Assignment, Draft
@@ -31,10 +32,10 @@ def save_draft(*, annotator: Annotator, assignment_key: UUID, values: dict[str, 
     """
     held = Assignment.objects.filter(key=assignment_key, annotator=annotator).only("pk", "state").first()
     if held is None:
-        raise NotFound("This pair was not given to you.")
+        raise NotFound(_("This pair was not given to you."))
     if held.state in (Assignment.State.JUDGED, Assignment.State.SKIPPED):
         return ""
-    draft, _ = Draft.objects.update_or_create(assignment=held, defaults={"values": values})
+    draft, _made = Draft.objects.update_or_create(assignment=held, defaults={"values": values})
     lease = timedelta(minutes=annotator.project.lease_minutes)
     half_over = Assignment.objects.filter(pk=held.pk, state=Assignment.State.OPEN)
     half_over.filter(lease_until__lt=timezone.now() + lease / 2).update(lease_until=timezone.now() + lease)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Invalid
 from annotator.exports.keeping import forget_project
@@ -55,7 +56,10 @@ def delete_project(*, project: Project, by: User, typed: str) -> None:
     Raises ``Invalid`` where the name differs.
     """
     if typed.strip() != project.name.strip():
-        raise Invalid("Nothing was deleted.", fields={"typed": f"“{typed.strip()[:80]}” is not the project’s name."})
+        raise Invalid(
+            _("Nothing was deleted."),
+            fields={"typed": _("“%(typed)s” is not the project’s name.") % {"typed": typed.strip()[:80]}},
+        )
     uploads, number = stored_files(project), project.pk
     about = {"slug": project.slug, "name": project.name, "judgments": project.judgments.count()}
     with transaction.atomic():

@@ -22,8 +22,9 @@ def set_gold(*, pair: Pair, choice: str, qualifying: bool = False, by: User | No
     """
     if choice not in ("", *GOLD_CHOICES):
         raise Invalid(
-            f"“{choice[:20]}” is no answer; expected one of {', '.join(GOLD_CHOICES)}, or nothing.",
-            fields={"choice": "Choose one of the answers."},
+            _("“%(choice)s” is no answer; expected one of %(known)s, or nothing.")
+            % {"choice": choice[:20], "known": ", ".join(GOLD_CHOICES)},
+            fields={"choice": _("Choose one of the answers.")},
         )
     qualifying = qualifying and bool(choice)
     with transaction.atomic():

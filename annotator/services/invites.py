@@ -12,6 +12,7 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict, Invalid, NotFound
 from annotator.models import Annotator, Invite, Membership, Project, Role, User
@@ -29,13 +30,16 @@ def create_invite(
     """A new invitation and the secret part of its link, which nothing can show a second time."""
     fields = {}
     if not 1 <= max_uses <= MAX_USES:
-        fields["max_uses"] = f"{max_uses} is not between 1 and {MAX_USES}."
+        fields["max_uses"] = _("%(uses)s is not between 1 and %(most)s.") % {
+            "uses": max_uses,
+            "most": MAX_USES,
+        }
     if not 1 <= days <= MAX_DAYS:
-        fields["days"] = f"{days} is not between 1 and {MAX_DAYS}."
+        fields["days"] = _("%(days)s is not between 1 and %(most)s.") % {"days": days, "most": MAX_DAYS}
     if role == Role.OWNER and max_uses > 1:
-        fields["max_uses"] = "A link that makes owners can be used once only."
+        fields["max_uses"] = _("A link that makes owners can be used once only.")
     if fields:
-        raise Invalid("The invitation can’t be made so.", fields=fields)
+        raise Invalid(_("The invitation can’t be made so."), fields=fields)
     token = secrets.token_urlsafe(24)
     with transaction.atomic():
         invite = Invite.objects.create(
@@ -105,28 +109,32 @@ def register_and_join(*, token: str, name: str, email: str, password: str, in_tr
             user = User.objects.create_user(user.email, password, name=user.name)
             join_project(token=token, user=user, in_training=in_training)
     except IntegrityError as error:
-        raise Conflict(f"{user.email} has an account already. Sign in with it, then open the link again.") from error
+        raise Conflict(
+            _("%(email)s has an account already. Sign in with it, then open the link again.") % {"email": user.email}
+        ) from error
     return user
 
 
 def _check_account(user: User, password: str) -> None:
     fields: dict[str, str] = {}
     if not user.name:
-        fields["name"] = "Please say what to call you."
+        fields["name"] = _("Please say what to call you.")
     elif len(user.name) > 120:
-        fields["name"] = f"At most 120 characters; this has {len(user.name)}."
+        fields["name"] = _("At most 120 characters; this has %(n)s.") % {"n": len(user.name)}
     try:
         validate_email(user.email)
     except ValidationError:
-        fields["email"] = f"“{user.email[:80]}” is not an e-mail address."
+        fields["email"] = _("“%(email)s” is not an e-mail address.") % {"email": user.email[:80]}
     try:
         validate_password(password, user)
     except ValidationError as error:
         fields["password"] = " ".join(error.messages)
     if fields:
-        raise Invalid("The account can’t be made so.", fields=fields)
+        raise Invalid(_("The account can’t be made so."), fields=fields)
     if User.objects.filter(email=user.email).exists():
-        raise Conflict(f"{user.email} has an account already. Sign in with it, then open the link again.")
+        raise Conflict(
+            _("%(email)s has an account already. Sign in with it, then open the link again.") % {"email": user.email}
+        )
 
 
 def _find(token: str) -> Invite:

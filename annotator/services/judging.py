@@ -72,7 +72,7 @@ def record(
     def write() -> Judgment:
         held = lock_assignment(annotator, assignment_key)
         if held is None:
-            raise NotFound("This pair was not given to you.")
+            raise NotFound(_("This pair was not given to you."))
         said = Said(checked(answer, annotator.project, held.layout), held.layout)
         _make_usable(held, annotator)
         judgment = Judgment(
@@ -101,7 +101,7 @@ def record(
     if recorded.replayed and (used := recorded.judgment.assignment) and used.key == assignment_key:
         return recorded
     if recorded.replayed:
-        raise Conflict("This key was used for another judgment before; every judgment needs a new one.")
+        raise Conflict(_("This key was used for another judgment before; every judgment needs a new one."))
     return recorded
 
 
@@ -119,7 +119,7 @@ def undo_last(*, annotator: Annotator, client_key: UUID) -> Task | None:
         today = today.filter(pair__withdrawn_at=None, lineup__withdrawn_at=None)
         last = today.order_by("-id").first()
         if last is None:
-            raise NotFound("There is nothing of today to undo.")
+            raise NotFound(_("There is nothing of today to undo."))
         lease = {"lease_until": timezone.now() + timedelta(minutes=annotator.project.lease_minutes)}
         Assignment.objects.filter(pk=last.assignment_id or 0).update(dealt_at=timezone.now(), **lease)
         if annotator.project.hindsight_rate:
@@ -150,7 +150,7 @@ def revise(
     def write() -> Judgment:
         before = _lock_current(annotator, judgment_id)
         if before.assignment and before.assignment.state == _State.OPEN:
-            raise Conflict("This pair is open again: judge it there.")
+            raise Conflict(_("This pair is open again: judge it there."))
         layout = layout_of(before)
         said = Said(checked(answer, annotator.project, layout), layout)
         columns = _columns(said, annotator.project)
@@ -201,7 +201,7 @@ def _once(annotator: Annotator, client_key: UUID, write: Callable[[], Judgment])
         if stored is None:
             raise _translated(error) from error
         if stored.annotator_id != annotator.pk:
-            raise Conflict("This key belongs to another judgment; make a new one for each.") from None
+            raise Conflict(_("This key belongs to another judgment; make a new one for each.")) from None
         return Recorded(stored, replayed=True)
 
 
@@ -272,7 +272,7 @@ def _lock_current(annotator: Annotator, judgment_id: int) -> Judgment:
     _lock(annotator)
     about = Judgment.objects.filter(pk=judgment_id, annotator=annotator).first()
     if about is None:
-        raise NotFound(f"There is no judgment {judgment_id} of yours.")
+        raise NotFound(_("There is no judgment %(judgment_id)s of yours.") % {"judgment_id": judgment_id})
     return _said_of(annotator, about).select_related("assignment", "pair", "lineup").get()
 
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from django.utils.translation import gettext as _
+
 from annotator.markdown import render
 from annotator.models import Project
 from annotator.services.texts import text_problem
@@ -42,7 +44,10 @@ class Mark:
 def marks_problem(marks: tuple[Mark, ...], project: Project, texts: Mapping[Side, str]) -> str:
     """What is wrong with the first mark that can't be stored, in words; empty if all can. ``texts``: as shown."""
     if len(marks) > MAX_SPANS:
-        return f"At most {MAX_SPANS} stretches can be marked, not {len(marks)}."
+        return _("At most %(max_spans)s stretches can be marked, not %(n)s.") % {
+            "max_spans": MAX_SPANS,
+            "n": len(marks),
+        }
     return next((problem for mark in marks if (problem := _problem(mark, project, texts))), "")
 
 
@@ -54,14 +59,21 @@ def with_quotes(marks: tuple[Mark, ...], texts: Mapping[Side, str]) -> tuple[Mar
 
 def _problem(mark: Mark, project: Project, texts: Mapping[Side, str]) -> str:
     if mark.side not in texts:
-        return f"“{mark.side}” is not a side."
+        return _("“%(side)s” is not a side.") % {"side": mark.side}
     text = texts.get(mark.side, "")
     if not 0 <= mark.start < mark.end <= len(text):
-        return f"Characters {mark.start} to {mark.end} are not within the response of {len(text)} characters."
+        return _("Characters %(start)s to %(end)s are not within the response of %(n)s characters.") % {
+            "start": mark.start,
+            "end": mark.end,
+            "n": len(text),
+        }
     if not _says_so(mark, text):
-        return f"Characters {mark.start} to {mark.end} of the response are not what was quoted."
+        return _("Characters %(start)s to %(end)s of the response are not what was quoted.") % {
+            "start": mark.start,
+            "end": mark.end,
+        }
     if mark.tag and mark.tag not in project.tag_labels:
-        return f"“{mark.tag}” is not a reason tag of this project."
+        return _("“%(tag)s” is not a reason tag of this project.") % {"tag": mark.tag}
     return text_problem(mark.comment, limit=MAX_COMMENT)
 
 

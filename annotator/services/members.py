@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict
 from annotator.models import Annotator, Assignment, Membership, Project, Role, User
@@ -94,7 +95,7 @@ def _keep_an_owner(member: Membership, *, stays: bool) -> None:
     Project.objects.select_for_update().get(pk=member.project_id)
     owners = Membership.objects.filter(project=member.project_id, role=Role.OWNER)
     if member.role == Role.OWNER and not stays and not owners.exclude(pk=member.pk).exists():
-        raise Conflict(f"{member.user} is the only owner. Make somebody else an owner first.")
+        raise Conflict(_("%(user)s is the only owner. Make somebody else an owner first.") % {"user": member.user})
 
 
 def _give_back(*, project: Project, user: User) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 
+from django.utils.translation import gettext as _
+
 from annotator.access import Access, project_for
 from annotator.errors import Invalid
 from annotator.models import Annotator, Aspect, Project, Role, User
@@ -48,8 +50,8 @@ def judge_of(*, user: User, slug: str) -> tuple[Access, Annotator]:
 
 def annotator_by_ref(*, project: Project, ref: str) -> Annotator:
     """The annotator whom the owner calls ``ref``, made on first need. Raises ``Invalid`` for an impossible reference."""
-    if problem := text_problem(ref, limit=200) or ("" if ref.strip() else "This is empty."):
+    if problem := text_problem(ref, limit=200) or ("" if ref.strip() else _("This is empty.")):
         raise Invalid(f"annotator: {problem}", fields={"annotator": problem})
-    annotator, _ = Annotator.objects.get_or_create(project=project, ref=ref)
+    annotator, _made = Annotator.objects.get_or_create(project=project, ref=ref)
     annotator.project = project  # already read
     return annotator

@@ -8,6 +8,7 @@ import re
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotator.errors import Invalid, NotFound
 from annotator.models import Picture, Project
@@ -68,7 +69,7 @@ def picture_named(*, project: Project, name: str) -> Picture:
     """One that is stored. Raises ``NotFound``."""
     found = Picture.objects.filter(project=project, name=name).first() if is_name(name) else None
     if found is None:
-        raise NotFound(f"There is no picture “{name[:80]}” in this project.")
+        raise NotFound(_("There is no picture “%(name)s” in this project.") % {"name": name[:80]})
     return found
 
 
@@ -115,4 +116,4 @@ def _keep(path: str, data: bytes) -> None:
 
 
 def _invalid(problem: str) -> Invalid:
-    return Invalid(f"The picture can’t be taken: {problem}.", fields={"picture": problem})
+    return Invalid(_("The picture can’t be taken: %(problem)s.") % {"problem": problem}, fields={"picture": problem})

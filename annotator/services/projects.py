@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict, Invalid
 from annotator.models import Membership, Project, Role, User
@@ -73,18 +74,20 @@ def create_project(
     Raises ``Invalid`` with ``fields``, and ``Conflict`` where the ``slug`` asked for is taken.
     """
     fields = {
-        "name": "" if name.strip() else "A project needs a name.",
+        "name": "" if name.strip() else _("A project needs a name."),
         "description": text_problem(description, limit=MAX_DESCRIPTION),
-        "template": "" if template in TEMPLATES else f"“{template}” is not one of {', '.join(TEMPLATES)}.",
+        "template": ""
+        if template in TEMPLATES
+        else _("“%(template)s” is not one of %(known)s.") % {"template": template, "known": ", ".join(TEMPLATES)},
         "slug": _slug_problem(slug),
     }
     fields["name"] = fields["name"] or text_problem(name, limit=MAX_NAME)
     if wrong := {field: problem for field, problem in fields.items() if problem}:
-        raise Invalid("The project can’t be made so.", fields=wrong)
+        raise Invalid(_("The project can’t be made so."), fields=wrong)
     for candidate in [slug] if slug else _slugs(name):
         if project := _try(owner, candidate, name.strip(), description.strip(), TEMPLATES[template]):
             return project
-    raise Conflict(f"There is a project with the address “{slug or slugify(name)}” already.")
+    raise Conflict(_("There is a project with the address “%(slug)s” already.") % {"slug": slug or slugify(name)})
 
 
 def _try(owner: User | None, slug: str, name: str, description: str, template: Template) -> Project | None:
@@ -120,5 +123,8 @@ def _slug_problem(slug: str) -> str:
     if not slug:
         return ""
     if len(slug) > MAX_SLUG or slugify(slug) != slug:
-        return f"“{slug[:MAX_SLUG]}” is not an address: up to {MAX_SLUG} small letters, digits and hyphens."
-    return f"“{slug}” is reserved." if slug in RESERVED else ""
+        return _("“%(slug)s” is not an address: up to %(max_slug)s small letters, digits and hyphens.") % {
+            "slug": slug[:MAX_SLUG],
+            "max_slug": MAX_SLUG,
+        }
+    return _("“%(slug)s” is reserved.") % {"slug": slug} if slug in RESERVED else ""

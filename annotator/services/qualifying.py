@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.db.models import Count, F, Max, Q
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict
 from annotator.models import Annotator, Assignment, Judgment, QualityStep, User
@@ -59,7 +60,10 @@ def try_again(*, annotator: Annotator, by: User) -> None:
     """
     answered = Judgment.objects.filter(annotator=annotator, current=True, withdrawn=False).values("pair")
     if not annotator.project.pairs.filter(qualifying=True, withdrawn_at=None).exclude(pk__in=answered).exists():
-        raise Conflict(f"{annotator.display_name} has answered every qualification pair. Add others first.")
+        raise Conflict(
+            _("%(display_name)s has answered every qualification pair. Add others first.")
+            % {"display_name": annotator.display_name}
+        )
     with transaction.atomic():
         if Annotator.objects.filter(pk=annotator.pk, qualified=False).update(qualified=None):
             _step(

@@ -69,7 +69,7 @@ def update_settings(*, project: Project, by: User, seen: str, values: Mapping[st
     Raises ``Conflict`` where the settings are no longer those of version ``seen``, and ``Invalid`` with ``fields``.
     """
     if unknown := set(values) - set(EDITABLE):
-        raise Invalid(f"There are no settings {', '.join(sorted(unknown))}.")
+        raise Invalid(_("There are no settings %(known)s.") % {"known": ", ".join(sorted(unknown))})
     with transaction.atomic():
         stored = Project.objects.select_for_update().get(pk=project.pk)
         if settings_version(stored) != seen:
@@ -122,22 +122,27 @@ def _set_archived(project: Project, by: User, *, archived: bool) -> None:
 def _check(project: Project, changed: list[str]) -> None:
     known = Judgment.Kind.values
     if not isinstance(project.kinds, list) or project.kinds != [kind for kind in known if kind in project.kinds]:
-        wrong = {"kinds": f"At least one of {', '.join(known)}, in this order."}
-        raise Invalid("The set-up can’t be saved so.", fields=wrong)
+        wrong = {"kinds": _("At least one of %(known)s, in this order.") % {"known": ", ".join(known)}}
+        raise Invalid(_("The set-up can’t be saved so."), fields=wrong)
     if not project.kinds:
-        raise Invalid("The set-up can’t be saved so.", fields={"kinds": _("Choose at least one kind of judgment.")})
+        raise Invalid(_("The set-up can’t be saved so."), fields={"kinds": _("Choose at least one kind of judgment.")})
     fields = Project._meta.fields  # noqa: SLF001 — Django's own interface
     others = [field.name for field in fields if field.name not in changed or field.name == "reason_tags"]
     try:
         project.full_clean(exclude=others)
     except ValidationError as error:
         wrong = {name: " ".join(reasons) for name, reasons in error.message_dict.items()}
-        raise Invalid("The set-up can’t be saved so.", fields=wrong) from error
+        raise Invalid(_("The set-up can’t be saved so."), fields=wrong) from error
 
 
 def _who_was_first(project: Project) -> str:
     last = project.audit.filter(what="set-up changed").select_related("by").first()
     if not last:
-        return "The set-up changed since you opened it. Yours is not saved; look at both, then save again."
+        return _("The set-up changed since you opened it. Yours is not saved; look at both, then save again.")
     what = ", ".join(str(name).replace("_", " ") for name in last.about.get("fields", []))
-    return f"{last.by or 'Somebody'} changed {what} since you opened this. Yours is not saved; look at both, then save again."
+    return _(
+        "%(by)s changed %(settings)s since you opened this. Yours is not saved; look at both, then save again."
+    ) % {
+        "by": last.by or "Somebody",
+        "settings": what,
+    }

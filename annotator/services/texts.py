@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 
 def text_problem(text: object, *, limit: int) -> str:
     """What is wrong with ``text``, in words for its author; empty if nothing is.
@@ -9,15 +11,19 @@ def text_problem(text: object, *, limit: int) -> str:
     Postgres takes neither NUL characters nor halves of surrogate pairs; ``limit`` is in code points.
     """
     if not isinstance(text, str):
-        return f"This must be text, not {type(text).__name__}."
+        return _("This must be text, not %(kind)s.") % {"kind": type(text).__name__}
     if "\x00" in text:
-        return f"Character {text.index(chr(0)) + 1} is NUL (U+0000), which cannot be stored."
+        return _("Character %(place)s is NUL (U+0000), which cannot be stored.") % {"place": text.index(chr(0)) + 1}
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        return (
-            f"Character {error.start + 1} is half of a surrogate pair (U+{ord(text[error.start]):04X}): no valid text."
-        )
+        return _("Character %(place)s is half of a surrogate pair (U+%(code)s): no valid text.") % {
+            "place": error.start + 1,
+            "code": f"{ord(text[error.start]):04X}",
+        }
     if len(text) > limit:
-        return f"This has {len(text):,} characters; at most {limit:,} are allowed."
+        return _("This has %(n)s characters; at most %(limit)s are allowed.") % {
+            "n": f"{len(text):,}",
+            "limit": f"{limit:,}",
+        }
     return ""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Invalid
 from annotator.models import ApiToken, Project, User
@@ -33,9 +34,9 @@ def issue_token(
     Raises ``Invalid`` for an empty name, no or unknown scopes, or an expiry that has passed.
     """
     problems = {
-        "name": "" if name.strip() else "A token needs a name.",
+        "name": "" if name.strip() else _("A token needs a name."),
         "scopes": _scopes_problem(scopes),
-        "expires": "This is in the past." if expires and expires <= timezone.now() else "",
+        "expires": _("This is in the past.") if expires and expires <= timezone.now() else "",
     }
     problems["name"] = problems["name"] or text_problem(name, limit=MAX_NAME)
     if fields := {field: problem for field, problem in problems.items() if problem}:
@@ -84,5 +85,8 @@ def rotate_token(*, token: ApiToken, by: User, overlap: timedelta = timedelta(0)
 
 def _scopes_problem(scopes: Collection[str]) -> str:
     if unknown := sorted(set(scopes) - set(ApiToken.Scope.values)):
-        return f"“{unknown[0]}” is not a scope; there are {', '.join(ApiToken.Scope.values)}."
-    return "" if scopes else "Choose at least one scope."
+        return _("“%(unknown)s” is not a scope; there are %(known)s.") % {
+            "unknown": unknown[0],
+            "known": ", ".join(ApiToken.Scope.values),
+        }
+    return "" if scopes else _("Choose at least one scope.")

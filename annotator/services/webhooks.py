@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict, Invalid
 from annotator.models import Project, User, Webhook, WebhookMessage
@@ -25,7 +26,7 @@ def add_webhook(*, project: Project, url: str, events: Collection[str], by: User
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         if project.webhooks.count() >= MOST:
-            raise Conflict(f"The project has {MOST} webhooks already; remove one first.")
+            raise Conflict(_("The project has %(most)s webhooks already; remove one first.") % {"most": MOST})
         webhook = Webhook.objects.create(
             project=project, url=url, events=_ordered(events), secret=_secret(), created_by=by
         )
@@ -107,11 +108,14 @@ def _check(*, url: str, events: Collection[str]) -> None:
         fields["url"] = f"{error}."
     known = Webhook.Event.values
     if unknown := sorted(set(events) - set(known)):
-        fields["events"] = f"“{unknown[0]}” is not one of {', '.join(known)}."
+        fields["events"] = _("“%(unknown)s” is not one of %(known)s.") % {
+            "unknown": unknown[0],
+            "known": ", ".join(known),
+        }
     elif not events:
-        fields["events"] = "Choose at least one."
+        fields["events"] = _("Choose at least one.")
     if fields:
-        raise Invalid("The webhook can’t be set up so.", fields=fields)
+        raise Invalid(_("The webhook can’t be set up so."), fields=fields)
 
 
 def _ordered(events: Collection[str]) -> list[str]:

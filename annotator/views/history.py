@@ -134,7 +134,9 @@ def _judging(request: HttpRequest, slug: str) -> tuple[Access, Annotator]:
 def _own(annotator: Annotator, pk: int) -> Judgment:
     found = own_judgments(annotator).filter(pk=pk).first()
     if found is None:
-        raise NotFound(f"There is no judgment {pk} of yours that stands; it may have been changed since.")
+        raise NotFound(
+            _("There is no judgment %(pk)s of yours that stands; it may have been changed since.") % {"pk": pk}
+        )
     found.project = annotator.project
     return found
 

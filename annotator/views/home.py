@@ -34,7 +34,10 @@ def theme(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)
     chosen = request.POST.get("theme", "")
     if chosen not in User.Theme.values:
-        raise Invalid(f"There are no colours “{chosen}”; choose one of {', '.join(User.Theme.values)}.")
+        raise Invalid(
+            _("There are no colours “%(chosen)s”; choose one of %(known)s.")
+            % {"chosen": chosen, "known": ", ".join(User.Theme.values)}
+        )
     request.user.theme = chosen
     request.user.save(update_fields=["theme"])
     return _back(request)
@@ -49,7 +52,10 @@ def reading(request: HttpRequest) -> HttpResponse:
     given = {name: request.POST[name] for name in choices if name in request.POST}
     for name, value in given.items():
         if value not in choices[name]:
-            raise Invalid(f"“{value}” is none of {', '.join(choices[name])}.", fields={name: value})
+            raise Invalid(
+                _("“%(value)s” is none of %(known)s.") % {"value": value, "known": ", ".join(choices[name])},
+                fields={name: value},
+            )
         setattr(user, name, value == "on" if name == "shortcuts" else value)
     user.save(update_fields=list(given))
     return _back(request)

@@ -36,7 +36,7 @@ def _moved(request: HttpRequest) -> list[str]:
     for act, step in (("up", -1), ("down", 1)):
         if key := request.POST.get(act):
             if key not in keys:
-                raise Invalid(f"“{key}” is not in the order.", fields={act: key})
+                raise Invalid(_("“%(key)s” is not in the order.") % {"key": key}, fields={act: key})
             place = keys.index(key)
             other = min(len(keys) - 1, max(0, place + step))
             keys[place], keys[other] = keys[other], keys[place]

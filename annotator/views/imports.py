@@ -107,7 +107,7 @@ def import_rejected(request: HttpRequest, slug: str, pk: int) -> HttpResponseBas
     path = row_of(_batches(access), pk).report.get("rejected_file", "")
     storage = storages["uploads"]
     if not path or not storage.exists(path):
-        raise NotFound("There are no rejected rows of this import.")
+        raise NotFound(_("There are no rejected rows of this import."))
     return FileResponse(
         storage.open(path), as_attachment=True, filename=f"{slug}-rejected-{pk}.jsonl", content_type="application/jsonl"
     )

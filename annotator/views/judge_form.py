@@ -98,7 +98,7 @@ def values_of(answer: Answer, texts: Mapping[Side, str]) -> Values:
         "skip_note": "" if named else answer.skip_reason,
         "mark": [_mark_field(mark, names[mark.side], texts[mark.side]) for mark in answer.marks],
         **{_RANK + names[place]: str(n) for n, group in enumerate(answer.ranking, start=1) for place in group},
-        **dict(map(_aspect_field, answer.aspects)),
+        **dict(_aspect_field(each, names) for each in answer.aspects),
     }
     for side, name in names.items():
         for good, sign in ((True, "good"), (False, "bad")):
@@ -223,10 +223,10 @@ def _aspects(form: QueryDict, sides: Mapping[str, Side]) -> Iterator[Rated | Com
             raise Invalid(problem, fields={"aspects": problem})
 
 
-def _aspect_field(said: Rated | Compared) -> tuple[str, str]:
+def _aspect_field(said: Rated | Compared, names: Mapping[Side, str]) -> tuple[str, str]:
     if isinstance(said, Rated):
         value = "na" if said.value is None else str(said.value)
-        return f"{_ASPECT}{said.aspect}:{SIDE_NAMES[said.side]}", value
+        return f"{_ASPECT}{said.aspect}:{names[said.side]}", value
     return f"{_ASPECT}{said.aspect}", next(name for name, better in _ON_SCREEN.items() if better == said.better)
 
 

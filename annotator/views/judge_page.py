@@ -24,7 +24,7 @@ from annotator.services.layouts import layout_of, letters
 from annotator.services.leases import mark_of
 from annotator.services.marks import Side
 from annotator.views.content import Content, Turns, shared_after
-from annotator.views.judge_form import SIDE_NAMES, SKIP_REASONS, Values, marks_on, side_names, values_of
+from annotator.views.judge_form import SKIP_REASONS, Values, marks_on, side_names, values_of
 from annotator.views.judge_words import judge_words
 from attune.pacing import may_ask
 from attune.quality.orders import couples_alike, tiers_of
@@ -314,7 +314,11 @@ class JudgePage:
 
     @property
     def aspects(self) -> list[AspectShown]:
-        return [AspectShown(each.key, each.name, self._scales_of(each)) for each in aspects_of(self.project)]
+        """Of a response that is rated, those that can be said of one."""
+        asked = aspects_of(self.project)
+        if self.kind == Judgment.Kind.RATING:
+            asked = [each for each in asked if each.way == Aspect.Way.RATE]
+        return [AspectShown(each.key, each.name, self._scales_of(each)) for each in asked]
 
     def _scales_of(self, aspect: Aspect) -> list[AspectScale]:
         name, none = f"aspect:{aspect.key}", Option("na", _("n/a"))
@@ -324,7 +328,7 @@ class JudgePage:
         steps = [Option(str(n), str(n)) for n in range(1, aspect.steps + 1)]
         return [
             AspectScale(f"{name}:{side}", side, [*steps, none], self.values.get(f"{name}:{side}", ""))
-            for side in SIDE_NAMES.values()
+            for side in ([shown.side for shown in self.task.shown] if self.task else [])
         ]
 
     @property

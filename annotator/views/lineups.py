@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from annotator.access import project_for
 from annotator.models import Judgment, Lineup, Role
 from annotator.selectors.lineups import (
+    contested_lineups,
     flags_of_lineup,
     lineups_of,
     said_of_lineup,
@@ -28,6 +29,8 @@ from annotator.views.pages import is_part, paged, part, project_page, row_of, si
 from annotator.views.pairs import MOST_NAMED
 from annotator.views.quality_page import lineup_rows
 
+CONTESTED = "contested"
+
 
 @require_GET
 @login_required
@@ -35,8 +38,12 @@ def lineups(request: HttpRequest, slug: str) -> HttpResponse:
     """All lineups of one kind or of both, found by words of the prompt or by its id, and how far people agree."""
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
     query, kind = request.GET.get("q", ""), request.GET.get("kind", "")
-    kind = kind if kind in Lineup.Kind.values else ""
-    page = paged(lineups_of(access.project, kind=kind, query=query), request)
+    kind = kind if kind in (*Lineup.Kind.values, CONTESTED) else ""
+    if kind == CONTESTED:
+        rows = contested_lineups(access.project)
+    else:
+        rows = lineups_of(access.project, kind=kind, query=query)
+    page = paged(rows, request)
     context: dict[str, Any] = {"lineups": page, "query": query, "kind": kind}
     if is_part(request, "lineups"):
         return part(request, access, "annotator/_lineups.html", context, target="lineups")

@@ -9,6 +9,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 from annotator.access import Access
 from annotator.errors import NotFound
@@ -58,4 +59,4 @@ def row_of(rows: QuerySet[Row], pk: int) -> Row:
     """The row with this id among ``rows``, which are those of a project the caller may see. Raises ``NotFound``."""
     if row := rows.filter(pk=pk).first():
         return row
-    raise NotFound(f"There is no {rows.model.__name__.lower()} {pk} in this project.")
+    raise NotFound(_("There is no %(kind)s %(pk)s in this project.") % {"kind": rows.model.__name__.lower(), "pk": pk})

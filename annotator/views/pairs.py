@@ -154,10 +154,11 @@ def named_people(project: Project, request: HttpRequest) -> list[Annotator]:
         found[annotator.ref] = annotator
     if missing := [name for name in wanted if name not in found]:
         raise Invalid(
-            f"Nobody here is called “{missing[0][:80]}”.", fields={"people": "Use a name or reference of the list."}
+            _("Nobody here is called “%(missing)s”.") % {"missing": missing[0][:80]},
+            fields={"people": _("Use a name or reference of the list.")},
         )
     if not wanted:
-        raise Invalid("Name at least one person.", fields={"people": "Nobody is named."})
+        raise Invalid(_("Name at least one person."), fields={"people": _("Nobody is named.")})
     return [found[name] for name in wanted]
 
 

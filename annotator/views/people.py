@@ -67,7 +67,9 @@ def member_role(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     member = _member(access, pk)
     role = request.POST.get("role", "")
     if role not in Role.values:
-        raise Invalid(f"There is no role “{role}”; choose one of {', '.join(Role.values)}.")
+        raise Invalid(
+            _("There is no role “%(role)s”; choose one of %(known)s.") % {"role": role, "known": ", ".join(Role.values)}
+        )
     members.change_role(member=member, role=Role(role), by=signed_in(request))
     messages.success(request, _("%(who)s is now %(role)s.") % {"who": member.user, "role": Role(role).label.lower()})
     return _after(request, member, slug)

@@ -42,7 +42,7 @@ def picture_response(request: HttpRequest, found: Picture) -> HttpResponseBase:
         try:
             file = media().open(path_of(found.project_id, found.name))
         except FileNotFoundError:
-            raise NotFound(f"The file of the picture {found.name} is gone.") from None
+            raise NotFound(_("The file of the picture %(name)s is gone.") % {"name": found.name}) from None
         response = FileResponse(file, content_type=CONTENT_TYPES[found.name.rpartition(".")[2]])
         response["Content-Disposition"] = "inline"
     response["ETag"], response["Cache-Control"] = tag, KEPT

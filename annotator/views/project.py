@@ -23,8 +23,9 @@ from annotator.charts import BarChart, bar_chart, on_strip
 from annotator.errors import AnnotatorError
 from annotator.forms import ProjectForm
 from annotator.models import Project, Role
+from annotator.models.projects import only_pairs
 from annotator.selectors import dashboard
-from annotator.selectors.dashboard import A_WEEK, Day, Habits, People, Progress, kept
+from annotator.selectors.dashboard import A_WEEK, Checks, Day, Habits, People, Progress, kept
 from annotator.selectors.hindsight import second_looks
 from annotator.selectors.quality import agreement
 from annotator.selectors.trust import Report, report_of, steps_lately
@@ -123,6 +124,8 @@ def project_new(request: HttpRequest) -> HttpResponse:
 def _overview(access: Access, table: Table) -> dict[str, object]:
     project = access.project
     progress, splits = kept(project, "pairs", partial(dashboard.pairs, project))
+    if project.kinds != only_pairs():
+        progress = progress.with_lineups(*kept(project, "lineups", partial(dashboard.lineups, project)))
     report = kept(project, "report", partial(report_of, project))
     days = kept(project, "days", partial(dashboard.per_day, project))
     return {
@@ -137,7 +140,7 @@ def _overview(access: Access, table: Table) -> dict[str, object]:
         "report": report,
         "fallen": kept(project, "fallen", partial(steps_lately, project)),
         "finish": _finish(progress, table.people),
-        "checks": kept(project, "checks", partial(dashboard.checks, project)),
+        "checks": _checks(project, report),
         "hindsight": kept(project, "hindsight", partial(second_looks, project)),
         "models_card": _address_if_any("models_card", project.slug),
     }
@@ -166,6 +169,15 @@ def _agreeing(found: Agreement | None, simulated: bool, of: str = "") -> list[Ag
         return []
     at, low, high = (on_strip(share, SCALE) for share in (alpha.estimate, alpha.low, alpha.high))
     return [Agreeing(found, alpha, simulated, at, low, high, of)]
+
+
+def _checks(project: Project, report: Report | None) -> Checks:
+    """People's, of pairs, rankings and ratings, from the report; until there is one, counted now, of pairs."""
+    found = next((group.figures for group in report.groups if not group.simulated), None) if report else None
+    if found is None:
+        return kept(project, "checks", partial(dashboard.checks, project))
+    counts = [(round(each.estimate * each.of), each.of) if each else (0, 0) for each in (found["gold"], found["same"])]
+    return Checks(*counts[0], *counts[1])
 
 
 def _table(project: Project, page: str) -> Table:

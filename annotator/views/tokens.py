@@ -71,7 +71,7 @@ def _token(rows: QuerySet[ApiToken], key: str) -> ApiToken:
     """By its first characters, which are shown anyhow. Raises ``NotFound``."""
     if token := rows.filter(token_key=key).first():
         return token
-    raise NotFound(f"There is no token {key}… that reaches this project.")
+    raise NotFound(_("There is no token %(key)s… that reaches this project.") % {"key": key})
 
 
 def _issue(request: HttpRequest, access: Access, form: TokenForm) -> tuple[ApiToken, str]:

@@ -87,7 +87,7 @@ def webhook_act(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         remove_webhook(webhook=found, by=by)
         messages.success(request, _("It is told nothing more."))
     else:
-        raise Invalid(f"“{act[:40]}” is nothing that can be done with a webhook.")
+        raise Invalid(_("“%(act)s” is nothing that can be done with a webhook.") % {"act": act[:40]})
     return redirect("webhooks", slug)
 
 

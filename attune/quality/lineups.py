@@ -22,6 +22,9 @@ TOO_FAST = 1 / 3
 IDLE = 10
 """Times the usual time: more is taken for a break, and counts as this much effort."""
 
+CHANCE = 0.5
+"""How alike two orders are on average that chance has made."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
@@ -91,6 +94,27 @@ def lineup_figures(placed: Sequence[Placed], annotators: int) -> LineupFigures:
     looks = np.bincount(np.array([each.annotator for each in first], np.int64), minlength=annotators)
     counted = {name: _counted(values, annotators) for name, values in shares.items()}
     return LineupFigures(counted, looks.astype(np.int64), effort, lengths)
+
+
+def contested(placed: Iterable[Placed]) -> list[int]:
+    """Lineups on which two or more part ways, the least alike first.
+
+    Rankings that are no more alike than those of a coin, and ratings more than a step and a half apart on average.
+    """
+    first = [each for each in placed if each.first]
+    of_orders = _others([each for each in first if each.tiers], _orders_with_others)
+    of_ratings = _others([each for each in first if each.rating is not None], _ratings_with_others)
+    found = _means(of_orders, CHANCE) | _means(of_ratings, CHANCE / 2)
+    return sorted(found, key=lambda lineup: (found[lineup], lineup))
+
+
+def _means(values: Iterable[tuple[Placed, float]], most: float) -> dict[int, float]:
+    """The mean of each lineup that is at most ``most``, as a part of it."""
+    by_lineup: dict[int, list[float]] = defaultdict(list)
+    for each, value in values:
+        by_lineup[each.lineup].append(value)
+    means = {lineup: sum(some) / len(some) for lineup, some in by_lineup.items()}
+    return {lineup: mean / most for lineup, mean in means.items() if mean <= most}
 
 
 def gold_score(each: Placed) -> float:

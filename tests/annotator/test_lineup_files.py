@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import json
 import uuid
+from itertools import pairwise
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from annotator.exports.dataset_options import DatasetOptions
 from annotator.exports.dataset_rows import dataset_rows
@@ -191,3 +194,70 @@ def test_the_ranked_dataset_has_rankings_as_they_were_given() -> None:
     assert row["completions"] == ["It is the leaf.", "Too hot.", "Steeped too long."]
     assert (row["ranks"], row["wins"], row["consistent"]) == ([1, 2, 2], [2.0, 0.5, 0.5], True)
     assert tally.left_out == {"skipped": 1}
+
+
+NASTY = (
+    "=1+1",
+    "-2",
+    "'quoted'",
+    'said "so", then\r\nleft',
+    "@here;",
+    "[1, 2]",
+    '{"a": 1}',
+    "007",
+    "true",
+    "né ｅ 👍",
+    " x ",
+    "1-5",
+)
+texts_in_cells = st.one_of(st.sampled_from(NASTY), st.text(min_size=1, max_size=20).filter(lambda text: storable(text)))
+
+
+def storable(text: str) -> bool:
+    return bool(text.strip()) and "\x00" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
+
+
+@st.composite
+def lineup_judgments(draw: st.DrawFn) -> dict[str, Any]:
+    """Any ranking or rating that a file may hold."""
+    count = draw(st.one_of(st.just(1), st.integers(3, 8)))
+    numbers = draw(st.permutations(range(1, count + 1)))
+    row: dict[str, Any] = {
+        "kind": "rating" if count == 1 else "ranking",
+        "annotator": draw(st.sampled_from(["p-1", "=p-2", "p, 3"])),
+        "prompt": draw(texts_in_cells),
+        "responses": draw(st.lists(texts_in_cells, min_size=count, max_size=count, unique=True)),
+        "rationale": draw(st.one_of(st.just(""), texts_in_cells)),
+        "shown": draw(st.permutations(range(1, count + 1))),
+        "seconds": draw(st.one_of(st.none(), st.floats(0, 1000))),
+        "occasion": draw(st.integers(0, 1)),
+    }
+    if draw(st.booleans()) and draw(st.booleans()):
+        return row | {"choice": "skip", "skip_reason": draw(texts_in_cells)}
+    if count == 1:
+        scale = draw(st.sampled_from(["1-5", "1-7", "0-10"]))
+        low, high = map(int, scale.split("-"))
+        aspects = draw(
+            st.dictionaries(st.sampled_from(["tone", "true-to-it"]), st.one_of(st.none(), st.integers(1, 5)))
+        )
+        return row | {"choice": "rated", "rating": draw(st.integers(low, high)), "scale": scale, "aspects": aspects}
+    ends = sorted(draw(st.sets(st.integers(1, count - 1), max_size=count - 1)) | {0, count})
+    tiers = [sorted(numbers[begin:end]) for begin, end in pairwise(ends)]
+    return row | {"choice": "ranked", "ranking": tiers}
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(lineup_judgments(), min_size=8, max_size=24))
+@pytest.mark.parametrize("type_", ["csv", "jsonl"])
+def test_whatever_was_ranked_and_rated_comes_back_from_a_file(type_: str, rows: list[dict[str, Any]]) -> None:
+    def said_in(project: Project) -> list[dict[str, Any]]:
+        return [without_source(line) for line in exported(project, revisions=True).splitlines()]
+
+    fields = {"kinds": ["pair", "ranking", "rating"]}
+    project, other = make_project(**fields), make_project(**fields)
+    report = read(project, *(row | {"annotator": f"{row['annotator']} {n}"} for n, row in enumerate(rows)))
+    assert report.written, report.problems
+    written = exported(project, revisions=True, type=type_)
+    report = run_import(io.BytesIO(written), project=other)
+    assert report.written, report.problems
+    assert said_in(other) == said_in(project)

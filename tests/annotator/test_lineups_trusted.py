@@ -21,6 +21,7 @@ from annotator.models import (
     QualityStep,
 )
 from annotator.selectors.evidence import standing
+from annotator.selectors.lineups import contested_lineups
 from annotator.services import dealing, dealing_lineups
 from annotator.services.adjudicating import adjudicate_lineup, ask_another
 from annotator.services.answers import Answer
@@ -249,6 +250,14 @@ def test_the_report_counts_rankings_and_ratings(people: ThreePeople) -> None:
     assert steady["minutes"] == pytest.approx((12 * 30 + 12 * 8) / 60)
     assert AnnotatorQuality.objects.get(annotator=judges[4]).verdict == "minority"
     assert assess_due() == 0, "nothing has changed"
+    assert QualityReport.objects.get(project=project).contested == []
+    torn = make_lineup(project, 3)
+    for judge, order in zip(judges, ([1, 2, 3], [3, 2, 1], [2, 3, 1], [3, 1, 2]), strict=False):
+        stored(judge, torn, [[number] for number in order])
+    assert assess(project=project)
+    assert list(contested_lineups(project)) == [torn]
+    adjudicate_lineup(lineup=torn, ranking=[[2], [1, 3]], by=people.owner)
+    assert not contested_lineups(project)
 
 
 # --- pages ----------------------------------------------------------------------------------------------------------
