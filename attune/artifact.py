@@ -1,4 +1,5 @@
-"""A fitted model on disk: a folder with ``weights.safetensors``, ``model.json`` and ``manifest.json`` of their hashes.
+"""A fitted model on disk: a folder with ``weights.safetensors``, ``model.json`` and ``manifest.json`` of their hashes; and
+with ``left.safetensors``, where its fit left something for a refit to begin from.
 
 Written aside and renamed, so that a folder with the final name is always complete. Loading needs numpy, not torch.
 """
@@ -27,6 +28,8 @@ ARTIFACT_FORMAT = "attune-artifact/1"
 WEIGHTS_FILE = "weights.safetensors"
 MODEL_FILE = "model.json"
 MANIFEST_FILE = "manifest.json"
+LEFT_FILE = "left.safetensors"
+"""What a refit may begin from. Only refits read it."""
 
 
 def save(model: RewardModel, folder: str | Path, about: Mapping[str, object]) -> str:
@@ -51,6 +54,8 @@ def save(model: RewardModel, folder: str | Path, about: Mapping[str, object]) ->
         WEIGHTS_FILE: save_tensors({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}),
         MODEL_FILE: _json(description),
     }
+    if left := model.left():
+        contents[LEFT_FILE] = save_tensors({name: np.ascontiguousarray(each) for name, each in left.items()})
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     digest = _digest(files)
     contents[MANIFEST_FILE] = _json({"format": ARTIFACT_FORMAT, "digest": digest, "files": files})
@@ -68,6 +73,12 @@ def load(folder: str | Path, digest: str | None = None) -> RewardModel:
     return model_class(str(description["model"])).from_state(tensors, config)
 
 
+def load_left(folder: str | Path, digest: str | None = None) -> dict[str, np.ndarray[Any, Any]]:
+    """What the model's fit left for a refit to begin from; empty where it left nothing. Raises ``ArtifactError`` as ``load``."""
+    content = _verified_files(Path(folder), digest, (LEFT_FILE,), optional=True).get(LEFT_FILE)
+    return _tensors(content, Path(folder) / LEFT_FILE) if content is not None else {}
+
+
 def describe(folder: str | Path) -> dict[str, Any]:
     """The verified description of a model (model, encoder, code_version, config, about, digest) without building it."""
     _, description = _verified(Path(folder), None)
@@ -75,23 +86,38 @@ def describe(folder: str | Path) -> dict[str, Any]:
 
 
 def _verified(folder: Path, digest: str | None) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]]:
-    manifest = _parsed(folder / MANIFEST_FILE, _read(folder / MANIFEST_FILE))
-    contents = {name: _read(folder / name) for name in (WEIGHTS_FILE, MODEL_FILE)}
-    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    for name, found in files.items():
-        expected = manifest.get("files", {}).get(name)
-        if found != expected:
-            raise ArtifactError(f"{folder / name} has changed: sha256 {found}, expected {expected}")
-    found = _digest(files)
-    if found != manifest.get("digest") or digest not in (None, found):
-        raise ArtifactError(f"{folder} has digest {found}, expected {digest or manifest.get('digest')}")
+    contents = _verified_files(folder, digest, (WEIGHTS_FILE, MODEL_FILE))
     description = _parsed(folder / MODEL_FILE, contents[MODEL_FILE])
     if description.get("format") != ARTIFACT_FORMAT:
         raise ArtifactError(f"{folder} has format {description.get('format')!r}, expected {ARTIFACT_FORMAT!r}")
+    found = str(_parsed(folder / MANIFEST_FILE, _read(folder / MANIFEST_FILE))["digest"])
+    return _tensors(contents[WEIGHTS_FILE], folder / WEIGHTS_FILE), description | {"digest": found}
+
+
+def _verified_files(
+    folder: Path, digest: str | None, names: tuple[str, ...], *, optional: bool = False
+) -> dict[str, bytes]:
+    """The contents of some of the files, as the manifest lists them; ``optional`` ones may be no part of it."""
+    manifest = _parsed(folder / MANIFEST_FILE, _read(folder / MANIFEST_FILE))
+    listed = manifest.get("files")
+    files: dict[str, str] = listed if isinstance(listed, dict) else {}
+    wanted = [name for name in names if name in files or not optional]
+    contents = {name: _read(folder / name) for name in wanted}
+    for name, content in contents.items():
+        found = hashlib.sha256(content).hexdigest()
+        if found != files.get(name):
+            raise ArtifactError(f"{folder / name} has changed: sha256 {found}, expected {files.get(name)}")
+    found = _digest(files)
+    if found != manifest.get("digest") or digest not in (None, found):
+        raise ArtifactError(f"{folder} has digest {found}, expected {digest or manifest.get('digest')}")
+    return contents
+
+
+def _tensors(content: bytes, path: Path) -> dict[str, np.ndarray[Any, Any]]:
     try:
-        return load_tensors(contents[WEIGHTS_FILE]), description | {"digest": found}
+        return load_tensors(content)
     except SafetensorError as error:
-        raise ArtifactError(f"{folder / WEIGHTS_FILE} is not a safetensors file: {error}") from None
+        raise ArtifactError(f"{path} is not a safetensors file: {error}") from None
 
 
 def _write_aside(target: Path, contents: Mapping[str, bytes]) -> None:

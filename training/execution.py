@@ -21,6 +21,7 @@ from attune.dissection import dissect
 from attune.encoders import encode_cached
 from attune.rewards.base import FitReport, RewardModel
 from training import store
+from training.beginning import begin_from_live
 from training.doubts import doubting
 from training.endings import beating, ends_on_its_row
 from training.errors import TrainingError
@@ -60,8 +61,11 @@ def _carry_out(run: Run, report: Reporter) -> None:
     snapshot = doubting(run, snapshot, features, report)
     report.phase("fitting")
     model = rewards.create(run.model_name, **run.options)
+    begin_from_live(run, model)
     fitted = model.fit(snapshot, features, encoder=run.encoder, seed=run.seed, progress=report)
     _check_finite(fitted.metrics)
+    if model.began:
+        note(run, "Began from what the live version’s fit had found.")
     report.phase("storing")
     path, digest = _keep(run, row, snapshot, model, fitted)
     _register(run, path, digest, fitted.metrics, _dissected(run, snapshot))

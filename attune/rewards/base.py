@@ -112,6 +112,20 @@ class RewardModel(ABC):
         Raises ``BadData`` where the snapshot cannot teach anything (no decided judgment, one response only).
         """
 
+    began: bool = False
+    """Whether the last ``fit`` began from an earlier one."""
+
+    def begin_from(self, earlier: RewardModel, left: Mapping[str, NDArray[Any]]) -> None:  # noqa: B027 (most begin from nothing)
+        """Let the next ``fit`` begin from what an earlier fit of the same kind found, where it may: the same within what two fits
+        differ by, and sooner. ``left`` is what that one's ``left`` gave. Does nothing in models that always begin from nothing.
+
+        Raises ``ArtifactError`` where ``left`` lacks something.
+        """
+
+    def left(self) -> dict[str, NDArray[Any]]:
+        """After a ``fit``: what a later one may begin from; empty in models that always begin from nothing."""
+        return {}
+
     @abstractmethod
     def items(self, ids: Sequence[str], features: Mapping[str, Array] | None = None) -> Array:
         """Items of N responses, (N, K). Known ids need no features; raises ``UnknownResponse`` naming those that do."""

@@ -23,7 +23,8 @@ from threadpoolctl import threadpool_limits
 from attune.data import Snapshot
 from attune.errors import ArtifactError
 from attune.metrics import person_spread
-from attune.rewards.base import Array, Comparison, FitReport, Latent, Progress, Scores
+from attune.rewards.base import Array, Comparison, FitReport, Latent, Progress, RewardModel, Scores
+from attune.rewards.beginning import Beginning, Hashes, Kept, hashed
 from attune.rewards.bradley_terry import pooled_model
 from attune.rewards.context import Context
 from attune.rewards.evidence import are_verdicts
@@ -63,6 +64,16 @@ class Hybrid(LinearReward):
         self.style_traits: Traits | None = None
         self._reader: Reader | None = None
         self._trust = default_trust()
+        self._begin: Beginning | None = None
+        self._found: Beginning | None = None
+
+    def begin_from(self, earlier: RewardModel, left: Mapping[str, NDArray[Any]]) -> None:
+        """See ``RewardModel.begin_from``."""
+        self._begin = Beginning.from_tensors(earlier.parts.ids, left) if isinstance(earlier, Hybrid) and left else None
+
+    def left(self) -> dict[str, NDArray[Any]]:
+        """See ``RewardModel.left``."""
+        return self._found.tensors() if self._found else {}
 
     def fit(
         self,
@@ -76,28 +87,39 @@ class Hybrid(LinearReward):
         """See ``RewardModel.fit``. A first fit leaves some annotators out, who then serve as newcomers to measure,
         calibrate and scale the model; a second one starts from the first and takes everybody in."""
         started = time.perf_counter()
+        people = hashed(dict.fromkeys(each.annotator for each in snapshot.judgments if not each.repeat))
         with threadpool_limits(limits=1):  # the matrices are small: threads would only wait for each other
-            metrics = self.fit_prepared(prepare(snapshot, features, encoder), np.random.default_rng(seed), progress)
+            data = prepare(snapshot, features, encoder)
+            metrics = self.fit_prepared(data, people, np.random.default_rng(seed), progress)
         return FitReport(metrics, time.perf_counter() - started)
 
     def fit_prepared(
-        self, data: Prepared, rng: np.random.Generator, progress: Progress | None = None
+        self, data: Prepared, people: Hashes, rng: np.random.Generator, progress: Progress | None = None
     ) -> dict[str, float]:
-        """``fit`` on indexed data; the held-out metrics."""
+        """``fit`` on indexed data, people (annotators,) in its order; the held-out metrics."""
         everybody = data.comparisons
-        report = Steps(self.config, progress)
         verdicts = are_verdicts(everybody, len(data.ids))
+        begin = self._begin
+        if begin and not begin.suits(self.config, people, len(everybody), verdicts):
+            begin = None
+        self.began = begin is not None
+        report = Steps(self.config, progress, begun=begin is not None)
         rehearsals: list[Rehearsal] = []
         seen_by: list[Fits] = []
+        kept: list[Kept] = []
         left = np.ones(len(everybody), bool)
-        for _ in range(self.config.rehearsals):
-            held = hold_out_of(everybody, left, rng)
+        for number in range(self.config.rehearsals):
+            held = begin.held_out(number, data, people, left, rng) if begin else hold_out_of(everybody, left, rng)
             newcomers = split_newcomers(everybody.take(held), data.groups, rng)
             if newcomers or not seen_by:
-                seen_by.append(learn(self.config, data, everybody.take(~held), verdicts, rng, report))
+                start = begin.start_of(number, data, self.config) if begin else None
+                seen_by.append(learn(self.config, data, everybody.take(~held), verdicts, rng, report, start))
             if newcomers:
                 rehearsals.append(self._rehearsal(data, everybody.take(held), newcomers, seen_by[-1]))
+                kept.append(Kept(seen_by[-1], people[np.unique(everybody.annotator[held])]))
             left &= ~held
+        cold = begin.cold_judgments if begin else len(everybody)
+        self._found = Beginning(data.ids, data.groups, verdicts, people, cold, kept)
         fits, variances, trust = seen_by[0], Variances(), default_trust()
         if rehearsals:
             variances = choose_variances(rehearsals)

@@ -50,21 +50,27 @@ class HybridConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Fits:
+class Start:
+    """What a fit may begin from: the parts that take many rounds."""
+
+    factors: Sequence[FactorFit]
+    classes: Sequence[ClassFit]
+
+
+@dataclass(frozen=True, slots=True)
+class Fits(Start):
     """What was fitted on some judgments. accepted: the pooled fit on verdicts, None where judgments are comparisons."""
 
     pooled: PooledFit
     accepted: PooledFit | None
-    factors: Sequence[FactorFit]
-    classes: Sequence[ClassFit]
 
 
 class Steps:
     """Counts rounds of factors and models of classes, and tells ``progress``."""
 
-    def __init__(self, config: HybridConfig, progress: Progress | None) -> None:
+    def __init__(self, config: HybridConfig, progress: Progress | None, *, begun: bool = False) -> None:
         self.progress, self.done = progress, 0
-        rounds = config.rehearsals * config.rounds + config.last_rounds
+        rounds = config.rehearsals * (config.last_rounds if begun else config.rounds) + config.last_rounds
         self.steps = len(config.ranks) * rounds + (config.rehearsals + 1) * len(config.class_sizes)
         self.metrics: dict[str, float] = {}
 
@@ -87,7 +93,7 @@ def learn(
     verdicts: bool,
     rng: np.random.Generator,
     report: Steps,
-    start: Fits | None = None,
+    start: Start | None = None,
 ) -> Fits:
     """Everything shared, from some annotators' judgments."""
     pooled = fit_pooled(comparisons, data.mapped)
@@ -113,7 +119,7 @@ def learn(
         starts=start.classes if start else (),
         report=report.class_model,
     )
-    return Fits(pooled, accepted, factors, classes)
+    return Fits(factors, classes, pooled, accepted)
 
 
 def basis_of(config: HybridConfig, data: Prepared, fits: Fits, variances: Variances | None) -> Basis:

@@ -72,6 +72,6 @@ SMALL: dict[str, dict[str, object]] = {
 """Options under which a model is fitted in about a second, for tests that are not about how good it is."""
 
 
-def small(name: str) -> RewardModel:
+def small(name: str, **options: object) -> RewardModel:
     """An unfitted model of that name, small."""
-    return create(name, **SMALL.get(name, {}))
+    return create(name, **{**SMALL.get(name, {}), **options})

@@ -88,6 +88,6 @@ def files_of(folder: Path) -> Sequence[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_an_artifact_is_three_plain_files(tmp_path: Path, hybrid: Hybrid) -> None:
+def test_an_artifact_is_a_few_plain_files(tmp_path: Path, hybrid: Hybrid) -> None:
     artifact.save(hybrid, tmp_path / "m", {})
-    assert files_of(tmp_path / "m") == ["manifest.json", "model.json", "weights.safetensors"]
+    assert files_of(tmp_path / "m") == ["left.safetensors", "manifest.json", "model.json", "weights.safetensors"]
