@@ -69,6 +69,16 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
         return response.status_code
 
 
+def ask(
+    url: str, body: bytes, headers: Mapping[str, str], *, private: bool, seconds: float, most: int
+) -> tuple[int, bytes]:
+    """POST and give the answer's status and its body of at most ``most`` bytes; redirects are not followed. Raises as ``post``."""
+    check_url(url, private=private)
+    until = time.monotonic() + seconds
+    with _asked("POST", url, private=private, body=body, headers=headers, seconds=seconds) as response:
+        return response.status_code, b"".join(_body(response, most, until))
+
+
 def fetch(url: str, *, most: int) -> bytes:
     """GET a picture of at most ``most`` bytes. Raises ``NotAllowed`` (also for where a redirect leads) or ``Unanswered``."""
     pieces = fetched(url, most=most, private=settings.PICTURES_PRIVATE, seconds=FETCH_SECONDS, accept="image/*")
@@ -104,7 +114,13 @@ def _body(response: httpx.Response, most: int, until: float) -> Iterator[bytes]:
 
 @contextmanager
 def _asked(
-    method: str, url: str, *, private: bool, headers: Mapping[str, str], body: bytes | None = None
+    method: str,
+    url: str,
+    *,
+    private: bool,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+    seconds: float = SECONDS,
 ) -> Iterator[httpx.Response]:
     """A request to the very address that was looked at. Raises ``NotAllowed`` or ``Unanswered``."""
     parts = httpx.URL(url)
@@ -112,7 +128,7 @@ def _asked(
     address = _resolved(host, parts.port or (443 if parts.scheme == "https" else 80), private=private)
     sent = {**headers, "Host": parts.netloc.decode()}
     try:
-        with httpx.Client(timeout=SECONDS, follow_redirects=False, trust_env=False) as client:
+        with httpx.Client(timeout=seconds, follow_redirects=False, trust_env=False) as client:
             request = client.build_request(method, parts.copy_with(host=str(address)), content=body, headers=sent)
             request.extensions["sni_hostname"] = host
             response = client.send(request, stream=True)

@@ -40,3 +40,10 @@ class ScorerBusy(PersonalizationError):
     def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class MachineUnusable(PersonalizationError):
+    """A machine annotator can't judge: its key, its endpoint or its model is not to be had."""
+
+    code = "machine_unusable"
+    status = 409

@@ -16,7 +16,8 @@ from kombu.exceptions import OperationalError
 from annotator.models import Annotator, JobState, Judgment, Response
 from annotator.services import jobs
 from personalization.latents import refresh
-from personalization.models import Latent, PolicyRound
+from personalization.machines.managing import queue_machine_run
+from personalization.models import Latent, MachineRun, PolicyRound
 from personalization.rounds.starting import queue_round
 from personalization.scorer.client import TEXTS_PER_REQUEST, vectors_for
 from training.models import ModelVersion, TextVector
@@ -71,7 +72,7 @@ def resume_jobs() -> None:
     """Put jobs back whose worker fell silent, and send the messages of those that have none. A broker that is away ends it."""
     now = timezone.now()
     unsent = Q(queued_at=None) | Q(queued_at__lt=now - RESEND_AFTER) | Q(started_at__gt=F("queued_at"))
-    for model, send in ((PolicyRound, queue_round),):
+    for model, send in ((PolicyRound, queue_round), (MachineRun, queue_machine_run)):
         jobs.requeue_expired(model=model)
         waiting = model.objects.filter(unsent, state=JobState.WAITING).order_by("pk")
         for pk in waiting.values_list("pk", flat=True):

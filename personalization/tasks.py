@@ -65,6 +65,18 @@ def write_round(round_id: int) -> None:
     execute_round(round_id)
 
 
+@shared_task(
+    name="personalization.tasks.run_machine",
+    soft_time_limit=ROUND_HOURS * 3_600,
+    time_limit=ROUND_HOURS * 3_600 + 300,
+)
+def run_machine(run_id: int) -> None:
+    """Let a machine annotator judge. Harmless where it is over or in another worker's hands."""
+    from personalization.machines.executing import execute_machine_run
+
+    execute_machine_run(run_id)
+
+
 @shared_task(name="personalization.tasks.sweep_jobs", expires=30)
 def sweep_jobs() -> None:
     """Jobs whose message or worker was lost go on."""

@@ -5,6 +5,14 @@ from django.urls import URLPattern, URLResolver, include, path
 from personalization.api.annotators import AnnotatorsView, AnnotatorView
 from personalization.api.classifier import ClassifierView
 from personalization.api.erasures import ErasuresView, ErasureView, LineageView, RetrainView
+from personalization.api.machines import (
+    MachineCancelView,
+    MachineJudgeView,
+    MachineJudgmentsView,
+    MachineReportView,
+    MachinesView,
+    MachineView,
+)
 from personalization.api.rewards import BatchView, BestOfView, CompareView, PopulationView, RankView
 from personalization.api.rounds import (
     RoundCancelView,
@@ -15,11 +23,23 @@ from personalization.api.rounds import (
     RoundView,
 )
 from personalization.api.score import ScoreView
-from personalization.views import erasing, logins, playground, policy_playground, profile, questions, rounds, taking_away
+from personalization.views import (
+    erasing,
+    logins,
+    machines,
+    playground,
+    policy_playground,
+    profile,
+    questions,
+    rounds,
+    taking_away,
+)
 
 POLICY_PLAYGROUND = "projects/<slug:slug>/policies/playground/"
 ROUNDS = "projects/<slug:slug>/policies/rounds/"
 API_ROUNDS = f"api/v1/{ROUNDS}".removesuffix("/")
+MACHINES = "projects/<slug:slug>/machines/"
+API_MACHINES = f"api/v1/{MACHINES}".removesuffix("/")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/me/", profile.me, name="me"),
@@ -67,6 +87,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(API_ROUNDS + "/<int:number>/cancel", RoundCancelView.as_view(), name="api_policy_round_cancel"),
     path(API_ROUNDS + "/<int:number>/put", RoundPutView.as_view(), name="api_policy_round_put"),
     path(API_ROUNDS + "/<int:number>/next", RoundNextView.as_view(), name="api_policy_round_next"),
+    path(MACHINES, machines.machines, name="machines"),
+    path(MACHINES + "<int:number>/", machines.machine, name="machine"),
+    path(MACHINES + "<int:number>/live/", machines.machine_live, name="machine_live"),
+    path(MACHINES + "<int:number>/act/", machines.machine_act, name="machine_act"),
+    path(API_MACHINES, MachinesView.as_view(), name="api_machines"),
+    path(API_MACHINES + "/<int:number>", MachineView.as_view(), name="api_machine"),
+    path(API_MACHINES + "/<int:number>/judge", MachineJudgeView.as_view(), name="api_machine_judge"),
+    path(API_MACHINES + "/<int:number>/cancel", MachineCancelView.as_view(), name="api_machine_cancel"),
+    path(API_MACHINES + "/<int:number>/judgments", MachineJudgmentsView.as_view(), name="api_machine_judgments"),
+    path(API_MACHINES + "/<int:number>/report", MachineReportView.as_view(), name="api_machine_report"),
     path("api/v1/score", ScoreView.as_view(), name="api_score"),
     path("api/v1/score/batch", BatchView.as_view(), name="api_score_batch"),
     path("api/v1/score/population", PopulationView.as_view(), name="api_score_population"),

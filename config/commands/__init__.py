@@ -8,6 +8,9 @@ COMMANDS = {
     "erase": Lazy("config.commands.erase:erase", "Delete an annotator and all that is theirs; again after a restore."),
     "export": Lazy("config.commands.data:export_command", "Write a project's judgments to a file."),
     "import": Lazy("config.commands.data:import_command", "Read judgments, or prompts with responses, into a project."),
+    "machine": Lazy(
+        "config.commands.machines:machine_command", "Programs that judge beside people, and how far they differ."
+    ),
     "promote": Lazy("config.commands.training:promote", "Make a model version the one that serves."),
     "round": Lazy(
         "config.commands.rounds:round_command", "A policy writes, people judge it, the next policy learns from that."

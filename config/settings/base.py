@@ -176,6 +176,7 @@ SPECTACULAR_SETTINGS = {
         "LineupKind": "annotator.models.Lineup.Kind",
         "PairSide": "annotator.api.serializers.SIDES",
         "SideOrPlace": "annotator.api.serializers.ANYWHERE",
+        "MachineKind": "personalization.models.MachineAnnotator.Kind",
     },
 }
 
@@ -203,6 +204,7 @@ CELERY_TASK_ROUTES = {
     "training.tasks.fit": {"queue": "train", "routing_key": "train"},
     "training.tasks.fit_policy": {"queue": "train", "routing_key": "train"},
     "personalization.tasks.write_round": {"queue": "train", "routing_key": "train"},
+    "personalization.tasks.run_machine": {"queue": "train", "routing_key": "train"},
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep-jobs": {"task": "training.tasks.sweep", "schedule": 10.0},
@@ -225,6 +227,8 @@ each web process counts by itself."""
 WEBHOOKS_PRIVATE = env.bool("WEBHOOKS_PRIVATE", default=False)
 """Whether webhooks may go to http:// and to addresses that are not public, as on one machine."""
 PICTURES_PRIVATE = env.bool("PICTURES_PRIVATE", default=False)
+JUDGES_PRIVATE = env.bool("JUDGES_PRIVATE", default=False)
+"""Whether machine annotators may be asked at http:// and at addresses that are not public."""
 """Whether pictures may be fetched from http:// and from addresses that are not public, as a store in one's own network."""
 IMPORT_FROM_URLS = env.bool("IMPORT_FROM_URLS", default=False)
 """Whether owners may have the server fetch files to import from public https:// addresses."""

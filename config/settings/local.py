@@ -12,4 +12,5 @@ DATABASES = {
 }
 CELERY_BROKER_URL = env.str("BROKER_URL", default="redis://127.0.0.1:1/0")
 WEBHOOKS_PRIVATE = env.bool("WEBHOOKS_PRIVATE", default=True)
+JUDGES_PRIVATE = env.bool("JUDGES_PRIVATE", default=True)
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"

@@ -1,6 +1,16 @@
-"""What is known of people's tastes, and the rounds in which policies and people answer each other."""
+"""What is known of people's tastes, rounds in which policies and people answer each other, and what programs say beside people."""
 
+from personalization.models.machines import MachineAnnotator, MachineJudgment, MachineRun
 from personalization.models.rounds import PolicyRound, RoundCandidate, RoundPair
 from personalization.models.taste import Latent, TraitStatement
 
-__all__ = ["Latent", "PolicyRound", "RoundCandidate", "RoundPair", "TraitStatement"]
+__all__ = [
+    "Latent",
+    "MachineAnnotator",
+    "MachineJudgment",
+    "MachineRun",
+    "PolicyRound",
+    "RoundCandidate",
+    "RoundPair",
+    "TraitStatement",
+]

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from annotator.access import Access, project_for
 from annotator.errors import AnnotatorError, Forbidden, Invalid
 from annotator.models import Annotator, Project, Role
+from personalization.directing import directed
 from personalization.playground import MOST_PEOPLE
 from personalization.policy_ranking import rank_replies
 from training.models import PolicyTrial, PolicyVersion, Scope
@@ -67,7 +68,7 @@ def policy_trial(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """What the policies say, and the form again."""
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
     trial = find_trial(access.project, pk)
-    context = _trial_context(access, trial)
+    context = _trial_context(request, access, trial)
     numbers = [reply.version.number for _, reply in context["ranked"].lettered if reply.version]
     entered = Entered(trial.prompt, numbers, trial.people, f"{trial.temperature:g}", str(trial.most_tokens))
     return render(request, "personalization/policy_playground.html", _context(access, entered) | context)
@@ -78,7 +79,7 @@ def policy_trial(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 def policy_trial_live(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """The part that moves; once the trial is over it asks no more."""
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
-    context = _trial_context(access, find_trial(access.project, pk))
+    context = _trial_context(request, access, find_trial(access.project, pk))
     return render(request, "personalization/_policy_trial.html", context)
 
 
@@ -156,10 +157,18 @@ def _context(access: Access, entered: Entered) -> dict[str, Any]:
     }
 
 
-def _trial_context(access: Access, trial: PolicyTrial) -> dict[str, Any]:
+def _trial_context(request: HttpRequest, access: Access, trial: PolicyTrial) -> dict[str, Any]:
     ranked = rank_replies(access=access, trial=trial, replies=replies_of(trial))
     over = sum(reply.over for _, reply in ranked.lettered)
-    return {"access": access, "project": access.project, "trial": trial, "ranked": ranked, "answered": over}
+    direction = directed(project=access.project, ranked=ranked, given=request.GET) if trial.over else None
+    return {
+        "access": access,
+        "project": access.project,
+        "trial": trial,
+        "ranked": ranked,
+        "answered": over,
+        "direction": direction,
+    }
 
 
 def _number(text: str, name: str) -> float:

@@ -124,18 +124,19 @@ def _list_context(access: Access, entered: QueryDict) -> dict[str, Any]:
     rows = list(rounds_of(project)[:LISTED])
     wins = wins_of(rows)
     versions = list(policies_of(project).filter(retired=False))
+    rewarded = live_version(project.pk) is not None
     return {
         "access": access,
         "project": project,
         "section": "policies",
         "rows": [(row, wins.get(row.pk)) for row in rows],
         "versions": versions,
-        "entered": _entered(entered, versions, rows),
+        "entered": _entered(entered, versions, rows, rewarded=rewarded),
         "topics": list(
             project.prompts.exclude(topic="").order_by("topic").values_list("topic", flat=True).distinct()[:200]
         ),
         "methods": PolicyRound.Method.choices,
-        "rewarded": live_version(project.pk) is not None,
+        "rewarded": rewarded,
         "most": {"prompts": MOST_PROMPTS, "each": MOST_EACH, "tokens": MOST_TOKENS, "pairs": MOST_PAIRS},
     }
 
@@ -161,20 +162,25 @@ def _context(request: HttpRequest, access: Access, number: int) -> dict[str, Any
     }
 
 
-def _entered(given: QueryDict, versions: list[PolicyVersion], rows: list[PolicyRound]) -> dict[str, Any]:
-    """What the form holds: what was sent, or the newest policy against that of the last round."""
+def _entered(
+    given: QueryDict, versions: list[PolicyVersion], rows: list[PolicyRound], *, rewarded: bool
+) -> dict[str, Any]:
+    """What the form holds: what was sent, or the newest policy against that of the last round, as it can be started."""
     newest = str(versions[0].number) if versions else ""
     last = next((row.version.number for row in rows if row.version and not row.version.retired), None)
     version = given.get("version", newest)
     opponent = str(last) if last and str(last) != version else ""
+    opponent = given.get("opponent", opponent)
+    usual = NUMBERS | ({"versus_each": 0} if version == opponent else {})
+    method = PolicyRound.Method.BEST_OF_N if rewarded else PolicyRound.Method.ON_POLICY
     return {
-        **{name: given.get(name, str(usual)) for name, usual in NUMBERS.items()},
+        **{name: given.get(name, str(number)) for name, number in usual.items()},
         "version": version,
-        "opponent": given.get("opponent", opponent),
+        "opponent": opponent,
         "topic": given.get("topic", ""),
         "prompts": given.get("prompts", ""),
         "temperatures": given.get("temperatures", "0.7, 1"),
-        "method": given.get("method", PolicyRound.Method.BEST_OF_N),
+        "method": given.get("method", method),
         "beta": given.get("beta", "0.5"),
         "put": given.get("put") == "on",
     }

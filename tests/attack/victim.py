@@ -14,7 +14,7 @@ from annotator.services.dealing import deal
 from annotator.services.pinning import pin_lineup, pin_pair
 from annotator.services.tokens import issue_token
 from annotator.services.webhooks import add_webhook, send_test
-from personalization.models import PolicyRound
+from personalization.models import MachineAnnotator, PolicyRound
 from tests.factories import ThreePeople, make_lineup, make_member, make_people
 from tests.personalization.worlds import judge, make_version, responses_of
 from training.models import PolicyRun, PolicyTrial, PolicyVersion
@@ -58,6 +58,7 @@ def make_victim() -> Victim:
         project=project, number=1, base="tiny", path="policies/none", digest="0" * 64, run=policy_run
     )
     PolicyRound.objects.create(project=project, number=1, version=policy, base="tiny", by=owner)
+    MachineAnnotator.objects.create(project=project, number=1, name="Follow", kind="followup", base="tiny")
     picture = Picture.objects.create(project=project, name=f"{'0' * 64}.png", width=1, height=1, size=1)
     trial = PolicyTrial.objects.create(project=project, prompt="Why?", by=owner)
     snapshot = take_snapshot(project=project, by=owner)
@@ -94,6 +95,7 @@ def make_victim() -> Victim:
             "models:str": version.label,
             "policies:int": policy.number,
             "rounds:int": 1,
+            "machines:int": 1,
             "pictures:str": picture.name,
             "snapshots:str": snapshot.digest,
             "diff:str": snapshot.digest,
