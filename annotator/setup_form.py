@@ -22,6 +22,7 @@ REWARD_MODELS = {
     "pal_a": _("PAL-A: each person mixes ideal points"),
     "pal_b": _("PAL-B: ideal points that depend on the prompt"),
     "fewshot": _("Few-shot: a transformer that reads a person’s judgments"),
+    "fspo": _("FSPO: a language model with a person’s judgments in its prompt (slow)"),
     "gpm": _("General preference: for preferences that may run in circles"),
     "mixture": _("Mixture: groups of people, and who is served worst"),
     "aspects": _("Aspects: named qualities and each person’s direction; for little data"),

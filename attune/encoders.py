@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from attune.causal import CausalEncoder, causal_encoders
 from attune.data import content_digest
 from attune.errors import ArtifactError, BadData
+from attune.fspo.tokens import TokenEncoder
 from attune.style_features import STYLE_FEATURES, style_vector
 
 if TYPE_CHECKING:
@@ -116,8 +117,10 @@ class Concatenated:
 
 
 def get_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
-    """The encoder of that name: ``style``, ``minilm``, several of these joined by ``+``, or a language model of
-    ``attune.causal``. Raises ``BadData`` for another."""
+    """The encoder of that name: ``style``, ``minilm``, several of these joined by ``+``, a language model of
+    ``attune.causal``, or ``tokens``, which only ``fspo`` reads. Raises ``BadData`` for another."""
+    if name == TokenEncoder.name:
+        return TokenEncoder()
     languages = causal_encoders()
     if name in languages:
         return CausalEncoder(name, languages[name])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from annotator.models import Project
 from annotator.services.choosing import Candidate, ChoiceRequest, Chosen
 from attune import select
+from attune.rewards import model_class
 from attune.rewards.base import Latent
 from personalization.items import items_by_row, load, usable
 from personalization.latents import live_latent_for
@@ -37,7 +38,8 @@ class _Forecast(NamedTuple):
 
 
 def choose(request: ChoiceRequest) -> list[Chosen]:
-    """All candidates in the order to try them, with the model's guesses; empty where the project has no live model.
+    """All candidates in the order to try them, with the model's guesses; empty where the project has no live model, or one
+    that is too slow to be asked about hundreds of responses between two judgments.
 
     Under the policy ``information``: by expected information about the annotator's latent and by coverage, or (in
     ``RANDOM_SHARE`` of the calls) at random. Under any other policy: in the order given. Candidates with a response that
@@ -46,7 +48,7 @@ def choose(request: ChoiceRequest) -> list[Chosen]:
     if not request.candidates:
         return []
     live = live_latent_for(project_id=request.project_id, annotator_id=request.annotator_id)
-    if live is None:
+    if live is None or not model_class(live[0].model_name).quick:
         return []
     served, latent = live
     forecast = _forecast(served, latent, request.candidates)

@@ -72,12 +72,13 @@ def explain(
 ) -> Explanation:
     """Why ``first`` before ``second``. The influence of a judgment is exact: the latent is adapted again without it.
 
-    Only the person's stored judgments are tried, not those that came with the request.
+    Only the person's stored judgments are tried, not those that came with the request, and none under a slow model.
     """
     pair = texts.items(prompt, [completions[first], completions[second]])
     with usable(texts.served):
         mean, variance = texts.model.margin(voice.latent, pair[:1], pair[1:])
-        influences = [] if voice.annotator_id is None else _influences(texts, voice.annotator_id, pair, float(mean[0]))
+        annotator_id = voice.annotator_id if texts.model.quick else None
+        influences = [] if annotator_id is None else _influences(texts, annotator_id, pair, float(mean[0]))
     shown = _described(influences)
     tags = Counter(tag for each in shown for tag in each.tags)
     known = sorted(

@@ -105,7 +105,8 @@ def profile_of(annotator: Annotator) -> Profile:
 
 
 def guess_record(annotator_id: int, served: ServedVersion) -> Record | None:
-    """The record over the preferences that had been guessed, first looks only; None with fewer than ``ENOUGH``."""
+    """The record over the preferences that had been guessed, first looks only; None with fewer than ``ENOUGH``, and under
+    a model that is too slow to guess all of them again for everybody."""
     guessed = Judgment.objects.filter(
         annotator_id=annotator_id,
         current=True,
@@ -117,6 +118,8 @@ def guess_record(annotator_id: int, served: ServedVersion) -> Record | None:
     columns = guessed.values_list("guess", "choice", "pair__response_a_id", "pair__response_b_id")
     rows: list[Any] = list(columns[:LONGEST_RECORD])[::-1]
     model = load(served)
+    if not model.quick:
+        return None
     items = items_of_responses(model=model, served=served, ids={pk for row in rows for pk in row[2:]})
     rows = [row for row in rows if row[2] in items and row[3] in items]
     if len(rows) < ENOUGH:

@@ -25,8 +25,8 @@ from training.serving import ServedVersion, live_version, version_by_label
 Array = NDArray[np.float32]
 Normalize = Literal["none", "sigmoid", "percentile"]
 
-REFERENCE = 2_000
-"""So many of a project's responses a percentile is taken among."""
+REFERENCE, FEW_REFERENCES = 2_000, 32
+"""So many of a project's responses a percentile is taken among; the fewer for models that are slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +152,9 @@ def _reference_items(served: ServedVersion) -> Array:
     """Items of a fixed sample of the project's responses, (M, K), those with the smallest digests."""
     model = load(served)
     found = Response.objects.filter(prompt__project__versions=served.id).order_by("digest", "pk")
-    keys = [str(pk) for pk in found.values_list("pk", flat=True)[: 2 * REFERENCE]]
-    known = [key for key, knows in zip(keys, model.knows(keys), strict=True) if knows][:REFERENCE]
+    most = REFERENCE if model.quick else FEW_REFERENCES
+    keys = [str(pk) for pk in found.values_list("pk", flat=True)[: 2 * most]]
+    known = [key for key, knows in zip(keys, model.knows(keys), strict=True) if knows][:most]
     if not known:
         raise ModelUnusable(f"The model {served.label} knows no response of its project to compare with.")
     return model.items(known)

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from annotator.models import Judgment
 from attune import data, strength
+from attune.encoders import encode_cached
 from attune.rewards.base import Array
 from training.models import Doubt, Run
 from training.reporting import Reporter
 from training.runs import note
+from training.vectors import PostgresVectorStore
 
 VOTER: Mapping[str, object] = {
     "ranks": [8],
@@ -34,7 +36,11 @@ def doubting(run: Run, snapshot: data.Snapshot, features: Mapping[str, Array], r
     if run.doubtful == Run.Doubtful.KEEP:
         return snapshot
     report.phase("doubting")
-    votes = strength.vote(snapshot, features, encoder=run.encoder, options=VOTER, seed=run.seed, progress=report)
+    encoder = run.project.encoder
+    if encoder != run.encoder:  # the run's is one that its own model alone reads, and not those that vote
+        texts = {each.id: (each.prompt, each.text) for each in snapshot.responses.values()}
+        features = encode_cached(encoder, texts, PostgresVectorStore(), report)
+    votes = strength.vote(snapshot, features, encoder=encoder, options=VOTER, seed=run.seed, progress=report)
     rows = strength.suspects(votes)[:MOST]
     run.doubts.all().delete()
     Doubt.objects.bulk_create(_doubts(run, snapshot, votes, rows), ignore_conflicts=True)

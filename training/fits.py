@@ -34,13 +34,14 @@ def measure_fits(run: Run | None) -> int:
 
 def _measure(run: Run) -> int:
     assert run.snapshot
-    signature = f"{run.encoder}:{run.snapshot.digest}"[:80]
+    encoder = run.project.encoder  # the run's may be one that its own model alone reads
+    signature = f"{encoder}:{run.snapshot.digest}"[:80]
     if ModelFit.objects.filter(annotator__project=run.project_id, version=MODEL, signature=signature).exists():
         return 0
     snapshot = load_snapshot(run.snapshot)
     texts = {each.id: (each.prompt, each.text) for each in snapshot.responses.values()}
-    features = encode_cached(run.encoder, texts, PostgresVectorStore())  # all known since the run
-    found = cross_fitted(snapshot, features, encoder=run.encoder, model_name=MODEL)
+    features = encode_cached(encoder, texts, PostgresVectorStore())  # all known since the run, as a rule
+    found = cross_fitted(snapshot, features, encoder=encoder, model_name=MODEL)
     keep_fits(
         version=MODEL,
         signature=signature,

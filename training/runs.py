@@ -95,6 +95,7 @@ def _check(run: Run) -> None:
         )
     try:
         rewards.create(run.model_name, **run.options)
+        run.encoder = rewards.encoder_for(run.model_name, run.encoder)
         get_encoder(run.encoder)
     except AttuneError as error:
         raise Invalid(str(error)) from error

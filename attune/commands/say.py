@@ -24,6 +24,13 @@ from attune.policies.tiny import TINY
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A policy's folder; may be repeated. The base model answers too.",
 )
+@click.option(
+    "--judgments",
+    type=click.Path(exists=True, path_type=Path),
+    help="Show judgments of --annotator in the prompt: JSON lines, or a snapshot's folder. For policies trained with shots.",
+)
+@click.option("--annotator", default="", help="Whose judgments of --judgments are shown, the last ones.")
+@click.option("--shots", default=8, show_default=True, help="How many at most.")
 @click.option("--temperature", default=1.0, show_default=True, help="0 always takes the likeliest token.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--most-tokens", default=256, show_default=True, help="Where a response is cut off.")
@@ -33,6 +40,9 @@ from attune.policies.tiny import TINY
 def command(
     prompt: str,
     policies: tuple[Path, ...],
+    judgments: Path | None,
+    annotator: str,
+    shots: int,
     temperature: float,
     seed: int,
     most_tokens: int,
@@ -51,7 +61,7 @@ def command(
     else:
         if not prompt.strip():
             raise click.UsageError("PROMPT is empty; expected a question.")
-        conversation = [{"role": "user", "content": prompt}]
+        conversation = _asked(prompt, judgments, annotator, shots)
         voices, manner = voices_of(policies), Manner(temperature, seed, most_tokens)
     with sink(progress) as lines:
         try:
@@ -70,6 +80,22 @@ def command(
             sys.exit(REFUSED)
         if progress:
             lines({"done": True})
+
+
+def _asked(prompt: str, judgments: Path | None, annotator: str, most: int) -> list[dict[str, str]]:
+    """The question, after the last judgments of the annotator where they are to be shown."""
+    from attune.data import read_judgments, read_snapshot
+    from attune.policies.examples import shots_of
+    from attune.policies.prompts import few_shot_prompt
+
+    asked = [{"role": "user", "content": prompt}]
+    if judgments is None:
+        return asked
+    try:
+        snapshot = read_snapshot(judgments) if judgments.is_dir() else read_judgments(judgments)
+        return few_shot_prompt(asked, shots_of(snapshot, annotator, most))
+    except AttuneError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def voices_of(policies: tuple[Path, ...]) -> list[Any]:

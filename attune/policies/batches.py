@@ -1,6 +1,6 @@
 """Tokens of examples, batches of them, and the log-probabilities of responses.
 
-A batch's rows are the B chosen responses, then the B rejected ones. Prompts are padded on the left and responses on the
+A batch's rows are the B chosen responses, then the B rejected ones, then those that rankings put between the two. Prompts are padded on the left and responses on the
 right, so that all responses begin in one column and only their logits are computed.
 """
 
@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import pad_sequence
 
 from attune.errors import BadData
 from attune.policies.examples import Example
-from attune.policies.losses import Pairs
-from attune.policies.prompts import Message, rationale_prompt
+from attune.policies.losses import Pairs, Ranked
+from attune.policies.prompts import Message, few_shot_prompt, rationale_prompt
 from attune.policies.settings import PolicySettings
 
 
@@ -44,6 +45,8 @@ class Row:
     example: Example
     ref_chosen: float = 0.0
     ref_rejected: float = 0.0
+    between: tuple[Tokens, ...] = ()
+    ref_between: tuple[float, ...] = ()
 
 
 class Encoder:
@@ -53,6 +56,7 @@ class Encoder:
         self.tokenizer, self.settings, self.discount = tokenizer, settings, discount
         self.limit = min(settings.max_length, context)
         self.too_long = 0
+        self.shots_dropped = 0
         self.longest = 0
 
     def rows(self, examples: Sequence[Example], *, chosen_first: Sequence[bool]) -> list[Row]:
@@ -70,14 +74,23 @@ class Encoder:
         return rows
 
     def _row(self, example: Example, chosen_first: bool) -> Row | None:
-        chosen = self._told(example.conversation, example.chosen, example.chosen_spans)
-        rejected = self._told(example.conversation, example.rejected, example.rejected_spans)
-        longest = max(len(chosen), len(rejected))
+        chosen, rejected, between = self._texts(example)
+        longest = max(map(len, (chosen, rejected, *between)))
+        if longest > self.limit and example.shots:
+            self.shots_dropped += 1
+            return self._row(replace(example, shots=example.shots[:-1]), chosen_first)
         self.longest = max(self.longest, longest)
         if longest > self.limit:
             self.too_long += 1
             return None
-        return Row(chosen, rejected, self._reason(example, chosen_first), example)
+        return Row(chosen, rejected, self._reason(example, chosen_first), example, between=between)
+
+    def _texts(self, example: Example) -> tuple[Tokens, Tokens, tuple[Tokens, ...]]:
+        """Chosen, rejected, and what a ranking puts between them."""
+        asked = few_shot_prompt(example.conversation, example.shots) if example.shots else example.conversation
+        chosen = self._told(asked, example.chosen, example.chosen_spans)
+        rejected = self._told(asked, example.rejected, example.rejected_spans)
+        return chosen, rejected, tuple(self._told(asked, each, ()) for each in example.between)
 
     def _reason(self, example: Example, chosen_first: bool) -> Tokens | None:
         if self.settings.rationales == "off" or not example.rationale:
@@ -129,9 +142,15 @@ class Encoder:
 
 
 def collate(rows: Sequence[Row], pad: int) -> dict[str, Any]:
-    """A batch: the tensors of ``sequences_of`` for the responses, the reasons where there are any, and what was said."""
-    batch: dict[str, Any] = tensors([row.chosen for row in rows] + [row.rejected for row in rows], pad)
-    batch["reference"] = torch.tensor([row.ref_chosen for row in rows] + [row.ref_rejected for row in rows])
+    """A batch: ``tensors`` of the chosen responses, the rejected ones and those between them in rankings; the reasons where
+    there are any; and what was said."""
+    between = [each for row in rows for each in row.between]
+    batch: dict[str, Any] = tensors([row.chosen for row in rows] + [row.rejected for row in rows] + between, pad)
+    reference = [row.ref_chosen for row in rows] + [row.ref_rejected for row in rows]
+    batch["reference"] = torch.tensor(reference + [each for row in rows for each in row.ref_between])
+    batch["weight"] = torch.tensor([row.example.weight for row in rows])
+    if between:
+        batch |= _rankings(rows)
     batch["target"] = torch.tensor([row.example.target for row in rows])
     batch["degree"] = torch.tensor([row.example.degree for row in rows])
     batch["both_bad"] = torch.tensor([row.example.both_bad for row in rows])
@@ -140,6 +159,19 @@ def collate(rows: Sequence[Row], pad: int) -> dict[str, Any]:
     if reasons:
         batch |= {f"reason_{name}": value for name, value in tensors(reasons, pad).items()}
     return batch
+
+
+def _rankings(rows: Sequence[Row]) -> dict[str, Tensor]:
+    """``order`` (B, K): where each ranking's responses, best first, stand in the batch; ``tiers`` (B, K), −1 on padding."""
+    order, start = [], 2 * len(rows)
+    for place, row in enumerate(rows):
+        order.append(torch.tensor([place, *range(start, start + len(row.between)), len(rows) + place]))
+        start += len(row.between)
+    tiers = [torch.tensor(row.example.tiers) for row in rows]
+    return {
+        "order": pad_sequence(order, batch_first=True),
+        "tiers": pad_sequence(tiers, batch_first=True, padding_value=-1),
+    }
 
 
 def tensors(sequences: Sequence[Tokens], pad: int) -> dict[str, Tensor]:
@@ -182,10 +214,13 @@ def lengths(batch: Mapping[str, Tensor], prefix: str = "") -> Tensor:
 
 
 def pairs_of(batch: Mapping[str, Tensor], summed: Tensor) -> Pairs:
-    """What the losses read, from a batch and its log-probabilities (2B,)."""
-    chosen, rejected = summed.chunk(2)
-    ref_chosen, ref_rejected = batch["reference"].chunk(2)
-    chosen_length, rejected_length = lengths(batch).chunk(2)
+    """What the losses read, from a batch and its log-probabilities: (2B,), and those between the ends of rankings after them."""
+    ends = 2 * len(batch["target"])
+    chosen, rejected = summed[:ends].chunk(2)
+    ref_chosen, ref_rejected = batch["reference"][:ends].chunk(2)
+    chosen_length, rejected_length = lengths(batch)[:ends].chunk(2)
+    ratios = summed - batch["reference"]
+    ranked = Ranked(ratios[batch["order"]], batch["tiers"]) if "order" in batch else None
     return Pairs(
         chosen,
         rejected,
@@ -196,7 +231,16 @@ def pairs_of(batch: Mapping[str, Tensor], summed: Tensor) -> Pairs:
         batch["target"],
         batch["degree"],
         batch["both_bad"],
+        ranked,
     )
+
+
+def by_row(batch: Mapping[str, Tensor], values: Tensor) -> list[list[float]]:
+    """Values of a batch's responses, (2B + …,), row by row and best first."""
+    if "order" not in batch:
+        return torch.stack(values.chunk(2), 1).tolist()
+    present = batch["tiers"] >= 0
+    return [values[order[here]].tolist() for order, here in zip(batch["order"], present, strict=True)]
 
 
 def _keeps(model: Any) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from random import Random
 
 from attune.data import SPAN, Judgment, Snapshot
 from attune.errors import BadData
+from attune.fspo.prompts import Shot
 from attune.policies.prompts import Message
 
 TARGETS: Mapping[int | None, float] = {None: 1.0, 1: 0.7, 2: 0.85, 3: 0.95}
@@ -21,7 +23,11 @@ _TURN = re.compile(r"(?:\A|\n\n)(system|user|assistant): ")
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One judgment of two responses. Spans are (start, end) characters that the annotator marked."""
+    """One judgment of two responses. Spans are (start, end) characters that the annotator marked.
+
+    Of a ranking, ``chosen`` and ``rejected`` are its ends, ``between`` the responses that were put between them, best first, and
+    ``tiers`` the place of each, tied ones sharing theirs. ``weight`` is the judgment's: below 1 where one act makes several.
+    """
 
     conversation: tuple[Message, ...]
     chosen: str
@@ -34,6 +40,10 @@ class Example:
     chosen_spans: tuple[tuple[int, int], ...] = ()
     rejected_spans: tuple[tuple[int, int], ...] = ()
     group: int = 0
+    weight: float = 1.0
+    between: tuple[str, ...] = ()
+    tiers: tuple[int, ...] = (0, 1)
+    shots: tuple[Shot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +86,9 @@ def examples_of(
     if not mine:
         raise BadData(f"The snapshot's {len(snapshot.judgments)} judgments are all by other annotators.")
     found, left_out = [], Counter[str]()
+    if method == "listwise":
+        rankings, mine = rankings_of(mine)
+        found += [_ranked(snapshot, each, (groups or {}).get(each.annotator, 0)) for each in rankings]
     for judgment in mine:
         if reason := _unfit(snapshot, judgment, method):
             left_out[reason] += 1
@@ -114,6 +127,61 @@ def _example(snapshot: Snapshot, judgment: Judgment, group: int) -> Example:
         chosen_spans=_marked(judgment, "b" if judgment.choice == "b" else "a"),
         rejected_spans=_marked(judgment, "a" if judgment.choice == "b" else "b"),
         group=group,
+        weight=judgment.weight,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What one annotator ranked at once: ids in tiers, best first, tied ones together."""
+
+    annotator: str
+    tiers: tuple[tuple[str, ...], ...]
+
+
+def rankings_of(judgments: Sequence[Judgment]) -> tuple[list[Ranking], list[Judgment]]:
+    """Rankings put together again from the comparisons that a snapshot holds of them, and the judgments that are of none.
+
+    A ranking of n stands there as n(n − 1)/2 comparisons of one annotator and moment, each of weight 2/n. One in which all
+    are tied prefers nothing and is left out of both.
+    """
+    acts: dict[tuple[str, str], list[Judgment]] = defaultdict(list)
+    for each in judgments:
+        if each.weight < 1 and each.judged_at:
+            acts[each.annotator, each.judged_at].append(each)
+    found, taken = [], set[int]()
+    for (annotator, _), act in acts.items():
+        wins = _wins(act)
+        if len(act) * 2 == len(wins) * (len(wins) - 1) and all(abs(each.weight * len(wins) - 2) < 1e-6 for each in act):
+            taken.update(map(id, act))
+            tiers = tuple(
+                tuple(key for key in wins if wins[key] == won) for won in sorted({*wins.values()}, reverse=True)
+            )
+            if len(tiers) > 1:
+                found.append(Ranking(annotator, tiers))
+    return found, [each for each in judgments if id(each) not in taken]
+
+
+def _wins(act: Sequence[Judgment]) -> dict[str, float]:
+    """How many of the others each response beats, ties counting half: the same for tied ones."""
+    wins: dict[str, float] = defaultdict(float)
+    for each in act:
+        for key, side in ((each.a, "a"), (each.b, "b")):
+            wins[key] += 1.0 if each.choice == side else 0.0 if each.choice in ("a", "b") else 0.5
+    return dict(wins)
+
+
+def _ranked(snapshot: Snapshot, ranking: Ranking, group: int) -> Example:
+    ordered = [(key, tier) for tier, keys in enumerate(ranking.tiers) for key in keys]
+    texts = [snapshot.responses[key].text for key, _ in ordered]
+    return Example(
+        conversation=conversation_of(snapshot.responses[ordered[0][0]].prompt),
+        chosen=texts[0],
+        rejected=texts[-1],
+        annotator=ranking.annotator,
+        group=group,
+        between=tuple(texts[1:-1]),
+        tiers=tuple(tier for _, tier in ordered),
     )
 
 
@@ -154,6 +222,37 @@ def _split(found: Sequence[Example], share: float, seed: int, notes: list[str]) 
     if share and not held_out:
         notes.append("Too few prompts to keep some aside: nothing was measured on held-out judgments.")
     return Examples(train, held_out, tuple(notes))
+
+
+def with_shots(examples: Examples, most: int, seed: int) -> Examples:
+    """The same examples, each with judgments of its own annotator on other prompts to be shown before it (FSPO).
+
+    A random number of them, up to ``most``, where it is learnt from, so that a policy knows people of whom little is known;
+    as many as there are, up to ``most``, where it is kept aside. All are of those that are learnt from.
+    """
+    rng = Random(seed)  # noqa: S311 (no secret)
+    told: dict[str, list[Example]] = defaultdict(list)
+    for each in examples.train:
+        if each.target > 0.5:
+            told[each.annotator].append(each)
+
+    def shown(example: Example, count: int) -> Example:
+        others = [each for each in told[example.annotator] if each.conversation != example.conversation]
+        drawn = rng.sample(others, min(count, len(others)))
+        shots = tuple(Shot(each.conversation[-1]["content"], each.chosen, each.rejected) for each in drawn)
+        return replace(example, shots=shots)
+
+    train = [shown(each, rng.randint(0, most)) for each in examples.train]
+    return Examples(train, [shown(each, most) for each in examples.held_out], examples.notes)
+
+
+def shots_of(snapshot: Snapshot, annotator: str, most: int) -> list[Shot]:
+    """The annotator's last decided judgments, at most so many. Raises ``BadData`` where there is none."""
+    said = [each for each in snapshot.judgments if each.annotator == annotator and each.choice in ("a", "b")]
+    if not said:
+        raise BadData(f"The {len(snapshot.judgments)} judgments hold none by {annotator!r} that prefers a response.")
+    examples = [_example(snapshot, each, 0) for each in said[-most:]] if most else []
+    return [Shot(each.conversation[-1]["content"], each.chosen, each.rejected) for each in examples]
 
 
 def _place(example: Example, seed: int) -> float:

@@ -21,11 +21,24 @@ from attune.errors import BadData
 
 
 @dataclass(frozen=True, slots=True)
+class Ranked:
+    """B rankings of at most K responses, best first, a pair being one of two.
+
+    ``ratios`` (B, K) holds ρ; ``tiers`` (B, K) which place each was put on, 0 the best, equal for responses tied with each other, −1
+    on padding, which comes last.
+    """
+
+    ratios: Tensor
+    tiers: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Pairs:
     """A batch of B pairs. All (B,): summed log-probabilities, lengths in tokens, what is known of each judgment.
 
     ``target`` is P(c ≻ r) as the annotator meant it: 1 for a plain choice, less for a slight one, ½ for a tie.
     ``degree`` is the strength, 1 … ``Options.degrees``; 0 where it was not asked. ``both_bad`` (bool): neither was wanted.
+    ``ranked`` holds the whole rankings of which chosen and rejected are the ends, for who learns from them.
     """
 
     chosen: Tensor
@@ -37,6 +50,7 @@ class Pairs:
     target: Tensor
     degree: Tensor
     both_bad: Tensor
+    ranked: Ranked | None = None
 
     @property
     def gain(self) -> Tensor:
@@ -312,15 +326,23 @@ def kto_single(ratio: Tensor, wanted: Tensor, anchor: Tensor, options: Options) 
 # Rankings
 
 
-def listwise(log_ratios: Tensor, present: Tensor, options: Options) -> Tensor:
-    """Rankings: −Σ_k log softmax(βρ_k, …, βρ_K)_k, the Plackett–Luce likelihood of the order, (B,).
+@pairwise("listwise")
+def listwise(pairs: Pairs, options: Options) -> Tensor:
+    """Whole rankings: −Σ_k log [e^{βρ_k} / (e^{βρ_k} + Σ_{j below k} e^{βρ_j})], the Plackett–Luce likelihood of the order.
 
-    log_ratios (B, K) best first; ``present`` (B, K) is false on padding, which comes last. Rafailov et al. 2023, appendix A.3;
-    TPO (Liao et al. 2024). With K = 2 it is DPO. Reads ``beta``.
+    Rafailov et al. 2023, appendix A.3; TPO (Liao et al. 2024). Responses tied with each other do not compete. A pair is a ranking
+    of two, and its loss is DPO's. Reads ``beta``.
     """
-    scores = (options.beta * log_ratios).masked_fill(~present, -torch.inf)
-    rest = scores.flip(1).logcumsumexp(1).flip(1)  # (B, K): log Σ_{j ≥ k}
-    return torch.where(present, rest - scores, torch.zeros_like(scores)).sum(1)
+    if pairs.ranked is None:
+        return dpo(pairs, options)
+    tiers = pairs.ranked.tiers
+    scores = options.beta * pairs.ranked.ratios  # (B, K)
+    itself = torch.eye(tiers.shape[1], dtype=torch.bool, device=tiers.device)
+    against = (
+        tiers[:, None, :] > tiers[:, :, None]
+    ) | itself  # (B, K, K): j is k or below it; padding is below nothing
+    rest = scores[:, None, :].expand_as(against).masked_fill(~against, -torch.inf).logsumexp(2)
+    return torch.where(tiers >= 0, rest - scores, torch.zeros_like(scores)).sum(1)
 
 
 # Rationales

@@ -60,7 +60,7 @@ class PreferenceTrainer(Trainer):
                 f"The training diverged after step {self.state.global_step}: the loss is not finite. Choose a smaller"
                 " learning_rate or another beta."
             )
-        loss = (each * self._weights(inputs["group"], each)).mean()
+        loss = (each * inputs["weight"] * self._weights(inputs["group"], each)).mean()
         self.figures = step_figures(pairs, each, self.options.beta)
         if "reason_weights" in inputs:
             reason = self._reasons(model, inputs)
@@ -165,7 +165,7 @@ def entanglement(model: Any, batch: Mapping[str, Tensor]) -> float:
     Yuan et al. 2025, *A common pitfall of margin-based language model alignment: gradient entanglement*.
     """
     weights = [each for each in model.parameters() if each.requires_grad]
-    chosen, rejected = log_probs(model, batch).chunk(2)
+    chosen, rejected = log_probs(model, batch)[: 2 * len(batch["target"])].chunk(2)
     up = torch.autograd.grad(chosen.mean(), weights, retain_graph=True, allow_unused=True)
     down = torch.autograd.grad(rejected.mean(), weights, allow_unused=True)
     both = [(a.float(), b.float()) for a, b in zip(up, down, strict=True) if a is not None and b is not None]

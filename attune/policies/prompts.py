@@ -1,8 +1,10 @@
-"""The prompt that asks why a response was preferred."""
+"""Prompts beside the plain question: why a response was preferred, and a question after a few judgments of who asks it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from attune.fspo.prompts import Shot, few_shot_text
 
 Message = dict[str, str]
 """``role`` (system, user or assistant) and ``content``."""
@@ -23,3 +25,12 @@ def rationale_prompt(
     asked = conversation[-1]["content"]
     content = f"{asked}\n\nFirst answer:\n{first}\n\nSecond answer:\n{second}\n\n{why}"
     return [*map(dict, conversation[:-1]), {"role": "user", "content": content}]
+
+
+def few_shot_prompt(conversation: Sequence[Message], shots: Sequence[Shot], description: str = "") -> list[Message]:
+    """The conversation, its last message telling first what the reader preferred before (FSPO, Singh et al. 2025)."""
+    asked = {
+        "role": conversation[-1]["role"],
+        "content": few_shot_text(shots, conversation[-1]["content"], description),
+    }
+    return [*map(dict, conversation[:-1]), asked]

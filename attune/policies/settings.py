@@ -15,7 +15,7 @@ Order = Literal["random", "curriculum"]
 
 METHODS = (
     *("dpo", "ipo", "ipo_sum", "cdpo", "rdpo", "hinge", "sppo", "soft", "degree"),
-    *("vpo", "simpo", "orpo", "cpl", "kto"),
+    *("vpo", "simpo", "orpo", "cpl", "kto", "listwise"),
 )
 """The names in ``attune.policies.losses``, known here without torch; a test holds the two together."""
 
@@ -40,6 +40,7 @@ class PolicySettings:
     rationale_weight: float = 0.2  # γ
     span_weight: float = 1.0  # of tokens in a marked span; others have 1
     order: Order = "random"
+    shots: int = 0  # earlier judgments of the same annotator that a prompt may show (FSPO); 0 is off
     maxmin: float = 0.0  # step size of the group weights; 0 is off
     momentum: float = 0.0  # extrapolation beyond the adapter that the run started from
     held_out: float = 0.15  # share of prompts kept aside
@@ -90,6 +91,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "max_length": (16, 1_000_000),
     "rationale_weight": (0.0, 100.0),
     "span_weight": (0.0, 100.0),
+    "shots": (0, 32),
     "maxmin": (0.0, 10.0),
     "momentum": (0.0, 10.0),
     "held_out": (0.0, 0.5),
@@ -99,5 +101,5 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**31 - 1),
 }
 _WHOLE = frozenset(
-    ("rank", "epochs", "batch", "accumulate", "max_length", "patience", "checkpoint_every", "samples", "seed")
+    ("rank", "epochs", "batch", "accumulate", "max_length", "shots", "patience", "checkpoint_every", "samples", "seed")
 )

@@ -23,9 +23,9 @@ from attune.data import Snapshot
 from attune.errors import BadData, Cancelled
 from attune.policies import losses
 from attune.policies.base import Base, load_base
-from attune.policies.batches import Encoder, Row, log_probs
+from attune.policies.batches import Encoder, Row, by_row, log_probs
 from attune.policies.errors import translated
-from attune.policies.examples import Examples, curriculum, examples_of
+from attune.policies.examples import Examples, curriculum, examples_of, with_shots
 from attune.policies.noise import flip_rate
 from attune.policies.preference_trainer import Conduct, Figures, PreferenceTrainer, batched, last_checkpoint
 from attune.policies.prompts import Message
@@ -110,6 +110,8 @@ class _Fit:
             annotators=self.whose.annotators,
             groups=self.whose.groups,
         )
+        if self.settings.shots:
+            examples = with_shots(examples, self.settings.shots, self.settings.seed)
         self._measure_noise()
         set_seed(self.settings.seed)
         base = load_base(self.settings.base, self.settings.revision, chat_template=self.settings.chat_template)
@@ -176,6 +178,11 @@ class _Fit:
             notes.append(
                 f"{encoder.too_long} judgments were left out: prompt and response are longer than {encoder.limit} tokens"
                 f" (the longest has {encoder.longest})."
+            )
+        if encoder.shots_dropped:
+            notes.append(
+                f"{encoder.shots_dropped} judgments were not shown in the prompt of another one: it holds {encoder.limit}"
+                " tokens with the response."
             )
         if self.settings.rationales != "off" and not any(row.reason for row in train):
             notes.append("No judgment has a rationale, so the run is the same as without.")
@@ -292,16 +299,15 @@ def _fill_reference(trainer: PreferenceTrainer, rows: list[Row]) -> None:
     world, rank = trainer.accelerator.num_processes, trainer.accelerator.process_index
     model = trainer.accelerator.unwrap_model(trainer.model)
     model.eval()
-    mine: list[tuple[int, float, float]] = []
+    mine: list[tuple[int, list[float]]] = []
     places = list(range(rank, len(rows), world))
     with torch.no_grad():
         size = trainer.args.per_device_train_batch_size
         batches = batched([rows[place] for place in places], size, trainer)
         for start, batch in zip(range(0, len(places), size), batches, strict=True):
-            chosen, rejected = log_probs(model, batch).chunk(2)
-            mine += zip(places[start : start + size], chosen.tolist(), rejected.tolist(), strict=True)
-    for place, *reference in gather_object(mine) if world > 1 else mine:
-        rows[place].ref_chosen, rows[place].ref_rejected = reference
+            mine += zip(places[start : start + size], by_row(batch, log_probs(model, batch)), strict=True)
+    for place, (chosen, *between, rejected) in gather_object(mine) if world > 1 else mine:
+        rows[place].ref_chosen, rows[place].ref_rejected, rows[place].ref_between = chosen, rejected, tuple(between)
     model.train()
 
 

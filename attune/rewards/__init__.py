@@ -19,6 +19,7 @@ MODELS = {
     "pal_a": "attune.rewards.pal:PALA",
     "pal_b": "attune.rewards.pal:PALB",
     "fewshot": "attune.rewards.fewshot:Fewshot",
+    "fspo": "attune.rewards.fspo:FSPO",
     "gpm": "attune.rewards.gpm:GPM",
     "mixture": "attune.rewards.mixture:Mixture",
     "aspects": "attune.rewards.aspects:Aspects",
@@ -45,6 +46,11 @@ def create(name: str = DEFAULT_MODEL, **options: Any) -> RewardModel:
 def settings(name: str) -> list[Setting]:
     """The options that a model takes, for pages and help."""
     return settings_of(model_class(name).Settings)
+
+
+def encoder_for(name: str, otherwise: str) -> str:
+    """The encoder that a model brings along, or else the project's."""
+    return model_class(name).own_encoder or otherwise
 
 
 def model_class(name: str) -> type[RewardModel]:

@@ -92,6 +92,10 @@ class RewardModel(ABC):
     name: ClassVar[str]
     Settings: ClassVar[type]
     """The dataclass of the options that the model takes (``attune.rewards.settings``)."""
+    own_encoder: ClassVar[str] = ""
+    """The encoder that the model brings along; empty for models that take what the project has."""
+    quick: ClassVar[bool] = True
+    """Whether hundreds of responses can be scored while a person waits."""
     encoder: str
     """Name of the encoder whose features the model was fitted on."""
     person_spread: float = 0.0

@@ -62,6 +62,7 @@ def hybrid(world: Simulation) -> Hybrid:
 SMALL: dict[str, dict[str, object]] = {
     "vpl": {"steps": 60, "hidden": 32, "latent": 4, "rank": 4},
     "fewshot": {"steps": 60, "width": 24, "rank": 4},
+    "fspo": {"steps": 2, "episodes": 1, "targets": 2, "shots": 2, "readings": 1},
     "pal_a": {"steps": 40, "rank": 4},
     "pal_b": {"steps": 40, "rank": 4},
     "gpm": {"steps": 40, "rank": 4},

@@ -10,7 +10,7 @@ from django.urls import reverse
 from annotator.access import project_for
 from annotator.models import Annotator, Pair, Project
 from annotator.services.choosing import Candidate, ChoiceRequest
-from attune.rewards import names
+from attune.rewards import model_class, names
 from personalization.choosing import choose
 from personalization.latents import find_person
 from personalization.scoring import ScoreRequest, score
@@ -85,6 +85,10 @@ def _pairs_are_chosen(project: Project) -> None:
     ]
     asked = ChoiceRequest(project.pk, somebody(project).pk, Project.Choosing.INFORMATION, candidates)
     chosen = choose(asked)
+    served = live_version(project.pk)
+    if served and not model_class(served.model_name).quick:
+        assert chosen == []  # nobody waits for it: the pairs keep the order that they came in
+        return
     assert {each.pair_id for each in chosen} == {each.pair_id for each in candidates}
     assert all(each.guess is not None and 0 < each.guess < 1 for each in chosen)
 

@@ -8,9 +8,19 @@ import pytest
 import torch
 
 from attune.data import Judgment, Response, Snapshot
+from attune.errors import BadData
 from attune.policies.base import load_base
-from attune.policies.batches import Encoder, lengths, log_probs, tensors
-from attune.policies.examples import TIES_METHODS, Example, conversation_of, examples_of
+from attune.policies.batches import Encoder, by_row, collate, lengths, log_probs, pairs_of, tensors
+from attune.policies.examples import (
+    TIES_METHODS,
+    Example,
+    Ranking,
+    conversation_of,
+    examples_of,
+    rankings_of,
+    shots_of,
+    with_shots,
+)
 from attune.policies.losses import METHODS
 from attune.policies.settings import METHODS as NAMES
 from attune.policies.settings import PolicySettings
@@ -95,3 +105,113 @@ def test_spans_of_a_snapshot_reach_the_side_they_were_marked_on() -> None:
     found = examples_of(Snapshot(responses, (said, other), "d"), method="dpo", held_out=0.0, seed=0)
     assert (found.train[0].chosen, found.train[0].chosen_spans) == ("No.", ((0, 2),))
     assert found.train[0].rejected_spans == ((0, 6),)
+
+
+def ranking(who: str, tiers: list[list[str]], at: str) -> list[Judgment]:
+    """A ranking as a snapshot holds it: every two of its responses, each with the weight 2/n."""
+    placed = [(key, place) for place, keys in enumerate(tiers) for key in keys]
+    return [
+        Judgment(who, one, other, "tie" if place == below else "a", judged_at=at, weight=2 / len(placed))
+        for number, (one, place) in enumerate(placed)
+        for other, below in placed[number + 1 :]
+    ]
+
+
+def test_rankings_are_put_together_again() -> None:
+    first, second = ranking("u", [["x"], ["y", "z"], ["w"]], "1"), ranking("v", [["y"], ["x"], ["z"]], "1")
+    tied = ranking("u", [["x", "y", "z"]], "2")
+    rated = [
+        Judgment("u", "y", "x", "a", judged_at="3", weight=0.5),
+        Judgment("u", "y", "z", "a", judged_at="3", weight=0.5),
+    ]
+    pair = Judgment("u", "x", "w", "a", judged_at="4")
+    found, others = rankings_of([*second, *first, *tied, *rated, pair])
+    assert found == [Ranking("v", (("y",), ("x",), ("z",))), Ranking("u", (("x",), ("y", "z"), ("w",)))]
+    assert others == [*rated, pair]
+
+
+def test_a_ranking_is_one_example_for_listwise_and_its_comparisons_for_others() -> None:
+    responses = {key: Response(key, "How?", f"Answer {key}.") for key in "xyz"}
+    snapshot = Snapshot(responses, tuple(ranking("u", [["x"], ["y"], ["z"]], "1")))
+    (example,) = examples_of(snapshot, method="listwise", held_out=0.0, seed=0).train
+    assert (example.chosen, example.between, example.rejected) == ("Answer x.", ("Answer y.",), "Answer z.")
+    assert example.tiers == (0, 1, 2)
+    assert example.weight == 1.0
+    pairs = examples_of(snapshot, method="dpo", held_out=0.0, seed=0).train
+    assert [(each.chosen, each.rejected) for each in pairs] == [
+        ("Answer x.", "Answer y."),
+        ("Answer x.", "Answer z."),
+        ("Answer y.", "Answer z."),
+    ]
+    assert {each.weight for each in pairs} == {2 / 3}
+
+
+def test_a_batch_knows_each_rankings_order(micro: Path) -> None:
+    base = load_base(str(micro))
+    enc = Encoder(base.tokenizer, PolicySettings(method="listwise"), context=256)
+    of_four = Example(ASK, "Go now.", "No.", "u", between=("Yes, soon.", "Try it once."), tiers=(0, 1, 1, 2))
+    rows = enc.rows([Example(ASK, "Just do it.", "No.", "u"), of_four], chosen_first=[True] * 2)
+    rows[1].ref_between = (-1.0, -2.0)
+    batch = collate(rows, base.tokenizer.pad_token_id)
+    with torch.no_grad():
+        summed = log_probs(base.model, batch)
+        alone = [
+            log_probs(base.model, tensors([each], 2)).item()
+            for each in (rows[1].chosen, *rows[1].between, rows[1].rejected)
+        ]
+    pairs = pairs_of(batch, summed)
+    assert pairs.ranked is not None
+    assert pairs.ranked.tiers.tolist() == [[0, 1, -1, -1], [0, 1, 1, 2]]
+    assert by_row(batch, summed)[1] == pytest.approx(alone, abs=1e-4)
+    expected = [alone[0], alone[1] + 1, alone[2] + 2, alone[3]]
+    assert pairs.ranked.ratios[1].tolist() == pytest.approx(expected, abs=1e-4)
+    assert pairs.chosen.tolist()[1] == pytest.approx(alone[0], abs=1e-4)
+    assert pairs.rejected.tolist()[1] == pytest.approx(alone[3], abs=1e-4)
+
+
+def few(count: int) -> Snapshot:
+    """Two annotators who judge as many prompts, each of them the other way round."""
+    responses = {
+        f"{number}{side}": Response(f"{number}{side}", f"How {number}?", f"{text} {number}.")
+        for number in range(count)
+        for side, text in (("x", "Go"), ("y", "Wait"))
+    }
+    said = [
+        Judgment(who, f"{number}x", f"{number}y", "a" if who == "u" else "b")
+        for who in ("u", "v")
+        for number in range(count)
+    ]
+    return Snapshot(responses, tuple(said))
+
+
+def test_shots_are_of_the_same_annotator_and_of_other_prompts() -> None:
+    examples = examples_of(few(12), method="ipo_sum", held_out=0.3, seed=1)
+    assert examples.held_out
+    shown = with_shots(examples, 3, seed=0)
+    learnt = {each.conversation[-1]["content"] for each in examples.train}
+    assert {len(each.shots) for each in shown.train} == {0, 1, 2, 3}
+    assert {len(each.shots) for each in shown.held_out} == {3}
+    for each in (*shown.train, *shown.held_out):
+        liked = "Go" if each.annotator == "u" else "Wait"
+        assert all(shot.preferred.startswith(liked) and shot.question in learnt for shot in each.shots)
+        assert each.conversation[-1]["content"] not in {shot.question for shot in each.shots}
+    assert with_shots(examples, 3, seed=0) == shown
+
+
+def test_shots_stand_before_the_question_and_go_where_there_is_no_room(micro: Path) -> None:
+    shots = tuple(shots_of(few(3), "v", 8))
+    assert [each.preferred for each in shots] == ["Wait 0.", "Wait 1.", "Wait 2."]
+    assert [each.question for each in shots_of(few(3), "v", 1)] == ["How 2?"]
+    with pytest.raises(BadData, match="hold none by 'w'"):
+        shots_of(few(3), "w", 8)
+    example = Example(ASK, "Go now.", "No.", "v", shots=shots)
+    enc = encoder(micro)
+    (row,) = enc.rows([example], chosen_first=[True])
+    prompt = enc.tokenizer.decode(row.chosen.prompt)
+    assert prompt.index("Preferred:\nWait 0.") < prompt.index("Not preferred:\nGo 2.") < prompt.index("How?")
+    assert enc.shots_dropped == 0
+    tight = encoder(micro, max_length=len(row.chosen) - 1)
+    (row,) = tight.rows([example], chosen_first=[True])
+    assert tight.shots_dropped == 1
+    assert "Wait 1." in tight.tokenizer.decode(row.chosen.prompt)
+    assert "Wait 2." not in tight.tokenizer.decode(row.chosen.prompt)

@@ -123,19 +123,27 @@ def test_kto_on_both_bad_and_on_a_tie() -> None:
     assert weighted == pytest.approx(1 - sigmoid(0.75), abs=1e-6)
 
 
+def ranked(ratios: list[list[float]], tiers: list[list[int]]) -> Pairs:
+    """Rankings; of pairs only what ``listwise`` does not read."""
+    return replace(pairs(), ranked=losses.Ranked(torch.tensor(ratios), torch.tensor(tiers)))
+
+
 def test_listwise_by_hand() -> None:
-    """Scores ln 4, ln 2, 0: the order has probability 4/7 · 2/3; with the last one padding, 4/6."""
-    ratios = torch.tensor([[2 * LN2, LN2, 0.0], [2 * LN2, LN2, 99.0]])
-    present = torch.tensor([[True, True, True], [True, True, False]])
-    found = losses.listwise(ratios, present, Options(beta=1.0))
-    assert found.tolist() == pytest.approx([-math.log(4 / 7 * 2 / 3), -math.log(4 / 6)], abs=1e-6)
+    """Scores ln 4, ln 2, 0: the order has probability 4/7 · 2/3; with the last one padding, 4/6; with the last two
+    tied the first beats both, 4/7, and they do not compete; with the first two tied each beats the last: 4/5 · 2/3."""
+    scores = [2 * LN2, LN2, 0.0]
+    batch = ranked([scores, [2 * LN2, LN2, 99.0], scores, scores], [[0, 1, 2], [0, 1, -1], [0, 1, 1], [0, 0, 1]])
+    found = losses.listwise(batch, Options(beta=1.0))
+    expected = [4 / 7 * 2 / 3, 4 / 6, 4 / 7, 4 / 5 * 2 / 3]
+    assert found.tolist() == pytest.approx([-math.log(each) for each in expected], abs=1e-6)
 
 
 def test_listwise_of_two_is_dpo() -> None:
     batch = pairs()
-    ratios = torch.stack([batch.gain, batch.drop], 1)
-    found = losses.listwise(ratios, torch.ones(1, 2, dtype=torch.bool), Options(beta=0.5))
-    assert found.item() == pytest.approx(value("dpo", batch, beta=0.5), abs=1e-6)
+    both = replace(batch, ranked=losses.Ranked(torch.stack([batch.gain, batch.drop], 1), torch.tensor([[0, 1]])))
+    dpo = pytest.approx(value("dpo", batch, beta=0.5), abs=1e-6)
+    assert value("listwise", both, beta=0.5) == dpo
+    assert value("listwise", batch, beta=0.5) == dpo
 
 
 def test_rationales_by_hand() -> None:

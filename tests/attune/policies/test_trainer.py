@@ -220,3 +220,29 @@ def test_bases_that_cannot_be_used(
 def test_settings_out_of_range(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(BadData, match=message):
         PolicySettings.from_mapping(changes)
+
+
+def test_rankings_are_learnt_whole(settings: PolicySettings, judged: Snapshot, tmp_path: Path) -> None:
+    """Of three texts the order is learnt, by both methods; listwise takes each ranking as one example."""
+    texts = (
+        "Go now.",
+        "One could possibly look at it from several sides.",
+        "It may perhaps be good to wait for a while.",
+    )
+    responses = {
+        f"{number}-{place}": Response(f"{number}-{place}", f"How do I do thing {number}?", f"{text} {number}")
+        for number in range(12)
+        for place, text in enumerate(texts)
+    }
+    said = tuple(
+        Judgment("u", f"{number}-{one}", f"{number}-{other}", "a", judged_at=str(number), weight=2 / 3)
+        for number in range(12)
+        for one, other in ((0, 1), (0, 2), (1, 2))
+    )
+    snapshot = Snapshot(responses, said)
+    listwise = replace(settings, method="listwise", epochs=6)
+    report = fit_policy(snapshot, listwise, out=tmp_path / "policy", work=tmp_path / "work")
+    counts = describe(tmp_path / "policy")["counts"]
+    assert counts["train"] + counts["held_out"] == 12
+    assert report.metrics["held_out_accuracy"] == 1.0
+    assert report.metrics["train_loss"] < 1.7  # ln 3! = 1.79: the order of three of which nothing is known

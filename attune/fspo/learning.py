@@ -1,0 +1,188 @@
+"""Meta-training: episodes of one annotator each, in which every judgment is predicted from those before it. Needs torch.
+
+An episode's shots are read once. Each target (a pair, after the first k shots) branches off where its shots end: its tokens see those
+shots and themselves, and nothing of later shots or other targets, which a mask holds. So one pass trains on 0, 1, 2 … shots at once.
+
+    Δ = [log π(c|x,C) − log π(r|x,C)] − [log π_ref(c|x,C) − log π_ref(r|x,C)],   summed over tokens
+    ipo: (Δ − 1/2β)²  (FSPO's; Azar et al. 2023, equation 17)      dpo: −log σ(βΔ)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import cos, pi
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy, logsigmoid
+from transformers import AutoModelForCausalLM
+
+from attune.fspo.tokens import Pieces, Text
+
+Array = NDArray[np.float32]
+Report = Callable[[int, Mapping[str, float]], None]
+WARM_UP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A judgment in tokens; both texts answer one prompt."""
+
+    preferred: Text
+    other: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """Judgments of one annotator in the order of the prompt, and which of them are predicted, each from those before it."""
+
+    pairs: tuple[Pair, ...]
+    targets: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How it is learnt. ``likelihood`` weighs the mean-token loss of the preferred text, which keeps the policy able to speak."""
+
+    steps: int
+    rate: float
+    beta: float
+    loss: str = "ipo"
+    likelihood: float = 0.1
+    episodes: int = 4  # a step
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """An episode as one row: ids, positions (1, T), mask (1, 1, T, T), and where each text's tokens are predicted from.
+
+    ``source`` (S,) places, ``goal`` (S,) tokens, ``text`` (S,) numbers 2·target for the preferred and 2·target + 1 for the other.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    mask: Tensor
+    source: Tensor
+    goal: Tensor
+    text: Tensor
+    targets: int
+
+
+def pack(episode: Episode, pieces: Pieces) -> Packed:
+    """See the head of this file."""
+    shots = [pieces.shot(each.preferred, each.other) for each in episode.pairs[: max(episode.targets)]]
+    opening = pieces.opening(shots)
+    ends = np.cumsum([len(pieces.opening(())), *map(len, shots)]).tolist()  # where k shots end
+    ids, positions = list(opening), list(range(len(opening)))
+    source: list[int] = []
+    goal: list[int] = []
+    text: list[int] = []
+    branches = []
+    for number, target in enumerate(episode.targets):
+        for side, answer in enumerate((episode.pairs[target].preferred, episode.pairs[target].other)):
+            asked, said = pieces.closing(answer)
+            tokens, start = [*asked, *said[:-1]], len(ids)
+            ids += tokens
+            positions += range(ends[target], ends[target] + len(tokens))
+            source += range(start + len(asked) - 1, start + len(tokens))
+            goal += said
+            text += [2 * number + side] * len(said)
+            branches.append((start, len(tokens), ends[target]))
+    seen = torch.zeros(len(ids), len(ids), dtype=torch.bool)
+    for start, length, before in [(0, len(opening), 0), *branches]:
+        seen[start : start + length, :before] = True
+        seen[start : start + length, start : start + length] = torch.ones(length, length).tril().bool()
+    return Packed(
+        torch.tensor([ids]),
+        torch.tensor([positions]),
+        seen[None, None],
+        torch.tensor(source),
+        torch.tensor(goal),
+        torch.tensor(text),
+        len(episode.targets),
+    )
+
+
+def log_probs(model: Any, packed: Packed) -> tuple[Tensor, Tensor]:
+    """Summed log-probabilities and numbers of tokens of each target's preferred and other text, both (targets, 2)."""
+    states = model.model(
+        input_ids=packed.ids, position_ids=packed.positions, attention_mask=packed.mask, use_cache=False
+    ).last_hidden_state[0]
+    each = -cross_entropy(model.lm_head(states[packed.source]), packed.goal, reduction="none")
+    summed = torch.zeros(2 * packed.targets).index_add(0, packed.text, each)
+    count = torch.zeros(2 * packed.targets).index_add(0, packed.text, torch.ones_like(each))
+    return summed.view(-1, 2), count.view(-1, 2)
+
+
+def pair_loss(delta: Tensor, recipe: Recipe) -> Tensor:
+    """The loss of each Δ, same shape; see the head of this file."""
+    if recipe.loss == "ipo":
+        return (delta - 1 / (2 * recipe.beta)) ** 2
+    return -logsigmoid(recipe.beta * delta)
+
+
+def language_model(folder: Path, weights: Mapping[str, Array] | None = None) -> Any:
+    """The causal LM of a folder in float32, with other weights where they are given."""
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
+    )
+    if weights is not None:
+        model.load_state_dict(
+            {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}, strict=False
+        )
+    return model
+
+
+def weights_of(model: Any) -> dict[str, Array]:
+    """The weights by name; the head is tied to the embeddings and has none of its own."""
+    return {
+        name: value.detach().numpy().astype(np.float32)
+        for name, value in model.state_dict().items()
+        if name != "lm_head.weight"
+    }
+
+
+def meta_train(
+    model: Any, reference: Any, episodes: Iterable[Episode], pieces: Pieces, recipe: Recipe, report: Report
+) -> dict[str, float]:
+    """Train ``model`` near ``reference``; the mean loss and the accuracy of the last tenth of the steps."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, betas=(0.9, 0.98), weight_decay=0.01)
+    source = iter(episodes)
+    figures: list[tuple[float, float]] = []
+    model.train()
+    for step in range(recipe.steps):
+        for group in optimizer.param_groups:
+            decay = 0.05 + 0.95 * 0.5 * (1 + cos(pi * step / recipe.steps))
+            group["lr"] = recipe.rate * min(1.0, (step + 1) / WARM_UP) * decay
+        said = [_episode(model, reference, pack(next(source), pieces), recipe) for _ in range(recipe.episodes)]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        figures.append(_mean(said))
+        report(step + 1, {"loss": figures[-1][0], "accuracy": figures[-1][1]})
+    model.eval()
+    loss, accuracy = _mean(figures[-max(1, recipe.steps // 10) :])
+    return {"train_loss": loss, "train_accuracy": accuracy}
+
+
+def _episode(model: Any, reference: Any, packed: Packed, recipe: Recipe) -> tuple[float, float]:
+    """Add one episode's gradient; its loss and the share of its targets that are ranked right."""
+    with torch.no_grad():
+        before, _ = log_probs(reference, packed)
+    now, count = log_probs(model, packed)
+    ratio = now - before
+    delta = ratio[:, 0] - ratio[:, 1]
+    spoken = (-now[:, 0] / count[:, 0]).mean()
+    loss = pair_loss(delta, recipe).mean() + recipe.likelihood * spoken
+    (loss / recipe.episodes).backward()
+    right = (delta > 0).float() + 0.5 * (delta == 0).float()
+    return loss.item(), right.mean().item()
+
+
+def _mean(figures: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    return sum(loss for loss, _ in figures) / len(figures), sum(right for _, right in figures) / len(figures)

@@ -1,0 +1,178 @@
+"""Synthetic annotators for FSPO's pre-training: `python -m attune.policies.tiny.readers FOLDER`. All of them are simulated.
+
+Meta-learning needs many annotators who differ from each other and agree with themselves (Singh et al. 2025, section 5). Here each has a
+taste over ``simulate.AXES``, mostly few axes felt strongly and now and then all of them a little, and judges pairs of answers of the
+tiny model's own corpus in two drawn styles,
+
+    P(a ≻ b) = σ(2.5 ⟨taste, style(a) − style(b)⟩ / τ),     τ = 0.8.
+
+What is written is a language model of the tiny one's shape, which ``fspo`` starts from where ``ATTUNE_FSPO_START`` names its folder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp
+from pathlib import Path
+from random import Random
+
+import click
+
+from attune.data import Judgment, Response, Snapshot
+from attune.errors import BadData
+from attune.policies.tiny.corpus import Style, Topic, answer, draw_style, load_topics
+from attune.simulate import AXES, REWARD_SCALE
+
+TEMPERATURE = 0.8
+FEW_AXES = 0.7
+"""Share of the annotators who care about one to three axes."""
+FELT = (0.6, 1.0)
+SPREAD = 0.5
+LEARNT_TOPICS = 48
+"""Topics that pre-training may use, of ``shuffled_topics``; the rest is for measuring."""
+CARD = """---
+license: apache-2.0
+language: en
+pipeline_tag: text-generation
+---
+# Attune's tiny language model, meta-trained to read judgments
+
+The tiny model after {steps} steps of few-shot preference optimisation on simulated annotators (`{command}`). {figures}
+"""
+
+Taste = tuple[float, ...]
+"""A weight on each of ``AXES``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A pair that a synthetic annotator judged: the preferred answer first, with both styles."""
+
+    question: str
+    preferred: str
+    other: str
+    styles: tuple[Style, Style]
+
+
+def shuffled_topics() -> tuple[list[Topic], list[Topic]]:
+    """Topics to learn from and topics to be measured on, as ``bench.policies`` parts them."""
+    topics = load_topics()
+    order = Random(99).sample(topics, len(topics))  # noqa: S311 (no secret)
+    return order[:LEARNT_TOPICS], order[LEARNT_TOPICS:]
+
+
+def draw_taste(rng: Random) -> Taste:
+    """One annotator's taste."""
+    if rng.random() < FEW_AXES:
+        axes = rng.sample(range(len(AXES)), rng.choice((1, 2, 3)))
+        return tuple(rng.choice((-1, 1)) * rng.uniform(*FELT) if axis in axes else 0.0 for axis in range(len(AXES)))
+    return tuple(rng.gauss(0, SPREAD) for _ in AXES)
+
+
+def judge(taste: Taste, topics: Sequence[Topic], rng: Random, *, noise: bool = True) -> Judged:
+    """One judgment of two answers that the taste tells apart."""
+    while True:
+        topic = rng.choice(topics)
+        styles = draw_style(rng), draw_style(rng)
+        margin = (
+            REWARD_SCALE * sum(t * (one - other) for t, one, other in zip(taste, *styles, strict=True)) / TEMPERATURE
+        )
+        if margin:
+            break
+    prefers_first = rng.random() < 1 / (1 + exp(-margin)) if noise else margin > 0
+    first, second = (answer(topic, style, rng) for style in styles)
+    question = rng.choice(topic.asked[:8])[0]["content"]
+    if prefers_first:
+        return Judged(question, first, second, styles)
+    return Judged(question, second, first, styles[::-1])
+
+
+def synthetic(people: int, judgments: int, topics: Sequence[Topic], seed: int, *, noise: bool = True) -> Snapshot:
+    """``judgments`` of each of ``people`` synthetic annotators, ``simulated-1`` and so on, half of them with b preferred."""
+    rng = Random(seed)  # noqa: S311 (no secret)
+    responses: dict[str, Response] = {}
+    said = []
+    for person in range(people):
+        taste = draw_taste(rng)
+        for number in range(judgments):
+            each = judge(taste, topics, rng, noise=noise)
+            keys = [f"{seed}-{person}-{number}-{side}" for side in "ab"]
+            texts = [each.preferred, each.other]
+            chosen = rng.choice("ab")
+            for key, text in zip(keys, texts if chosen == "a" else texts[::-1], strict=True):
+                responses[key] = Response(key, each.question, text)
+            said.append(Judgment(f"simulated-{seed}-{person}", keys[0], keys[1], "a" if chosen == "a" else "b"))
+    return Snapshot(responses, tuple(said), about={"simulated": True})
+
+
+def episodes(topics: Sequence[Topic], shots: int, targets: int, rng: Random) -> Iterator[object]:
+    """Synthetic annotators without end, a new one each time; for ``attune.fspo.learning.meta_train``."""
+    from attune.fspo.learning import Episode, Pair
+    from attune.fspo.tokens import tokens_of
+
+    while True:
+        taste = draw_taste(rng)
+        judged = [judge(taste, topics, rng) for _ in range(rng.randint(1, shots + 1))]
+        pairs = [
+            Pair(tokens_of(each.question, each.preferred), tokens_of(each.question, each.other)) for each in judged
+        ]
+        yield Episode(tuple(pairs), tuple(sorted(rng.sample(range(len(pairs)), min(targets, len(pairs))))))
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--steps", default=2_000, show_default=True)
+@click.option("--shots", default=8, show_default=True)
+@click.option("--targets", default=4, show_default=True, help="Judgments predicted of each annotator a step.")
+@click.option("--annotators", default=4, show_default=True, help="A step.")
+@click.option("--rate", default=5e-4, show_default=True)
+@click.option("--beta", default=0.1, show_default=True)
+@click.option("--likelihood", default=0.3, show_default=True, help="Weight of the preferred text's own likelihood.")
+@click.option("--seed", default=0, show_default=True)
+def command(
+    folder: Path,
+    steps: int,
+    shots: int,
+    targets: int,
+    annotators: int,
+    rate: float,
+    beta: float,
+    likelihood: float,
+    seed: int,
+) -> None:
+    """Meta-train the tiny model on synthetic annotators and save it in FOLDER. CPU; hours."""
+    import torch
+
+    from attune.fspo.learning import Recipe, language_model, meta_train
+    from attune.fspo.tokens import FOLDER, copy_tokenizer, pieces
+
+    if folder.exists():
+        raise click.ClickException(f"{folder} already exists")
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+    learnt, _ = shuffled_topics()
+    model, reference = language_model(FOLDER), language_model(FOLDER).eval()
+
+    def report(step: int, figures: Mapping[str, float]) -> None:
+        if step % 20 == 0 or step == steps:
+            click.echo(json.dumps({"step": step, "steps": steps, **figures}))
+
+    recipe = Recipe(steps, rate, beta, "ipo", likelihood, annotators)
+    drawn = episodes(learnt, shots, targets, Random(seed))  # noqa: S311 (no secret)
+    try:
+        figures = meta_train(model, reference, drawn, pieces(), recipe, report)  # type: ignore[arg-type]
+    except BadData as error:
+        raise click.ClickException(str(error)) from error
+    model.to(torch.float16).save_pretrained(folder)
+    copy_tokenizer(folder)
+    told = f"python -m attune.policies.tiny.readers FOLDER --steps {steps} --shots {shots} --seed {seed}"
+    said = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in figures.items())
+    (folder / "README.md").write_text(
+        CARD.format(steps=steps, command=told, figures=f"Last tenth of the steps: {said}.")
+    )
+
+
+if __name__ == "__main__":
+    command()
