@@ -151,7 +151,7 @@ def _own(choice: str | None, flipped: bool) -> str:
 
 def annotators_called(project: Project, refs: list[str]) -> list[Annotator]:
     found = {each.ref: each for each in Annotator.objects.filter(project=project, ref__in=refs)}
-    if missing := next((ref for ref in refs if ref not in found), None):
+    if (missing := next((ref for ref in refs if ref not in found), None)) is not None:
         raise Invalid(
             f"There is no annotator “{missing[:80]}”.", fields={"annotators": f"“{missing[:80]}” is nobody here."}
         )

@@ -39,6 +39,7 @@ def test_pins(people: ThreePeople, pair: Pair) -> None:
     assert Assignment.objects.filter(state="pinned", pair=pair).count() == 2
     unknown = put(people, "pins", **named(pair), annotators=["p-2", "nobody"])
     assert (unknown.status_code, unknown.json()["fields"]) == (422, {"annotators": "“nobody” is nobody here."})
+    assert put(people, "pins", **named(pair), annotators=[""]).status_code == 422
 
 
 @pytest.mark.parametrize(("turned", "kept"), [(False, "a"), (True, "b")])
