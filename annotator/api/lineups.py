@@ -190,7 +190,7 @@ def _numbers(lineup: Lineup, ranking: list[list[str]] | None) -> list[list[int]]
     if ranking is None:
         return None
     refs = dict(ResponseRow.objects.filter(pk__in=lineup.responses).values_list("ref", "pk"))
-    if unknown := next((ref for tier in ranking for ref in tier if ref not in refs), None):
+    if (unknown := next((ref for tier in ranking for ref in tier if ref not in refs), None)) is not None:
         raise Invalid(f"“{unknown[:80]}” is none of its responses.", fields={"ranking": f"expected {', '.join(refs)}"})
     return [[lineup.responses.index(refs[ref]) + 1 for ref in tier] for tier in ranking]
 

@@ -191,15 +191,18 @@ _HABITS = f"""
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY j.seconds),
        count(*) FILTER (WHERE sided AND (j.choice = 'a') <> j.swapped), count(*) FILTER (WHERE sided),
        count(*) FILTER (WHERE j.choice = 'tie'), count(*),
-       count(*) FILTER (WHERE j.choice = first.choice), count(first.id),
+       count(*) FILTER (WHERE j.choice = first.choice), count(first.choice),
        count(*) FILTER (WHERE gold AND j.choice = pair.gold_choice), count(*) FILTER (WHERE gold)
-FROM (SELECT j.*, j.choice IN ('a', 'b') AND j.source <> 'import' AS sided FROM annotator_judgment AS j
+FROM (SELECT j.id, j.annotator_id, j.pair_id, j.choice, j.swapped, j.seconds, j.occasion,
+             j.choice IN ('a', 'b') AND j.source <> 'import' AS sided FROM annotator_judgment AS j
       WHERE j.annotator_id = shown.id AND {COUNTS} ORDER BY j.id DESC LIMIT %s) AS j
 JOIN annotator_pair AS pair ON pair.id = j.pair_id
 CROSS JOIN LATERAL (SELECT pair.gold_choice <> '' AND j.occasion = 0 AS gold) AS known
-LEFT JOIN annotator_judgment AS first ON j.occasion = 1 AND first.annotator_id = j.annotator_id
-     AND first.pair_id = j.pair_id AND first.occasion = 0 AND first.current AND NOT first.withdrawn AND first.choice <> 'skip'
+CROSS JOIN LATERAL (SELECT CASE WHEN j.occasion = 1 THEN
+    (SELECT b.choice FROM annotator_judgment AS b WHERE b.annotator_id = j.annotator_id AND b.pair_id = j.pair_id
+     AND b.occasion = 0 AND b.current AND NOT b.withdrawn AND b.choice <> 'skip') END AS choice) AS first
 """
+"""The first look is read of repeats only: a join would look for one of every judgment."""
 
 
 def pairs(project: Project, most: int = 5) -> tuple[Progress, list[Split]]:

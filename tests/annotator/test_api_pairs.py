@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from annotator.models import Adjudication, Assignment, Pair
+from annotator.models import Adjudication, Assignment, Pair, Response
 from annotator.services.tokens import issue_token
-from tests.factories import ThreePeople, make_annotator
+from tests.factories import ThreePeople, make_annotator, make_lineup
 
 pytestmark = pytest.mark.django_db
 
@@ -88,3 +88,35 @@ def test_no_such_pair_and_not_the_callers(people: ThreePeople, pair: Pair) -> No
     assert put(people, "gold", **named(pair) | {"response_b": pair.response_a.ref}, answer="a").status_code == 404
     assert put(people, "gold", user=people.annotator, **named(pair), answer="a").status_code == 403
     assert put(people, "gold", user=people.stranger, **named(pair), answer="a").status_code == 404
+
+
+def test_rankings_are_pinned_known_and_decided(people: ThreePeople) -> None:
+    lineup = make_lineup(people.project, 3)
+    one, two, three = Response.objects.filter(pk__in=lineup.responses).order_by("pk").values_list("ref", flat=True)
+    where = f"lineups/{lineup.pk}"
+    assert put(people, f"{where}/pin", annotators=[people.judge.ref]).json() == {"pinned": 1, "had_it": []}
+    for nobody in ("", "nobody"):
+        refused = put(people, f"{where}/pin", annotators=[nobody])
+        assert (refused.status_code, list(refused.json()["fields"])) == (422, ["annotators"])
+    reply = put(people, f"{where}/gold", ranking=[[three], [two, one]])
+    assert (reply.status_code, reply.json()["gold"]) == (200, True)
+    lineup.refresh_from_db()
+    assert lineup.gold_ranking == [[3], [1, 2]]
+    for wrong in ([[one]], [["", two], [three]], [[one, two, three]]):
+        refused = put(people, f"{where}/gold", ranking=wrong)
+        assert (refused.status_code, list(refused.json()["fields"])) == (422, ["ranking"])
+    for _ in range(2):
+        assert put(people, f"{where}/decision", ranking=[[two], [one], [three]], note="So it is.").status_code == 200
+    assert Adjudication.objects.get().ranking == [[2], [1], [3]]
+    assert put(people, f"{where}/decision").status_code == 200
+    assert Adjudication.objects.get(current=True).choice == ""
+    assert put(people, f"{where}/gold").json()["gold"] is False
+    assert put(people, f"{where}/gold", user=people.annotator, ranking=[[one], [two], [three]]).status_code == 403
+
+
+def test_the_right_ratings_come_as_two_ends(people: ThreePeople) -> None:
+    rated = make_lineup(people.project, 1)
+    assert put(people, f"lineups/{rated.pk}/gold", lowest=4).status_code == 422
+    assert put(people, f"lineups/{rated.pk}/gold", lowest=4, highest=5).json()["gold"] is True
+    assert put(people, f"lineups/{rated.pk}/decision", rating=4).status_code == 200
+    assert Adjudication.objects.get().rating == 4

@@ -13,6 +13,8 @@ from django.test import Client
 from django.urls import reverse
 
 from annotator.models import Assignment, Draft, Flag, Judgment, Lineup, Project
+from annotator.services.answers import answer_of
+from annotator.services.aspects import AspectAsked, Rated, set_aspects
 from annotator.services.layouts import layout_of
 from annotator.services.lineups import withdraw_lineup
 from annotator.services.settings import settings_version
@@ -186,3 +188,24 @@ def test_the_owners_lists() -> None:
     for name in ("lineups", "lineup"):
         args = [people.project.slug] if name == "lineups" else [people.project.slug, lineup.pk]
         assert login(people.stranger).get(reverse(name, args=args)).status_code == 404
+
+
+@pytest.mark.django_db
+def test_a_rated_response_is_asked_about_aspects_with_a_scale() -> None:
+    people = people_of("rating", count=1)
+    asked = [AspectAsked("Tone", "compare"), AspectAsked("Honest", "rate", 4)]
+    set_aspects(project=people.project, by=people.owner, asked=asked)
+    client = login(people.annotator)
+    page = client.get(address(people)).content.decode()
+    assert "aspect:tone" not in page
+    assert 'name="aspect:honest:y" value="4"' in page
+    wrong = form_of(client, people, **{"rating": "4", "aspect:tone": "b"})
+    assert "Aspects are compared of pairs only" in client.post(address(people), wrong).content.decode()
+    form = form_of(client, people, **{"rating": "4", "aspect:honest:y": "3"})
+    assert client.post(address(people), form).status_code == 302
+    judgment = Judgment.objects.get()
+    (response,) = judgment.lineup.responses if judgment.lineup else ()
+    assert judgment.aspect_ratings.values_list("aspect__key", "response", "value").get() == ("honest", response, 3)
+    assert answer_of(judgment).aspects == (Rated("honest", "1", 3),)
+    undo = client.post(reverse("judge_undo", args=[people.project.slug]), {"client_key": uuid.uuid4()}, follow=True)
+    assert 'name="aspect:honest:y" value="3" checked' in undo.content.decode()

@@ -14,7 +14,7 @@ from annotator.services.assessing import assess
 from annotator.services.fits import keep_fits
 from annotator.services.gold import set_gold
 from annotator.services.standing import check_standing
-from tests.factories import ThreePeople, make_annotator, make_people, make_prompt, make_response
+from tests.factories import ThreePeople, make_annotator, make_lineup, make_people, make_prompt, make_response
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -174,3 +174,44 @@ def test_an_owner_sets_bars(page: Page, sign_in: Callable[[str], None], check_pa
     expect(page.get_by_text("4 settings saved.")).to_be_visible()
     project = Project.objects.get(pk=people.project.pk)
     assert (project.overlap_cap, project.shared_share, project.gold_bar, project.consequence) == (5, 0.25, 0.8, "pause")
+
+
+def test_an_owner_settles_a_ranking_and_a_rating(
+    page: Page, sign_in: Callable[[str], None], check_page: Callable[[str], None]
+) -> None:
+    people = make_people(slug="order", name="In order", kinds=["ranking", "rating"])
+    project = people.project
+    ranking = make_lineup(project, texts=["It is bitter.", "It was steeped for too long.", "It is the water."])
+    rated = make_lineup(project, texts=["Steep it for three minutes."])
+    for n, order in enumerate(([[1], [2], [3]], [[3], [2], [1]], [[2], [3], [1]])):
+        judge = make_annotator(project, ref=f"judge-{n}", name=f"Judge {n}")
+        said = {"project": project, "annotator": judge, "lineup": ranking, "kind": "ranking", "choice": "ranked"}
+        Judgment.objects.create(
+            **said, ranking=order, client_key=uuid4(), seconds=20 + n, source="page", shown=[3, 1, 2]
+        )
+    assert assess(project=project)
+    sign_in(people.owner.email)
+
+    page.goto("/projects/order/lineups/?kind=contested")
+    page.get_by_role("link", name=ranking.prompt.text).click()
+    decide = page.locator("#decide")
+    for number, place in ((1, "2"), (2, "1"), (3, "2")):
+        decide.get_by_label(f"Response {number}").select_option(place)
+    decide.get_by_label("Why").fill("The guidelines say so.")
+    decide.get_by_role("button", name="Decide").click()
+    expect(page.get_by_text("2 › 1 = 3").first).to_be_visible()
+    known = page.locator("section", has=page.get_by_role("heading", name="Known answer"))
+    for number, place in ((1, "3"), (2, "1"), (3, "2")):
+        known.get_by_label(f"Response {number}").select_option(place)
+    known.get_by_role("button", name="Keep the answer").click()
+    expect(page.get_by_text("known answer: 2 › 3 › 1")).to_be_visible()
+    page.get_by_label("People", exact=True).fill("judge-0")
+    page.get_by_role("button", name="Pin", exact=True).click()
+    expect(page.get_by_text("Had it already: judge-0.")).to_be_visible()
+    check_page("trust-ranking")
+    page.goto(f"/projects/order/lineups/{rated.pk}/")
+    page.get_by_label("Lowest").select_option("4")
+    page.get_by_label("Highest").select_option("5")
+    page.get_by_role("button", name="Keep the answer").click()
+    expect(page.get_by_text("known answer: 4–5")).to_be_visible()
+    check_page("trust-rating")
