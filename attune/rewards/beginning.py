@@ -4,7 +4,8 @@ Only rehearsals are kept, each with whom it held out: these people are held out 
 since. So what trust and the figures of the new fit rest on are still people whom no fit has seen. Somebody who is gone since, or
 judgments that became twice as many since the last fit from nothing, are reasons to begin from nothing.
 
-People are kept as hashes. Rows of responses come first in every array, then those of thresholds, one for each prompt.
+A judgment that was withdrawn since, by somebody who stays, leaves its trace in where a fit begins and none in what it fits. People are
+kept as hashes. Rows of responses come first in every array, then those of thresholds, one for each prompt.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ class Beginning:
 
 
 def hashed(names: Iterable[str]) -> Hashes:
-    """Names as numbers that do not tell them."""
+    """Names as numbers; whoever has the names can tell whose they are."""
     digests = [hashlib.sha256(name.encode()).digest()[:8] for name in names]
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
