@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from attune.rewards.feature_map import Prepared
 from attune.rewards.hybrid_fit import HybridConfig, Start
 from attune.rewards.indexing import Ints
 from attune.rewards.newcomers import hold_out
+from attune.rewards.rehearsal import Variances
 
 Hashes = NDArray[np.uint64]
 MOST_GROWN = 2.0
@@ -43,13 +44,15 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class Beginning:
     """Of an earlier fit: responses by id, the prompt of each as a number (N,), whether judgments were read as verdicts, all people
-    that it knew, the judgments of the last fit from nothing, and its rehearsals."""
+    that it knew, the judgments of the last fit from nothing, the variances of tastes, and its rehearsals."""
 
     ids: Sequence[str]
     groups: Ints
     verdicts: bool
     people: Hashes
     cold_judgments: int
+    variances: Variances
+    """As the last fit from nothing chose them: they are tried anew only then."""
     rehearsals: Sequence[Kept]
 
     def suits(self, config: HybridConfig, people: Hashes, judgments: int, verdicts: bool) -> bool:
@@ -97,6 +100,7 @@ class Beginning:
         found: dict[str, NDArray[Any]] = {
             "groups": self.groups,
             "people": self.people,
+            "variances": np.array(astuple(self.variances), np.float64),
             "about": np.array([self.verdicts, self.cold_judgments, len(self.rehearsals)], np.int64),
         }
         for number, each in enumerate(self.rehearsals):
@@ -120,6 +124,7 @@ class Beginning:
                 bool(verdicts),
                 tensors["people"],
                 judgments,
+                Variances(*map(float, tensors["variances"])),
                 [_kept(number, tensors) for number in range(rehearsals)],
             )
         except KeyError as missing:
