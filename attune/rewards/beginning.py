@@ -4,14 +4,15 @@ Only rehearsals are kept, each with whom it held out: these people are held out 
 since. So what trust and the figures of the new fit rest on are still people whom no fit has seen. Somebody who is gone since, or
 judgments that became twice as many since the last fit from nothing, are reasons to begin from nothing.
 
-People are kept as hashes. Rows of responses come first in every array, then those of thresholds, one for each prompt.
+A judgment that was withdrawn since, by somebody who stays, leaves its trace in where a fit begins and none in what it fits. People are
+kept as hashes. Rows of responses come first in every array, then those of thresholds, one for each prompt.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from attune.rewards.feature_map import Prepared
 from attune.rewards.hybrid_fit import HybridConfig, Start
 from attune.rewards.indexing import Ints
 from attune.rewards.newcomers import hold_out
+from attune.rewards.rehearsal import Variances
 
 Hashes = NDArray[np.uint64]
 MOST_GROWN = 2.0
@@ -42,13 +44,15 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class Beginning:
     """Of an earlier fit: responses by id, the prompt of each as a number (N,), whether judgments were read as verdicts, all people
-    that it knew, the judgments of the last fit from nothing, and its rehearsals."""
+    that it knew, the judgments of the last fit from nothing, the variances of tastes, and its rehearsals."""
 
     ids: Sequence[str]
     groups: Ints
     verdicts: bool
     people: Hashes
     cold_judgments: int
+    variances: Variances
+    """As the last fit from nothing chose them: they are tried anew only then."""
     rehearsals: Sequence[Kept]
 
     def suits(self, config: HybridConfig, people: Hashes, judgments: int, verdicts: bool) -> bool:
@@ -96,6 +100,7 @@ class Beginning:
         found: dict[str, NDArray[Any]] = {
             "groups": self.groups,
             "people": self.people,
+            "variances": np.array(astuple(self.variances), np.float64),
             "about": np.array([self.verdicts, self.cold_judgments, len(self.rehearsals)], np.int64),
         }
         for number, each in enumerate(self.rehearsals):
@@ -119,6 +124,7 @@ class Beginning:
                 bool(verdicts),
                 tensors["people"],
                 judgments,
+                Variances(*map(float, tensors["variances"])),
                 [_kept(number, tensors) for number in range(rehearsals)],
             )
         except KeyError as missing:
@@ -126,7 +132,7 @@ class Beginning:
 
 
 def hashed(names: Iterable[str]) -> Hashes:
-    """Names as numbers that do not tell them."""
+    """Names as numbers; whoever has the names can tell whose they are."""
     digests = [hashlib.sha256(name.encode()).digest()[:8] for name in names]
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 

@@ -118,11 +118,9 @@ class Hybrid(LinearReward):
                 rehearsals.append(self._rehearsal(data, everybody.take(held), newcomers, seen_by[-1]))
                 kept.append(Kept(seen_by[-1], people[np.unique(everybody.annotator[held])]))
             left &= ~held
-        cold = begin.cold_judgments if begin else len(everybody)
-        self._found = Beginning(data.ids, data.groups, verdicts, people, cold, kept)
         fits, variances, trust = seen_by[0], Variances(), default_trust()
         if rehearsals:
-            variances = choose_variances(rehearsals)
+            variances = begin.variances if begin else choose_variances(rehearsals)
             rehearsals = [
                 self._rehearsal(data, each.comparisons, each.newcomers, seen, variances)
                 for each, seen in zip(rehearsals, seen_by, strict=True)
@@ -134,6 +132,8 @@ class Hybrid(LinearReward):
             report.metrics = self._judge(rehearsals[0], pooled_model(fits.pooled, data))
             fits = learn(self.config, data, everybody, verdicts, rng, report, fits)
         self._take_on(data, fits, variances, trust)
+        cold = begin.cold_judgments if begin else len(everybody)
+        self._found = Beginning(data.ids, data.groups, verdicts, people, cold, variances, kept)
         self.style_traits = fit_traits(data, self.parts.table)
         return report.metrics
 

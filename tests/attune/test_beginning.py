@@ -107,7 +107,7 @@ def test_other_options_begin_from_nothing(world: Simulation, snapshot: Snapshot,
     assert not refit(snapshot, world, before, ranks=[2])[0].began
 
 
-def test_what_is_left_is_checked_and_names_nobody(world: Simulation, before: Path, tmp_path: Path) -> None:
+def test_what_is_left_is_checked(world: Simulation, before: Path, tmp_path: Path) -> None:
     left = artifact.load_left(before)
     assert np.isin(left["people"], hashed(world.people)).all()
     with pytest.raises(ArtifactError, match=r"lacks '0\.held'"):
