@@ -63,9 +63,9 @@ class MachineSerializer(serializers.Serializer[Any]):
     url = serializers.CharField()
     model = serializers.CharField()
     judged = serializers.IntegerField(help_text="Pairs that it has an opinion of.")
-    state = serializers.SerializerMethodField(help_text="Of its newest batch.")
-    progress = serializers.SerializerMethodField()
-    error = serializers.SerializerMethodField()
+    batch = serializers.SerializerMethodField(
+        help_text="Its newest batch: state, progress, error; null before the first."
+    )
     retired_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
 
@@ -77,20 +77,19 @@ class MachineSerializer(serializers.Serializer[Any]):
     def get_reference(self, machine: MachineAnnotator) -> str | None:
         return machine.reference.label if machine.reference else None
 
-    @extend_schema_field({"type": ["string", "null"], "enum": [*JobState.values, None]})
-    def get_state(self, machine: MachineAnnotator) -> str | None:
+    @extend_schema_field(
+        {
+            "type": ["object", "null"],
+            "properties": {
+                "state": {"type": "string", "enum": JobState.values},
+                "progress": {"type": "object", "additionalProperties": True},
+                "error": {"type": "string"},
+            },
+        }
+    )
+    def get_batch(self, machine: MachineAnnotator) -> dict[str, Any] | None:
         run = last_run(machine)
-        return run.state if run else None
-
-    @extend_schema_field({"type": "object", "additionalProperties": True})
-    def get_progress(self, machine: MachineAnnotator) -> dict[str, Any]:
-        run = last_run(machine)
-        return run.progress if run else {}
-
-    @extend_schema_field({"type": "string"})
-    def get_error(self, machine: MachineAnnotator) -> str:
-        run = last_run(machine)
-        return run.error if run else ""
+        return {"state": run.state, "progress": run.progress, "error": run.error} if run else None
 
 
 @extend_schema_serializer(component_name="MachineJudgment")

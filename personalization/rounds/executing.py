@@ -7,8 +7,8 @@ adds nothing twice.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -32,6 +32,8 @@ from training.reporting import Watch
 log = logging.getLogger(__name__)
 
 MINE, THEIRS = "policy", "opponent"
+TOLD_EVERY = 1.0
+"""Seconds between two steps that the row shows."""
 
 
 def execute_round(round_id: int, *, lease: timedelta = jobs.LEASE, watch: Watch | None = None) -> PolicyRound | None:
@@ -48,19 +50,20 @@ def execute_round(round_id: int, *, lease: timedelta = jobs.LEASE, watch: Watch 
     return row
 
 
-@dataclass(frozen=True, slots=True)
 class _Work:
-    row: PolicyRound
-    beat: jobs.Beat
-    watch: Watch
+    """A claimed round with its pulse; progress reaches the row at each phase, and in between once a second at most."""
+
+    def __init__(self, row: PolicyRound, beat: jobs.Beat, watch: Watch) -> None:
+        self.row, self.beat, self.watch = row, beat, watch
+        self.phase, self.told_at = "", 0.0
 
     def progress(self, phase: str, **more: object) -> None:
         self.beat.check()
-        shown: dict[str, Any] = {"phase": phase, **more}
-        if shown.keys() != self.beat.progress.keys() or shown["phase"] != self.beat.progress.get("phase"):
-            jobs.heartbeat(job=self.row, progress=shown)
-        self.beat.progress = shown
-        self.watch(shown)
+        self.beat.progress = {"phase": phase, **more}
+        if phase != self.phase or time.monotonic() - self.told_at >= TOLD_EVERY:
+            jobs.heartbeat(job=self.row, progress=self.beat.progress)
+            self.phase, self.told_at = phase, time.monotonic()
+        self.watch(self.beat.progress)
 
 
 def _carry_out(work: _Work) -> None:

@@ -320,11 +320,11 @@ def test_pages_for_owner_viewer_and_annotator(people: ThreePeople) -> None:
 def test_the_api_sets_up_runs_and_reports(people: ThreePeople) -> None:
     program = Program(people.owner, people.project)
     made = program.ok("POST", "/machines", {"name": "Follow", "kind": "followup"}, status=201)
-    assert (made["number"], made["kind"], made["state"]) == (1, "followup", None)
+    assert (made["number"], made["kind"], made["batch"]) == (1, "followup", None)
     pair = pairs_of(people)[0]
     judge(people.judge, pair, "a")
-    assert program.ok("POST", "/machines/1/judge", {"most_pairs": 1}, status=202)["state"] == "waiting"
-    assert program.ok("POST", "/machines/1/cancel", {})["state"] == "cancelled"
+    assert program.ok("POST", "/machines/1/judge", {"most_pairs": 1}, status=202)["batch"]["state"] == "waiting"
+    assert program.ok("POST", "/machines/1/cancel", {})["batch"]["state"] == "cancelled"
     MachineJudgment.objects.create(machine=people.project.machines.get(), pair=pair, choice="b", margin=-1.0)
     [said] = program.ok("GET", "/machines/1/judgments")["results"]
     assert (said["machine"], said["pair"], said["choice"]) == ("Follow", pair.pk, "b")
