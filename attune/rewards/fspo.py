@@ -64,7 +64,7 @@ class FSPOSettings:
     targets: int = setting(4, "judgments predicted of each of them a step", least=1, most=16)
     rate: float = setting(3e-4, "learning rate", least=1e-7, most=1)
     beta: float = setting(0.1, "nearness to the model that it starts from", least=1e-3, most=10)
-    loss: str = setting("ipo", "ipo, summed over tokens as published, or dpo", choices=("ipo", "dpo"))
+    loss: str = setting("dpo", "ipo is the published one, summed over tokens; dpo is steadier", choices=("ipo", "dpo"))
     likelihood: float = setting(0.1, "weight of the preferred text's own likelihood", least=0, most=10)
 
 
