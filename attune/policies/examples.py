@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -26,7 +26,8 @@ class Example:
     """One judgment of two responses. Spans are (start, end) characters that the annotator marked.
 
     Of a ranking, ``chosen`` and ``rejected`` are its ends, ``between`` the responses that were put between them, best first, and
-    ``tiers`` the place of each, tied ones sharing theirs. ``weight`` is the judgment's: below 1 where one act makes several.
+    ``tiers`` the place of each, tied ones sharing theirs; ``gap`` of a comparison out of a ranking says how many places lie between
+    the two, as a share of the most there can be. ``weight`` is the judgment's: below 1 where one act makes several.
     """
 
     conversation: tuple[Message, ...]
@@ -44,6 +45,7 @@ class Example:
     between: tuple[str, ...] = ()
     tiers: tuple[int, ...] = (0, 1)
     shots: tuple[Shot, ...] = ()
+    gap: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,13 @@ def examples_of(
     if method == "listwise":
         rankings, mine = rankings_of(mine)
         found += [_ranked(snapshot, each, (groups or {}).get(each.annotator, 0)) for each in rankings]
+    gaps = _gaps(mine)
     for judgment in mine:
         if reason := _unfit(snapshot, judgment, method):
             left_out[reason] += 1
         else:
-            found.append(_example(snapshot, judgment, (groups or {}).get(judgment.annotator, 0)))
+            example = _example(snapshot, judgment, (groups or {}).get(judgment.annotator, 0))
+            found.append(replace(example, gap=gaps.get(id(judgment), 1.0)))
     notes = [f"{count} of {len(mine)} judgments were left out: {reason}." for reason, count in left_out.items()]
     if not any(each.target > 0.5 for each in found):
         raise BadData(" ".join(["No judgment is left that prefers one response over another.", *notes]))
@@ -145,21 +149,32 @@ def rankings_of(judgments: Sequence[Judgment]) -> tuple[list[Ranking], list[Judg
     A ranking of n stands there as n(n − 1)/2 comparisons of one annotator and moment, each of weight 2/n. One in which all
     are tied prefers nothing and is left out of both.
     """
+    found, taken = [], set[int]()
+    for act, wins in _acts(judgments):
+        taken.update(map(id, act))
+        tiers = tuple(tuple(key for key in wins if wins[key] == won) for won in sorted({*wins.values()}, reverse=True))
+        if len(tiers) > 1:
+            found.append(Ranking(act[0].annotator, tiers))
+    return found, [each for each in judgments if id(each) not in taken]
+
+
+def _acts(judgments: Sequence[Judgment]) -> Iterator[tuple[list[Judgment], dict[str, float]]]:
+    """The comparisons of each ranking, with what ``_wins`` says of them."""
     acts: dict[tuple[str, str], list[Judgment]] = defaultdict(list)
     for each in judgments:
         if each.weight < 1 and each.judged_at:
             acts[each.annotator, each.judged_at].append(each)
-    found, taken = [], set[int]()
-    for (annotator, _), act in acts.items():
+    for act in acts.values():
         wins = _wins(act)
         if len(act) * 2 == len(wins) * (len(wins) - 1) and all(abs(each.weight * len(wins) - 2) < 1e-6 for each in act):
-            taken.update(map(id, act))
-            tiers = tuple(
-                tuple(key for key in wins if wins[key] == won) for won in sorted({*wins.values()}, reverse=True)
-            )
-            if len(tiers) > 1:
-                found.append(Ranking(annotator, tiers))
-    return found, [each for each in judgments if id(each) not in taken]
+            yield act, wins
+
+
+def _gaps(judgments: Sequence[Judgment]) -> dict[int, float]:
+    """``Example.gap`` of the comparisons that are out of rankings, by their identity."""
+    return {
+        id(each): abs(wins[each.a] - wins[each.b]) / (len(wins) - 1) for act, wins in _acts(judgments) for each in act
+    }
 
 
 def _wins(act: Sequence[Judgment]) -> dict[str, float]:
@@ -262,5 +277,6 @@ def _place(example: Example, seed: int) -> float:
 
 
 def curriculum(examples: Iterable[Example]) -> list[Example]:
-    """Easy to hard: the strongest preferences first (Curry-DPO, Pattnaik et al. 2024). Stable."""
-    return sorted(examples, key=lambda each: -each.target)
+    """Easy to hard: the strongest preferences first, and of a ranking those that lie furthest apart (Curry-DPO, Pattnaik et al.
+    2024). Stable."""
+    return sorted(examples, key=lambda each: -each.target * each.gap)

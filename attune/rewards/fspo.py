@@ -18,7 +18,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,9 @@ from attune.rewards.newcomers import Newcomer, hold_out, judge, paired_gain, rep
 from attune.rewards.pooled import fit_pooled
 from attune.rewards.settings import checked, setting
 from attune.style_features import style_vector
+
+if TYPE_CHECKING:
+    from attune.fspo.learning import Episode
 
 SHOTS = (0, 4, 8)
 OPENING = 1600
@@ -61,7 +64,7 @@ class FSPOSettings:
     targets: int = setting(4, "judgments predicted of each of them a step", least=1, most=16)
     rate: float = setting(3e-4, "learning rate", least=1e-7, most=1)
     beta: float = setting(0.1, "nearness to the model that it starts from", least=1e-3, most=10)
-    loss: str = setting("ipo", "ipo, summed over tokens as published, or dpo", choices=("ipo", "dpo"))
+    loss: str = setting("dpo", "ipo is the published one, summed over tokens; dpo is steadier", choices=("ipo", "dpo"))
     likelihood: float = setting(0.1, "weight of the preferred text's own likelihood", least=0, most=10)
 
 
@@ -364,7 +367,7 @@ class _Openings:
 
 def _episodes(
     said: Comparisons, texts: Sequence[Text], shots: int, targets: int, rng: np.random.Generator
-) -> Iterator[Any]:
+) -> Iterator[Episode]:
     """Random annotators with random judgments of theirs, without end; whoever decided something."""
     from attune.fspo.learning import Episode, Pair
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 from attune import artifact
 from attune.data import Judgment, Response, Snapshot
@@ -18,10 +20,13 @@ from attune.evaluate import comparisons
 from attune.fspo.learning import Episode, Pair, Recipe, language_model, log_probs, meta_train, pack, pair_loss
 from attune.fspo.llama import Llama
 from attune.fspo.prompts import Shot, describing_text, few_shot_text
-from attune.fspo.tokens import FOLDER, NAME, PROMPT_TOKENS, RESPONSE_TOKENS, Text, pieces, text_of
+from attune.fspo.tokens import FOLDER, NAME, PROMPT_TOKENS, RESPONSE_TOKENS, Text, pieces, start_folder, text_of
+from attune.policies.tiny.readers import command as readers
+from attune.policies.tiny.readers import draw_taste, episodes, judge, shuffled_topics, synthetic
 from attune.rewards import create, encoder_for
 from attune.rewards.base import Array
 from attune.rewards.fspo import FSPO, OPENING, _shape
+from attune.simulate import AXES
 
 SHOTS = (
     Shot("How do I descale a kettle?", "Just use vinegar.", "One might consider whether to use vinegar."),
@@ -261,3 +266,51 @@ def test_a_fit_can_be_stopped(judged: Snapshot, features: Mapping[str, Array]) -
 
     with pytest.raises(Cancelled):
         FSPO(**SMALL).fit(judged, features, encoder=NAME, progress=stop)
+
+
+# Synthetic annotators, all simulated
+
+
+def test_synthetic_annotators_agree_with_themselves_and_not_with_each_other() -> None:
+    topics, others = shuffled_topics()
+    assert not {each.id for each in topics} & {each.id for each in others}
+    rng = Random(1)
+    tastes = [draw_taste(rng) for _ in range(200)]
+    few = sum(1 for taste in tastes if 0 < sum(map(bool, taste)) <= 3)
+    assert 0.6 < few / len(tastes) < 0.8
+    assert all(min(t[axis] for t in tastes) < -0.5 < 0.5 < max(t[axis] for t in tastes) for axis in range(len(AXES)))
+    judged = [judge(tastes[0], topics, rng, noise=False) for _ in range(30)]
+    pulls = [sum(t * (a - b) for t, a, b in zip(tastes[0], *each.styles, strict=True)) for each in judged]
+    assert min(pulls) > 0
+
+
+def test_synthetic_judgments_are_a_snapshot_of_simulated_people() -> None:
+    topics, _ = shuffled_topics()
+    snapshot = synthetic(3, 20, topics, seed=4)
+    assert len(snapshot.judgments) == 60
+    assert {each.annotator for each in snapshot.judgments} == {f"simulated-4-{number}" for number in range(3)}
+    assert 15 < sum(each.choice == "a" for each in snapshot.judgments) < 45
+    assert snapshot.about == {"simulated": True}
+    assert synthetic(3, 20, topics, seed=4) == snapshot
+    drawn = episodes(topics, shots=3, targets=2, rng=Random(0))
+    found = [next(drawn) for _ in range(20)]
+    assert {len(each.pairs) for each in found} == {1, 2, 3, 4}
+    assert all(len(each.targets) <= 2 and max(each.targets) < len(each.pairs) for each in found)
+
+
+def test_pre_training_writes_a_model_that_learning_starts_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "readers"
+    short = ["--steps", "2", "--shots", "1", "--targets", "1", "--annotators", "1"]
+    done = CliRunner().invoke(readers, [str(folder), *short])
+    assert done.exit_code == 0, done.output
+    assert "simulated annotators" in (folder / "README.md").read_text()
+    assert "already exists" in CliRunner().invoke(readers, [str(folder), *short]).output
+    monkeypatch.setenv("ATTUNE_FSPO_START", str(folder))
+    assert start_folder() == folder
+    assert language_model(folder).config.hidden_size == 192
+    (folder / "config.json").write_text('{"model_type": "gpt2"}')
+    with pytest.raises(ArtifactError, match="model_type is 'gpt2'; expected the tiny model's, 'llama'"):
+        start_folder()
+    monkeypatch.setenv("ATTUNE_FSPO_START", str(tmp_path / "nowhere"))
+    with pytest.raises(ArtifactError, match="holds no language model"):
+        start_folder()

@@ -29,7 +29,7 @@ from training.runs import ACTIVE
 from training.views.people import person
 from training.views.run import STOP_POLLING
 
-SIGMOID_METHODS = frozenset({"dpo", "cdpo", "rdpo", "soft", "degree", "vpo"})
+SIGMOID_METHODS = frozenset({"dpo", "cdpo", "rdpo", "soft", "degree", "vpo", "listwise"})
 """Those of σ(βΔ), for which the tiny model has a β of its own."""
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from math import exp
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,6 +25,9 @@ from attune.data import Judgment, Response, Snapshot
 from attune.errors import BadData
 from attune.policies.tiny.corpus import Style, Topic, answer, draw_style, load_topics
 from attune.simulate import AXES, REWARD_SCALE
+
+if TYPE_CHECKING:
+    from attune.fspo.learning import Episode
 
 TEMPERATURE = 0.8
 FEW_AXES = 0.7
@@ -107,7 +111,7 @@ def synthetic(people: int, judgments: int, topics: Sequence[Topic], seed: int, *
     return Snapshot(responses, tuple(said), about={"simulated": True})
 
 
-def episodes(topics: Sequence[Topic], shots: int, targets: int, rng: Random) -> Iterator[object]:
+def episodes(topics: Sequence[Topic], shots: int, targets: int, rng: Random) -> Iterator[Episode]:
     """Synthetic annotators without end, a new one each time; for ``attune.fspo.learning.meta_train``."""
     from attune.fspo.learning import Episode, Pair
     from attune.fspo.tokens import tokens_of
@@ -162,7 +166,7 @@ def command(
     recipe = Recipe(steps, rate, beta, "ipo", likelihood, annotators)
     drawn = episodes(learnt, shots, targets, Random(seed))  # noqa: S311 (no secret)
     try:
-        figures = meta_train(model, reference, drawn, pieces(), recipe, report)  # type: ignore[arg-type]
+        figures = meta_train(model, reference, drawn, pieces(), recipe, report)
     except BadData as error:
         raise click.ClickException(str(error)) from error
     model.to(torch.float16).save_pretrained(folder)

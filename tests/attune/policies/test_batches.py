@@ -16,6 +16,7 @@ from attune.policies.examples import (
     Example,
     Ranking,
     conversation_of,
+    curriculum,
     examples_of,
     rankings_of,
     shots_of,
@@ -144,6 +145,8 @@ def test_a_ranking_is_one_example_for_listwise_and_its_comparisons_for_others() 
         ("Answer y.", "Answer z."),
     ]
     assert {each.weight for each in pairs} == {2 / 3}
+    assert [each.rejected for each in curriculum(pairs)] == ["Answer z.", "Answer y.", "Answer z."]
+    assert [each.gap for each in curriculum(pairs)] == [1.0, 0.5, 0.5]
 
 
 def test_a_batch_knows_each_rankings_order(micro: Path) -> None:
