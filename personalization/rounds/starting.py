@@ -57,7 +57,7 @@ def start_round(
 ) -> PolicyRound:
     """Write the round's row, then tell a worker; where the broker is away the sweep tells one later.
 
-    Raises ``Invalid`` naming the fields, ``NotFound`` for a policy or prompt that is not there, ``Conflict`` while one is in work.
+    Raises ``Invalid`` naming the fields, ``NotFound`` for a policy that is not there, ``Conflict`` while one is in work.
     """
     _check(project, asked)
     version, opponent = (_find(project, number) for number in (asked.version, asked.opponent))
@@ -168,7 +168,8 @@ def _prompts(project: Project, asked: Asked, seed: int) -> list[int]:
         rows = rows.filter(ref__in=asked.prompts)
         known = set(rows.values_list("ref", flat=True))
         if missing := next((ref for ref in asked.prompts if ref not in known), None):
-            raise NotFound(f"There is no prompt “{missing}” in this project that asks for text.")
+            problem = f"There is no prompt “{missing}” in this project that asks for text."
+            raise Invalid(problem, fields={"prompts": problem})
     if asked.topics:
         rows = rows.filter(topic__in=asked.topics)
     ids = list(rows.values_list("pk", flat=True))
