@@ -46,6 +46,16 @@ def find_policy(project: Project, number: int) -> PolicyVersion:
     return version
 
 
+def usable_policy(project: Project, number: int | None) -> PolicyVersion | None:
+    """One that is not retired; None for None. Raises ``NotFound``."""
+    if number is None:
+        return None
+    version = policies_of(project).filter(number=number, retired=False).first()
+    if version is None:
+        raise NotFound(f"There is no policy {number} in this project that is not retired.")
+    return version
+
+
 def annotator_named(project: Project, ref: str) -> Annotator:
     """An annotator by their reference. Raises ``NotFound``."""
     found = project.annotators.filter(ref=ref).first()

@@ -14,6 +14,8 @@ from typing import TextIO
 
 import orjson
 
+from attune.errors import AttuneError, Cancelled
+
 STOPPED = 3
 """The exit code after a stop that was asked for."""
 REFUSED = 2
@@ -39,6 +41,19 @@ def sink(path: Path | None) -> Iterator[Lines]:
         return
     with path.open("a") as file:
         yield Lines(file)
+
+
+@contextmanager
+def ends_in_a_line(lines: Lines) -> Iterator[None]:
+    """Whatever ends the work is the last line, and the exit code says which it was."""
+    try:
+        yield
+    except Cancelled as stopped:
+        lines({"stopped": str(stopped)})
+        sys.exit(STOPPED)
+    except AttuneError as error:
+        lines({"error": str(error)})
+        sys.exit(REFUSED)
 
 
 def asked_to_stop(parent: int | None) -> Callable[[], bool]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import click
 import orjson
 
-from attune.commands.child import REFUSED, STOPPED, asked_to_stop, sink
-from attune.errors import AttuneError, Cancelled
+from attune.commands.child import asked_to_stop, ends_in_a_line, sink
 
 
 @click.command(name="rate-responses")
@@ -25,17 +23,10 @@ def command(plan: Path, progress: Path | None, parent: int | None) -> None:
     from attune.policies.speaking import Voice
 
     asked = orjson.loads(plan.read_bytes())
-    voices = [Voice(**each | {"policy": Path(each["policy"]) if each["policy"] else None}) for each in asked["voices"]]
+    voices = [Voice.of_plan(each) for each in asked["voices"]]
     responses = {name: Said(**each) for name, each in asked["responses"].items()}
-    with sink(progress) as lines:
-        try:
-            opinions(asked["method"], voices, responses, tell=lines, asked_to_stop=asked_to_stop(parent))
-        except Cancelled as stopped:
-            lines({"stopped": str(stopped)})
-            sys.exit(STOPPED)
-        except AttuneError as error:
-            lines({"error": str(error)})
-            sys.exit(REFUSED)
+    with sink(progress) as lines, ends_in_a_line(lines):
+        opinions(asked["method"], voices, responses, tell=lines, asked_to_stop=asked_to_stop(parent))
         lines({"done": True})
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from attune.commands.child import REFUSED, STOPPED, asked_to_stop, sink
-from attune.errors import AttuneError, Cancelled
+from attune.commands.child import asked_to_stop, ends_in_a_line, sink
+from attune.errors import AttuneError
 from attune.policies.tiny import TINY
 
 
@@ -56,28 +55,20 @@ def command(
     if plan:
         asked: dict[str, Any] = orjson.loads(plan.read_bytes())
         conversation = asked["conversation"]
-        folders = [each | {"policy": Path(each["policy"]) if each["policy"] else None} for each in asked["voices"]]
-        voices, manner = [Voice(**each) for each in folders], Manner(**asked["manner"])
+        voices, manner = [Voice.of_plan(each) for each in asked["voices"]], Manner(**asked["manner"])
     else:
         if not prompt.strip():
             raise click.UsageError("PROMPT is empty; expected a question.")
         conversation = _asked(prompt, judgments, annotator, shots)
         voices, manner = voices_of(policies), Manner(temperature, seed, most_tokens)
-    with sink(progress) as lines:
-        try:
-            speak(
-                voices,
-                conversation,
-                manner,
-                tell=lines if progress else _print,
-                asked_to_stop=asked_to_stop(parent),
-            )
-        except Cancelled as stopped:
-            lines({"stopped": str(stopped)})
-            sys.exit(STOPPED)
-        except AttuneError as error:
-            lines({"error": str(error)})
-            sys.exit(REFUSED)
+    with sink(progress) as lines, ends_in_a_line(lines):
+        speak(
+            voices,
+            conversation,
+            manner,
+            tell=lines if progress else _print,
+            asked_to_stop=asked_to_stop(parent),
+        )
         if progress:
             lines({"done": True})
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from attune.commands.child import REFUSED, STOPPED, asked_to_stop, sink
+from attune.commands.child import asked_to_stop, ends_in_a_line, sink
 from attune.commands.say import voices_of
-from attune.errors import AttuneError, Cancelled
 
 
 @click.command(name="write-responses")
@@ -55,27 +53,19 @@ def command(
     if plan:
         asked: dict[str, Any] = orjson.loads(plan.read_bytes())
         conversations = asked["conversations"]
-        folders = [each | {"policy": Path(each["policy"]) if each["policy"] else None} for each in asked["voices"]]
-        voices = [Voice(**each) for each in folders]
+        voices = [Voice.of_plan(each) for each in asked["voices"]]
         order = Order(**asked["order"] | {"temperatures": tuple(asked["order"]["temperatures"])})
     else:
         conversations, voices = _conversations(prompts), voices_of(policies)
         order = Order(count, temperatures, most_tokens, seed, batch)
-    with sink(progress) as lines:
-        try:
-            write(
-                voices,
-                conversations,
-                order,
-                tell=lines if progress else _print,
-                asked_to_stop=asked_to_stop(parent),
-            )
-        except Cancelled as stopped:
-            lines({"stopped": str(stopped)})
-            sys.exit(STOPPED)
-        except AttuneError as error:
-            lines({"error": str(error)})
-            sys.exit(REFUSED)
+    with sink(progress) as lines, ends_in_a_line(lines):
+        write(
+            voices,
+            conversations,
+            order,
+            tell=lines if progress else _print,
+            asked_to_stop=asked_to_stop(parent),
+        )
         if progress:
             lines({"done": True})
 

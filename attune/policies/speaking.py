@@ -40,6 +40,11 @@ class Voice:
     chat_template: str = ""
     policy: Path | None = None
 
+    @classmethod
+    def of_plan(cls, planned: Mapping[str, Any]) -> Voice:
+        """One of the voices of a job's plan, as JSON has it."""
+        return cls(**{**planned, "policy": Path(planned["policy"]) if planned["policy"] else None})
+
     @property
     def ground(self) -> tuple[str, str, str]:
         """What two voices on one base model share."""

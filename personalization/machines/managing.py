@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from annotator.errors import Conflict, Invalid, NotFound
+from annotator.errors import Conflict, Invalid
 from annotator.models import Project, User
 from annotator.outbound import NotAllowed, check_url
 from annotator.services import audit, jobs
@@ -17,8 +17,7 @@ from annotator.services.texts import text_problem
 from attune.policies.tiny import TINY
 from personalization.machines.secret import sealed
 from personalization.models import MachineAnnotator, MachineRun
-from training.models import PolicyVersion
-from training.policy_selectors import policies_of
+from training.policy_selectors import usable_policy
 from training.runs import ACTIVE, lock_project
 
 Kind = MachineAnnotator.Kind
@@ -47,7 +46,7 @@ def add_machine(*, project: Project, new: NewMachine, by: User | None = None) ->
     Raises ``Invalid`` naming the fields, ``NotFound`` for a policy that is not there, ``Conflict`` for a taken name or too many.
     """
     _check(new)
-    version, reference = (_policy(project, number) for number in (new.version, new.reference))
+    version, reference = (usable_policy(project, number) for number in (new.version, new.reference))
     known = version or reference
     chosen = known.run.settings if known else {}
     judge = new.kind == Kind.JUDGE
@@ -162,12 +161,3 @@ def _check(new: NewMachine) -> None:
 def _key_problem(key: str) -> str:
     plain = key.isascii() and key.isprintable() and " " not in key
     return "" if len(key) <= MOST_KEY and (plain or not key) else f"Expected at most {MOST_KEY:,} ASCII characters."
-
-
-def _policy(project: Project, number: int | None) -> PolicyVersion | None:
-    if number is None:
-        return None
-    found = policies_of(project).filter(number=number, retired=False).first()
-    if found is None:
-        raise NotFound(f"There is no policy {number} in this project that is not retired.")
-    return found

@@ -11,14 +11,14 @@ from celery import current_app
 from django.db import transaction
 from django.utils import timezone
 
-from annotator.errors import Conflict, Invalid, NotFound
+from annotator.errors import Conflict, Invalid
 from annotator.models import Project, Prompt, User
 from annotator.services import audit, jobs
 from attune.policies.pairing import NEED_REWARDS
 from attune.policies.tiny import TINY
 from personalization.models import PolicyRound
 from training.models import PolicyVersion
-from training.policy_selectors import policies_of
+from training.policy_selectors import usable_policy
 from training.runs import ACTIVE, lock_project
 from training.serving import live_version
 
@@ -60,7 +60,7 @@ def start_round(
     Raises ``Invalid`` naming the fields, ``NotFound`` for a policy that is not there, ``Conflict`` while one is in work.
     """
     _check(project, asked)
-    version, opponent = (_find(project, number) for number in (asked.version, asked.opponent))
+    version, opponent = (usable_policy(project, number) for number in (asked.version, asked.opponent))
     ground = _ground(version, opponent)
     seed = secrets.randbelow(2**31) if asked.seed is None else asked.seed
     prompts = _prompts(project, asked, seed)
@@ -142,15 +142,6 @@ def _check(project: Project, asked: Asked) -> None:
         wrong["opponent"] = "is the policy itself; choose another, or no pairs against it"
     if wrong:
         raise Invalid("; ".join(f"{name} {why}" for name, why in wrong.items()) + ".", fields=wrong)
-
-
-def _find(project: Project, number: int | None) -> PolicyVersion | None:
-    if number is None:
-        return None
-    found = policies_of(project).filter(number=number, retired=False).first()
-    if found is None:
-        raise NotFound(f"There is no policy {number} in this project that is not retired.")
-    return found
 
 
 def _ground(version: PolicyVersion | None, opponent: PolicyVersion | None) -> tuple[str, str, str]:
