@@ -37,8 +37,9 @@ def best_of_n(rewards: Array, most: int, rng: np.random.Generator) -> Pairs:
 def accepted(rewards: Array, count: int, beta: float, rng: np.random.Generator) -> list[int]:
     """Statistical rejection sampling (Liu et al. 2024, *RSO*, algorithm 1): ``count`` places of ``rewards`` (N,), or all.
 
-    A candidate y is accepted with probability exp((r(y) − max r)/β), the maximum being over those still in the draw, so that those
-    accepted are spread as the policy that is optimal for the reward would spread them. β → 0 takes the best ones, β → ∞ any.
+    A candidate y is accepted with probability exp((r(y) − max r)/β), the maximum being over those still in the draw. Of many
+    candidates those accepted are spread as the policy that is optimal for the reward would spread them; of few, of which each is
+    drawn once, the best come more often. β → 0 takes the best ones, β → ∞ any.
     """
     if beta <= 0:
         raise BadData(f"β is {beta:g}; expected more than 0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -30,15 +31,30 @@ def test_as_they_come_uses_each_once() -> None:
     assert len(set(places)) == 4
 
 
-def test_rejection_sampling_accepts_as_the_optimal_policy_would() -> None:
-    """With one to be accepted of candidates in a random order, y wins in proportion to exp(r/β): 1, e², e, 1/e at β = 1."""
+def test_rejection_sampling_of_few_accepts_as_counting_all_orders_says() -> None:
+    """With one to be accepted: y wins where all that come before it are rejected, averaged over the 24 orders."""
+    chance = np.exp((REWARDS - REWARDS.max()).astype(float))
+    expected = np.zeros(4)
+    for order in permutations(range(4)):
+        left = 1.0
+        for place in order:
+            expected[place] += left * chance[place] / 24
+            left *= 1 - chance[place]
     rng = np.random.default_rng(0)
     seen = Counter(accepted(REWARDS, 1, 1.0, rng)[0] for _ in range(4_000))
-    weights = np.exp(REWARDS.astype(float))
-    expected = weights / weights.sum()
     found = np.array([seen[place] for place in range(4)]) / 4_000
-    assert np.abs(found - expected).max() < 0.05
-    assert seen[1] > seen[2] > seen[0] > seen[3]
+    assert expected.sum() == pytest.approx(1)
+    assert np.abs(found - expected).max() < 0.03
+
+
+def test_rejection_sampling_of_many_accepts_as_the_optimal_policy_would() -> None:
+    """Of a thousand candidates with equally many of each reward, one is accepted in proportion to exp(r/β)."""
+    rng = np.random.default_rng(0)
+    many = np.repeat(REWARDS, 250)
+    seen = Counter(accepted(many, 1, 1.0, rng)[0] // 250 for _ in range(2_000))
+    weights = np.exp(REWARDS.astype(float))
+    found = np.array([seen[place] for place in range(4)]) / 2_000
+    assert np.abs(found - weights / weights.sum()).max() < 0.04
 
 
 def test_small_beta_takes_the_best_in_order_and_large_beta_any() -> None:
