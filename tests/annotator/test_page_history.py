@@ -152,12 +152,12 @@ def test_how_steady_rankings_and_ratings_are(people: ThreePeople, annotator_clie
 
 
 def test_marks_are_quoted_in_the_list(people: ThreePeople, annotator_client: Client) -> None:
-    marks = tuple(Mark("left", 0, end, "Answer 1"[:end], n % 2 == 0, "clear", "") for n, end in enumerate((1, 2, 3, 4)))
+    marks = tuple(Mark("left", n, 4, "Answ"[n:], n % 2 == 0, "clear", "") for n in range(4))
     judge(people, Answer(choice="tie", marks=marks))
     html = annotator_client.get(address(people)).content.decode()
-    assert '<q dir="auto">Answ</q>' not in html
-    assert '<b>+ A</b> <q dir="auto">Ans</q> <span dir="auto">Clear</span>' in html
-    assert '<b>− A</b> <q dir="auto">An</q>' in html
+    assert '<b>+ A</b> <q dir="auto">Answ</q> <span dir="auto">Clear</span>' in html
+    assert '<b>− A</b> <q dir="auto">nsw</q>' in html
+    assert '<q dir="auto">w</q>' not in html, "three are quoted"
     assert "1 more mark" in html
 
 
