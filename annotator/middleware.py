@@ -8,15 +8,17 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from annotator.errors import AnnotatorError
 from annotator.models import User
 
 TITLES = {
-    403: "You can’t do that here",
-    404: "There is nothing here",
-    409: "Something changed in the meantime",
-    422: "That can’t be right",
+    403: gettext_lazy("You can’t do that here"),
+    404: gettext_lazy("There is nothing here"),
+    409: gettext_lazy("Something changed in the meantime"),
+    422: gettext_lazy("That can’t be right"),
 }
 
 
@@ -47,7 +49,7 @@ class ErrorPages:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, AnnotatorError):
             return None
-        context = {"title": TITLES.get(error.status, "That did not work"), "error": error}
+        context = {"title": TITLES.get(error.status, _("That did not work")), "error": error}
         template = "error_note.html" if request.headers.get("HX-Request") else "error.html"
         return render(request, template, context, status=error.status)
 

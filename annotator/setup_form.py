@@ -61,7 +61,7 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
         widget=forms.CheckboxSelectMultiple,
         help_text=_(
             "Of several, each comes as often as the others. Rankings are made of the prompts with three or more responses,"
-            " ratings of every response. Checks with hidden repeats and known answers are of pairs only."
+            " ratings of every response. Hidden repeats and known answers are of every kind; people qualify on pairs."
         ),
         error_messages={"required": _("Choose at least one kind of judgment.")},
     )

@@ -11,6 +11,7 @@ from django.utils import timezone
 from annotator.models import Annotator, Assignment, Draft, Judgment
 from annotator.services.drafts import KEPT_DAYS
 from annotator.statements import Statement
+from attune.quality.orders import orders_alike, tiers_of
 
 ENOUGH_TWICE = 5
 """With fewer pairs seen twice nothing is said: it would give them away, and mean little."""
@@ -34,6 +35,23 @@ class Steadiness:
     @property
     def share(self) -> float:
         return self.same / self.twice
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyOrders:
+    """Of ``twice`` rankings that were seen a second time, the mean share of couples that stood the same way, 0 to 1."""
+
+    alike: float
+    twice: int
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyRatings:
+    """Of ``twice`` responses that were rated a second time, ``same`` got the same rating, ``near`` one a step away."""
+
+    same: int
+    near: int
+    twice: int
 
 
 def own_judgments(annotator: Annotator, *, query: str = "", choice: str = "") -> QuerySet[Judgment]:
@@ -65,6 +83,35 @@ def steadiness(annotator: Annotator) -> Steadiness | None:
     (row,) = _STEADY.run({"annotator": annotator.pk})
     found = Steadiness(*row)
     return found if found.twice >= ENOUGH_TWICE else None
+
+
+def steadiness_of_lineups(annotator: Annotator) -> tuple[SteadyOrders | None, SteadyRatings | None]:
+    """The same of rankings and of ratings, each None while there is too little; “not on this scale” is none."""
+    orders, ratings = _twice(annotator)
+    steady_orders = steady_ratings = None
+    if len(orders) >= ENOUGH_TWICE:
+        steady_orders = SteadyOrders(sum(orders) / len(orders), len(orders))
+    if len(ratings) >= ENOUGH_TWICE:
+        steady_ratings = SteadyRatings(ratings.count(0), ratings.count(1), len(ratings))
+    return steady_orders, steady_ratings
+
+
+def _twice(annotator: Annotator) -> tuple[list[float], list[int]]:
+    """How alike each ranking is to the one before, and how many steps each rating is from it."""
+    said = Judgment.objects.filter(annotator=annotator, current=True, withdrawn=False)
+    said = said.exclude(lineup=None).exclude(choice=Judgment.Choice.SKIP)
+    again = said.filter(occasion=1)
+    firsts = {each.lineup_id: each for each in said.filter(occasion=0, lineup__in=again.values("lineup"))}
+    orders, ratings = [], []
+    for each in again:
+        before = firsts.get(each.lineup_id)
+        if before is None:
+            continue
+        if each.ranking and before.ranking:
+            orders.append(orders_alike(tiers_of(before.ranking), tiers_of(each.ranking)))
+        elif each.rating is not None and before.rating is not None and each.scale == before.scale:
+            ratings.append(abs(each.rating - before.rating))
+    return orders, ratings
 
 
 def kept_drafts(annotator: Annotator) -> QuerySet[Draft]:

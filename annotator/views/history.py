@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from annotator.access import Access
 from annotator.errors import Invalid, NotFound
 from annotator.models import HINDSIGHT, Annotator, Draft, Judgment, Prompt, Response, User
-from annotator.selectors.history import kept_drafts, own_judgments, steadiness
+from annotator.selectors.history import kept_drafts, own_judgments, steadiness, steadiness_of_lineups
 from annotator.selectors.progress import progress_of
 from annotator.services.answers import Answer, answer_of, lineup_words
 from annotator.services.judging import last_said, revise, withdraw
@@ -37,6 +37,23 @@ from annotator.views.judge_form import (
 from annotator.views.judge_page import JudgePage, Task
 from annotator.views.pages import is_part, paged, part, project_page, signed_in
 
+MARKS_SHOWN = 3
+"""So many marked stretches of a judgment are quoted in the list; of others only the number is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkShown:
+    """A stretch that was marked, as the list quotes it."""
+
+    sign: str
+    side: str
+    quote: str
+    note: str
+
+    @property
+    def good(self) -> bool:
+        return self.sign == "+"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -48,7 +65,8 @@ class Row:
     side: str
     reasons: list[str]
     words: str
-    marks: int
+    marks: list[MarkShown]
+    more_marks: int
     flag: str
     hindsight: bool
 
@@ -66,7 +84,16 @@ class Row:
                 f"{names[tag.side]} {signs[tag.good]} {labels.get(tag.tag, tag.tag)}".strip() for tag in answer.tags
             ],
             words=answer.text,
-            marks=len(answer.marks),
+            marks=[
+                MarkShown(
+                    sign=signs[mark.good],
+                    side=names[mark.side],
+                    quote=mark.quote,
+                    note=": ".join(filter(None, [labels.get(mark.tag, mark.tag), mark.comment])),
+                )
+                for mark in answer.marks[:MARKS_SHOWN]
+            ],
+            more_marks=max(0, len(answer.marks) - MARKS_SHOWN),
             flag=flag_words(judgment),
             hindsight=judgment.occasion == HINDSIGHT,
         )
@@ -82,6 +109,7 @@ def history(request: HttpRequest, slug: str) -> HttpResponse:
     page = paged(rows, request)
     for each in page:
         each.project = annotator.project
+    steady_orders, steady_ratings = steadiness_of_lineups(annotator)
     context = {
         "page": page,
         "rows": [Row.of(each) for each in page],
@@ -89,6 +117,8 @@ def history(request: HttpRequest, slug: str) -> HttpResponse:
         "choice": choice,
         "choices": _filters(),
         "steady": steadiness(annotator),
+        "steady_orders": steady_orders,
+        "steady_ratings": steady_ratings,
         "kept": [_kept(draft) for draft in kept_drafts(annotator)[:20]],
     }
     if is_part(request, "own"):

@@ -97,7 +97,8 @@ def _account(
         for label, where in (
             (_("Always"), KINDS),
             (_("Pairs"), ("pair",)),
-            (_("Reasons: of A, or of the one response"), ("pair", "rating")),
+            (_("Pairs and ratings"), ("pair", "rating")),
+            (_("Pairs and rankings"), ("pair", "ranking")),
             (_("Rankings"), ("ranking",)),
             (_("Ratings"), ("rating",)),
         )

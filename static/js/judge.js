@@ -179,12 +179,11 @@ function keep(html, lines = [], link = null) {
 }
 
 function alertOf(title) {
-  const note = Object.assign(document.createElement("div"), { className: "alert", role: "status" });
+  const note = Object.assign(document.createElement("div"), { className: "alert" });
   note.setAttribute("role", "status");
-  const icon = document.createElement("span");
   const text = document.createElement("div");
   text.append(Object.assign(document.createElement("p"), { textContent: title }));
-  note.append(icon, text);
+  note.append(text);
   return note;
 }
 
@@ -205,6 +204,7 @@ function signedOut() {
   link.href = `${main.dataset.login}?${new URLSearchParams([["next", here]])}`;
   const note = keep("", [words.signed_out_text], link);
   note.querySelector("p").remove();
+  note.classList.add("neg");
   note.id = "signed-out";
 }
 

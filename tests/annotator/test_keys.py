@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from annotator.errors import Invalid
 from annotator.keys import ACTIONS, DEFAULTS, keys_by_kind, keys_of, label_of, own_keys
+from annotator.services.aspects import AspectAsked, set_aspects
 from tests.annotator.test_page_judge import address
 from tests.factories import ThreePeople
 
@@ -92,3 +93,20 @@ def test_the_guess_is_not_told_to_whom_it_does_not_want(people: ThreePeople, ann
     people.annotator.refresh_from_db()
     assert (people.annotator.show_guess, people.annotator.break_minutes) == (False, 20)
     assert annotator_client.post(reverse("account"), fields | {"break_minutes": "-1"}).status_code == 422
+
+
+@pytest.mark.django_db
+def test_every_action_can_have_another_key(people: ThreePeople, annotator_client: Client) -> None:
+    html = annotator_client.get(reverse("account")).content.decode()
+    assert {each.name for each in ACTIONS} == set(re.findall(r'id="key-(\w+)"', html))
+
+
+@pytest.mark.django_db
+def test_every_key_is_on_the_sheet(people: ThreePeople, annotator_client: Client) -> None:
+    set_aspects(project=people.project, by=people.owner, asked=[AspectAsked("Tone", "rate", 5)])
+    html = annotator_client.get(address(people)).content.decode()
+    sheet = re.search(r'<aside id="keys".*?</aside>', html, re.DOTALL)
+    assert sheet
+    shown = set(re.findall(r"<kbd[^>]*>(.)</kbd>", sheet[0]))
+    first_and_last = {f"step{n}" for n in range(2, 7)}  # 1–7
+    assert {key for name, key in keys_by_kind({})["pair"].items() if name not in first_and_last} <= shown

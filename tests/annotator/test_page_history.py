@@ -9,12 +9,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from annotator.models import Judgment
-from annotator.selectors.history import steadiness
+from annotator.models import Judgment, Lineup
+from annotator.selectors.history import steadiness, steadiness_of_lineups
 from annotator.services.answers import Answer, FlagRaised, Tag
 from annotator.services.dealing import deal
 from annotator.services.judging import record
-from tests.factories import ThreePeople, make_people, make_project
+from annotator.services.marks import Mark
+from tests.factories import ThreePeople, make_lineup, make_people, make_project
 
 pytestmark = pytest.mark.django_db
 
@@ -117,6 +118,47 @@ def test_how_steady_one_is_is_said_once_there_is_enough(db: None) -> None:
     found = steadiness(people.judge)
     assert found
     assert (found.same, found.twice) == (5, 6)
+
+
+def said_of(people: ThreePeople, lineup: Lineup, occasion: int, **fields: object) -> None:
+    Judgment.objects.create(
+        project=people.project,
+        annotator=people.judge,
+        lineup=lineup,
+        kind=lineup.kind,
+        occasion=occasion,
+        client_key=uuid.uuid4(),
+        shown=[*range(1, len(lineup.responses) + 1)],
+        **fields,
+    )
+
+
+def test_how_steady_rankings_and_ratings_are(people: ThreePeople, annotator_client: Client) -> None:
+    for n in range(5):
+        assert steadiness_of_lineups(people.judge) == (None, None)
+        ranking, rating = make_lineup(people.project, 3), make_lineup(people.project, 1)
+        for occasion in (0, 1):
+            order = [[2], [1], [3]] if n == 0 and occasion else [[1], [2], [3]]
+            said_of(people, ranking, occasion, choice="ranked", ranking=order)
+            said_of(people, rating, occasion, choice="rated", rating=3 + (n if occasion else 0), scale="1-7")
+    orders, ratings = steadiness_of_lineups(people.judge)
+    assert orders
+    assert (round(15 * orders.alike), orders.twice) == (14, 5)  # one of three couples, once
+    assert ratings
+    assert (ratings.same, ratings.near, ratings.twice) == (1, 1, 5)
+    html = annotator_client.get(address(people)).content.decode()
+    assert "93 % of the responses’ places" in html
+    assert "1 got the same rating and 1 one a step away" in html
+
+
+def test_marks_are_quoted_in_the_list(people: ThreePeople, annotator_client: Client) -> None:
+    marks = tuple(Mark("left", n, 4, "Answ"[n:], n % 2 == 0, "clear", "") for n in range(4))
+    judge(people, Answer(choice="tie", marks=marks))
+    html = annotator_client.get(address(people)).content.decode()
+    assert '<b>+ A</b> <q dir="auto">Answ</q> <span dir="auto">Clear</span>' in html
+    assert '<b>− A</b> <q dir="auto">nsw</q>' in html
+    assert '<q dir="auto">w</q>' not in html, "three are quoted"
+    assert "1 more mark" in html
 
 
 def test_a_mark_survives_an_edit(people: ThreePeople, annotator_client: Client) -> None:

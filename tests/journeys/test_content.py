@@ -45,6 +45,7 @@ def test_pictures_by_keyboard(page: Page, live_server: Any, sign_in: SignIn, che
     expect(page.get_by_role("img", name="A blue oven")).to_be_visible()
     natural = page.evaluate("[...document.querySelectorAll('.pic img')].map((i) => i.naturalWidth)")
     assert sorted(natural) == [900, 1200]
+    expect(page.locator("#compare")).to_be_hidden()  # words differ, pictures do not
     assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "one screen at 1440 × 900"
     check_page("judge-pictures")
     page.keyboard.press(".")

@@ -34,6 +34,7 @@ export class Differences {
   }
 
   toggle(texts) {
+    if (texts.length !== 2) return; // pictures
     this.on = !this.on;
     this.show(texts, true);
   }
@@ -41,6 +42,7 @@ export class Differences {
   show(texts, aloud = false) {
     const button = document.querySelector("#compare");
     button?.setAttribute("aria-pressed", String(this.on));
+    button?.toggleAttribute("hidden", texts.length !== 2);
     paint("only-a", []);
     paint("only-b", []);
     if (!this.on || texts.length !== 2) return;

@@ -63,7 +63,7 @@ export class Pace {
     this.since = null;
     const note = Object.assign(document.createElement("div"), { className: "alert" });
     note.setAttribute("role", "status");
-    note.append(document.createElement("span"), Object.assign(document.createElement("p"), { textContent: this.words.break.replace("{minutes}", minutes) }));
+    note.append(Object.assign(document.createElement("p"), { textContent: this.words.break.replace("{minutes}", minutes) }));
     const close = Object.assign(document.createElement("button"), { type: "button", className: "btn s", textContent: this.words.dismiss });
     close.addEventListener("click", () => note.remove());
     note.append(close);
