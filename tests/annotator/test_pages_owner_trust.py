@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from annotator.errors import Conflict, Invalid
-from annotator.models import Adjudication, Assignment, AuditEntry, Judgment, Pair, User
+from annotator.models import Adjudication, Assignment, AuditEntry, Judgment, Pair, Project, User
 from annotator.services.adjudicating import adjudicate, ask_another
 from annotator.services.dealing import deal
 from tests.factories import ThreePeople, make_annotator, make_pair, make_project
@@ -82,6 +82,15 @@ def test_pins_need_people_of_the_project(owner_client: Client, pair: Pair, peopl
 
 
 # --- the last word --------------------------------------------------------------------------------------------------
+
+
+def test_a_list_of_contested_pairs_says_that_there_are_simulated_votes(
+    people: ThreePeople, owner_client: Client
+) -> None:
+    address = reverse("contested", args=[people.project.slug])
+    assert "has simulated annotators" not in owner_client.get(address).content.decode()
+    Project.objects.filter(pk=people.project.pk).update(simulated=True)
+    assert "has simulated annotators" in owner_client.get(address).content.decode()
 
 
 def test_contested_pairs_are_listed_until_they_are_decided(
