@@ -235,8 +235,11 @@ def test_a_second_look_by_keyboard(hindsight: ThreePeople, page: Page, sign_in: 
     assert Judgment.objects.filter(current=True, withdrawn=False).count() == 2
     page.keyboard.press("z")
     expect(page.get_by_text("A second look.")).to_be_visible()
+    expect(page.locator("#today")).to_contain_text("1 of 40 today")
     page.keyboard.press("Enter")
     expect(page.get_by_text("A second look.")).to_have_count(0)
+    expect(page.locator("#today")).to_contain_text("2 of 40 today")
+    expect(page.locator("#save")).to_have_text("Saved")  # else the page that is left keeps it for the next visit
     page.goto(f"/projects/{hindsight.project.slug}/history/")
     expect(page.get_by_text("with hindsight")).to_have_count(1)
     check_page("history-hindsight")
