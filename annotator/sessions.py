@@ -16,9 +16,10 @@ from django.utils import timezone
 from annotator.models import User
 from annotator.selectors.rows import columns, instance
 from annotator.statements import Statement
+from attune.recent import Recent
 
 _REMEMBERED = 10_000
-_owners: dict[str, int] = {}
+_owners: Recent[str, int] = Recent(_REMEMBERED)
 _user_beside: ContextVar[User | None] = ContextVar("user_beside", default=None)
 
 
@@ -38,7 +39,7 @@ class SessionStore(db.SessionStore):
         if user[0] is not None:
             _user_beside.set(instance(User, user))
         if key and SESSION_KEY in session:
-            _remember(key, int(session[SESSION_KEY]))
+            _owners.keep(key, int(session[SESSION_KEY]))
         return session
 
 
@@ -47,12 +48,6 @@ def user_beside(user_id: int) -> User | None:
     user = _user_beside.get()
     _user_beside.set(None)
     return user if user and user.pk == user_id else None
-
-
-def _remember(key: str, user_id: int) -> None:
-    if len(_owners) >= _REMEMBERED and key not in _owners:
-        _owners.clear()
-    _owners[key] = user_id
 
 
 @cache

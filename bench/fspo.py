@@ -25,7 +25,8 @@ from typing import Any
 import torch
 
 from attune import style_features
-from attune.fspo.learning import Episode, Pair, Recipe, language_model, log_probs, meta_train, pack
+from attune.fspo.episodes import Episode, Pair
+from attune.fspo.learning import Recipe, language_model, log_probs, meta_train, pack
 from attune.fspo.prompts import Shot
 from attune.fspo.tokens import FOLDER, copy_tokenizer, pieces, tokens_of
 from attune.policies.generate import generate

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotator.models import Project
-from annotator.services.choosing import Candidate, ChoiceRequest, Chosen
+from annotator.services.choosing import Candidate, ChoiceRequest, Chosen, LineupCandidate
 from attune import select
 from attune.rewards import model_class
 from attune.rewards.base import Latent
@@ -52,7 +52,7 @@ def choose(request: ChoiceRequest) -> list[Chosen]:
         return []
     served, latent = live
     forecast = _forecast(served, latent, request.candidates)
-    order, why = _order(request, forecast)
+    order, why = in_order(request.policy, request.candidates, forecast.information, forecast.known)
     guesses = forecast.guesses.tolist()
     return [_chosen(request.candidates[row], why, guesses[row], served.label) for row in order]
 
@@ -69,19 +69,19 @@ def _forecast(served: ServedVersion, latent: Latent, candidates: Sequence[Candid
     return _Forecast(both, np.where(both, guesses, np.nan), np.where(both, select.gain(mean, variance), 0))
 
 
-def _order(request: ChoiceRequest, forecast: _Forecast) -> tuple[Sequence[int], str]:
-    """The rows of the candidates in the order to try them, and why."""
-    rows = range(len(request.candidates))
-    if request.policy != Project.Choosing.INFORMATION:
-        return rows, request.policy
+def in_order(
+    policy: str, candidates: Sequence[Candidate | LineupCandidate], information: Array, known: NDArray[np.bool_]
+) -> tuple[Sequence[int], str]:
+    """The rows of N candidates in the order to try them, and why. Those that the model has no word on (``known`` is false) come last."""
+    rows = range(len(candidates))
+    if policy != Project.Choosing.INFORMATION:
+        return rows, policy
     if random.random() < RANDOM_SHARE:
         return random.sample(rows, len(rows)), "random"
-    if not forecast.known.any():
+    if not known.any():
         return rows, "coverage"
-    taken = np.array([each.taken for each in request.candidates], np.float32)
-    # What the model does not know comes last.
-    worths = np.where(forecast.known, worth(forecast.information, taken), -np.inf)
-    order: list[int] = np.argsort(-worths, kind="stable").tolist()
+    taken = np.array([each.taken for each in candidates], np.float32)
+    order: list[int] = np.argsort(-np.where(known, worth(information, taken), -np.inf), kind="stable").tolist()
     return order, "information"
 
 

@@ -13,12 +13,12 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from annotator.models import Judgment, Project
+from annotator.models import Judgment
 from annotator.selectors.lineups import OwnRating, own_ratings
 from annotator.services.choosing import ChosenLineup, LineupCandidate, LineupRequest
 from attune import select
 from attune.rewards.base import Latent
-from personalization.choosing import RANDOM_SHARE, worth
+from personalization.choosing import in_order
 from personalization.items import items_by_row, load, usable
 from personalization.latents import live_latent_for
 from training.serving import ServedVersion
@@ -45,13 +45,10 @@ def choose(request: LineupRequest) -> list[ChosenLineup]:
     ids = _responses(request.candidates) | {each for row in rated for each in (row.response, *row.beside)}
     known = _Known.of(served, latent, sorted(ids))
     guesses = _guesses(request, known, rated)
-    order, why = _order(request, known, np.random.default_rng())
-    return [
-        ChosenLineup(
-            each.lineup_id, why, guesses.get(each.lineup_id), served.label if each.lineup_id in guesses else ""
-        )
-        for each in order
-    ]
+    told = _information(request.kind, request.candidates, known)
+    order, why = in_order(request.policy, request.candidates, told, np.full(len(told), told.any()))
+    best_first = [request.candidates[row].lineup_id for row in order]
+    return [ChosenLineup(pk, why, guesses.get(pk), served.label if pk in guesses else "") for pk in best_first]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +90,8 @@ def _responses(candidates: Sequence[LineupCandidate]) -> set[int]:
     return {pk for each in candidates for pk in (*each.responses, *each.beside)}
 
 
-def _order(request: LineupRequest, known: _Known, rng: np.random.Generator) -> tuple[list[LineupCandidate], str]:
-    candidates = list(request.candidates)
-    if request.policy != Project.Choosing.INFORMATION:
-        return candidates, request.policy
-    if rng.random() < RANDOM_SHARE:
-        return [candidates[index] for index in rng.permutation(len(candidates))], "random"
-    information = _information(request.kind, candidates, known)
-    if not information.any():
-        return candidates, "coverage"
-    value = worth(information, np.array([each.taken for each in candidates], np.float32))
-    return [candidates[index] for index in np.argsort(-value, kind="stable")], "information"
-
-
 def _information(kind: str, candidates: Sequence[LineupCandidate], known: _Known) -> Array:
-    """What each candidate would tell of the annotator's latent, in bits for each response to be read; (N,)."""
+    """What each candidate would tell of the annotator's latent, in nats for each response to be read; (N,)."""
     rows = [(n, *row) for n, each in enumerate(candidates) for row in _couples(kind, each, known)]
     told = np.zeros(len(candidates), np.float32)
     if not rows:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -11,13 +9,14 @@ from typing import cast
 from annotator.selectors import evidence
 from annotator.selectors.evidence import Standing
 from attune.data import Choice
+from attune.recent import Recent
 from attune.rewards.base import Comparison, RewardModel
 from attune.rewards.context import Context
 from personalization.items import items_of_responses
 from training.serving import ServedVersion
 
 IN_MEMORY = 64
-"""Context sets that one process keeps; the one longest unused goes first."""
+"""Context sets that one process keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,34 +95,10 @@ def _joined(known: ContextSet, standing: Sequence[Standing], model: RewardModel,
     )
 
 
-class _Sets:
-    """The context sets in memory, by annotator and artifact digest."""
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self._sets: OrderedDict[tuple[int, str], ContextSet] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: tuple[int, str]) -> ContextSet | None:
-        with self._lock:
-            return self._sets.get(key)
-
-    def keep(self, key: tuple[int, str], found: ContextSet) -> None:
-        with self._lock:
-            self._sets[key] = found
-            self._sets.move_to_end(key)
-            while len(self._sets) > self.capacity:
-                self._sets.popitem(last=False)
-
-    def drop(self, annotator_id: int) -> None:
-        with self._lock:
-            for key in [key for key in self._sets if key[0] == annotator_id]:
-                del self._sets[key]
-
-
-_sets = _Sets(IN_MEMORY)
+_sets: Recent[tuple[int, str], ContextSet] = Recent(IN_MEMORY)
+"""By annotator and artifact digest."""
 
 
 def forget(annotator_id: int) -> None:
     """Drop what this process has in memory of an annotator; other processes' goes as others' take its place."""
-    _sets.drop(annotator_id)
+    _sets.drop(lambda key: key[0] == annotator_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from annotator.errors import NotFound
 from annotator.statements import Statement
 from attune import artifact
 from attune.errors import ArtifactError, EncoderMismatch
+from attune.recent import Recent
 from attune.rewards.base import RewardModel
 from training import store
 from training.models import ModelVersion
@@ -22,7 +22,7 @@ from training.vectors import PostgresVectorStore
 Array = NDArray[np.float32]
 
 MODELS_IN_MEMORY = 8
-"""Fitted models that one process keeps; the one longest unused goes first."""
+"""Fitted models that one process keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,28 +111,18 @@ class _Models:
     """The models in memory, by digest. Loading one does not keep readers of another waiting."""
 
     def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self._models: OrderedDict[str, RewardModel] = OrderedDict()
-        self._reading, self._loading = threading.Lock(), threading.Lock()
+        self._recent: Recent[str, RewardModel] = Recent(capacity)
+        self._loading = threading.Lock()
 
     def get(self, version: ServedVersion) -> RewardModel:
-        if model := self._find(version.digest):
+        if model := self._recent.get(version.digest):
             return model
         with self._loading:
-            if model := self._find(version.digest):
+            if model := self._recent.get(version.digest):
                 return model
             model = _read(version)
-        with self._reading:
-            self._models[version.digest] = model
-            while len(self._models) > self.capacity:
-                self._models.popitem(last=False)
+        self._recent.keep(version.digest, model)
         return model
-
-    def _find(self, digest: str) -> RewardModel | None:
-        with self._reading:
-            if digest in self._models:
-                self._models.move_to_end(digest)
-            return self._models.get(digest)
 
 
 _models = _Models(MODELS_IN_MEMORY)

@@ -29,7 +29,8 @@ from annotator.services.judging import record, undo_last
 from annotator.services.leases import number_of_mark
 from annotator.services.people import judge_of
 from annotator.views.judge_form import Values, answer_from, values_from
-from annotator.views.judge_page import JudgePage, entered, shown_task, told_of
+from annotator.views.judge_page import JudgePage, entered, shown_task
+from annotator.views.judge_told import told_of
 
 MAX_HELD = 20
 

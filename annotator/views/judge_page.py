@@ -9,25 +9,22 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from annotator.keys import LETTERS, REASONS, keys_by_kind, keys_of
 from annotator.markdown import render_markdown
 from annotator.models import HINDSIGHT, Aspect, Flag, Judgment, Project, User
-from annotator.selectors.progress import GuessRecord, Progress
+from annotator.selectors.progress import Progress
 from annotator.services import asking
 from annotator.services.aspects import aspects_of
-from annotator.services.layouts import layout_of, letters
 from annotator.services.leases import mark_of
 from annotator.services.marks import Side
 from annotator.views.content import Content, Turns, shared_after
 from annotator.views.judge_form import SKIP_REASONS, Values, marks_on, side_names, values_of
+from annotator.views.judge_told import Told
 from annotator.views.judge_words import judge_words
 from attune.pacing import may_ask
-from attune.quality.orders import couples_alike, tiers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +171,6 @@ class AspectScale:
     side: str
     options: list[Option]
     chosen: str
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What the model had guessed, said after the judgment."""
-
-    said: str
-    record: str
 
 
 @dataclass
@@ -376,42 +365,3 @@ def entered(dealt: asking.Task) -> Values:
     if dealt.draft:
         return dealt.draft.values
     return values_of(dealt.answer, {side: shown.text for side, shown in dealt.shown.items()}) if dealt.answer else {}
-
-
-def told_of(judgment: Judgment, project: Project, user: User, record: GuessRecord) -> Told | None:
-    """What the model had guessed of a judgment, in the letters of the screen; None if it is not to be told."""
-    if not (project.show_guess and user.show_guess):
-        return None
-    if judgment.guesses:
-        return _told_of_lineup(judgment, judgment.guesses)
-    if judgment.guess is None or not judgment.decided:
-        return None
-    guessed_a = judgment.guess >= 0.5
-    sure = judgment.guess if guessed_a else 1 - judgment.guess
-    said = _("Your model guessed %(side)s (%(sure)d %%)") % {
-        "side": "A" if guessed_a != judgment.swapped else "B",
-        "sure": round(100 * sure),
-    }
-    right = guessed_a == (judgment.choice == Judgment.Choice.A)
-    agreed = _("and so did you") if right else _("and you chose the other")
-    counted = _("right %(right)d of the last %(of)d") % {"right": record.right, "of": record.of}
-    return Told(f"{said}, {agreed}", f"· {counted}")
-
-
-def _told_of_lineup(judgment: Judgment, guesses: list[float]) -> Told | None:
-    if judgment.rating is not None:
-        guess = number_format(guesses[0], 1)
-        said = _("Your model guessed %(guess)s, and you said %(rating)d") % {"guess": guess, "rating": judgment.rating}
-        return Told(said, "")
-    if not judgment.ranking:
-        return None
-    layout = layout_of(judgment)
-    best_first = sorted(range(len(guesses)), key=lambda index: -guesses[index])
-    names = dict(zip(layout.own, letters(len(layout.own)), strict=True))
-    order = " › ".join(names[str(index + 1)] for index in best_first)
-    same, of = couples_alike(tuple(-each for each in guesses), tiers_of(judgment.ranking))
-    said = _("Your model guessed %(order)s") % {"order": order}
-    if not of:
-        return Told(said, "")
-    counted = ngettext("%(same)d of %(of)d couple as you have it", "%(same)d of %(of)d couples as you have them", of)
-    return Told(said, "· " + counted % {"same": same, "of": of})

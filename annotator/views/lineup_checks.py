@@ -13,12 +13,11 @@ from django.views.decorators.http import require_POST
 from annotator.access import Access, project_for
 from annotator.errors import Conflict, Invalid
 from annotator.models import Lineup, Role
-from annotator.selectors.pairs import pins_of
 from annotator.services.adjudicating import adjudicate_lineup, ask_another
 from annotator.services.gold import set_gold_lineup
-from annotator.services.pinning import pin_lineup, unpin
+from annotator.services.pinning import pin_lineup
 from annotator.views.pages import row_of, signed_in
-from annotator.views.pairs import named_people
+from annotator.views.pairs import named_people, say_who_had_it, take_pin_back
 
 PLACE = "place:"
 
@@ -55,8 +54,7 @@ def lineup_pin(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     if outcome.new:
         said = ngettext("%d person gets it next.", "%d people get it next.", outcome.new)
         messages.success(request, said % outcome.new)
-    if outcome.had_it:
-        messages.info(request, _("Had it already: %(who)s.") % {"who": ", ".join(outcome.had_it)})
+    say_who_had_it(request, outcome)
     return redirect("lineup", slug, pk)
 
 
@@ -65,12 +63,7 @@ def lineup_pin(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 def lineup_unpin(request: HttpRequest, slug: str, pk: int, assignment: int) -> HttpResponse:
     """Take it back from somebody who has not opened it."""
     _access, row = _owned(request, slug, pk)
-    held = row_of(pins_of(row).select_related("project", "annotator", "lineup"), assignment)
-    try:
-        unpin(assignment=held, by=signed_in(request))
-        messages.success(request, _("Taken back."))
-    except Conflict as error:
-        messages.error(request, str(error))
+    take_pin_back(request, row, assignment)
     return redirect("lineup", slug, pk)
 
 
@@ -84,12 +77,12 @@ def lineup_decide(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         if request.POST.get("act") == "back":
             adjudicate_lineup(lineup=row, note=note, by=by)
             messages.success(request, _("The decision is taken back."))
-        elif row.kind == Lineup.Kind.RANKING:
+            return redirect("lineup", slug, pk)
+        if row.kind == Lineup.Kind.RANKING:
             adjudicate_lineup(lineup=row, ranking=_order(request, row), note=note, by=by)
-            messages.success(request, _("Decided. What people said of it stays as it is."))
         else:
             adjudicate_lineup(lineup=row, rating=_whole(request, "rating"), note=note, by=by)
-            messages.success(request, _("Decided. What people said of it stays as it is."))
+        messages.success(request, _("Decided. What people said of it stays as it is."))
     except Invalid as error:
         messages.error(request, str(error))
     return redirect("lineup", slug, pk)

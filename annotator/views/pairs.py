@@ -15,14 +15,14 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotator.access import project_for
 from annotator.errors import Conflict, Invalid
-from annotator.models import Annotator, Project, Role
+from annotator.models import Annotator, Lineup, Pair, Project, Role
 from annotator.selectors.pairs import judged, judgments_of, open_flags, pairs_of, pins_of
 from annotator.selectors.trust import aggregates_of
 from annotator.services.content import set_consequences
 from annotator.services.erasing import restore_pair, withdraw_pair
 from annotator.services.flags import see_to_flags
 from annotator.services.gold import set_gold
-from annotator.services.pinning import pin_pair, unpin
+from annotator.services.pinning import Pinned, pin_pair, unpin
 from annotator.views.pages import is_part, paged, part, project_page, row_of, signed_in
 
 MOST_NAMED = 500
@@ -112,8 +112,7 @@ def pair_pin(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     if outcome.new:
         said = ngettext("%d person gets this pair next.", "%d people get this pair next.", outcome.new)
         messages.success(request, said % outcome.new)
-    if outcome.had_it:
-        messages.info(request, _("Had it already: %(who)s.") % {"who": ", ".join(outcome.had_it)})
+    say_who_had_it(request, outcome)
     return redirect("pair", slug, pk)
 
 
@@ -123,13 +122,24 @@ def pair_unpin(request: HttpRequest, slug: str, pk: int, assignment: int) -> Htt
     """Take the pair back from somebody who has not opened it."""
     access = project_for(request.user, slug, Role.OWNER)
     row = row_of(access.project.pairs.all(), pk)
-    held = row_of(pins_of(row).select_related("project", "annotator", "pair"), assignment)
+    take_pin_back(request, row, assignment)
+    return redirect("pair", slug, pk)
+
+
+def say_who_had_it(request: HttpRequest, outcome: Pinned) -> None:
+    """Of the people named for a pin."""
+    if outcome.had_it:
+        messages.info(request, _("Had it already: %(who)s.") % {"who": ", ".join(outcome.had_it)})
+
+
+def take_pin_back(request: HttpRequest, of: Pair | Lineup, assignment: int) -> None:
+    """Unpin a pair or a lineup, and say how that went."""
+    held = row_of(pins_of(of).select_related("project", "annotator", "pair", "lineup"), assignment)
     try:
         unpin(assignment=held, by=signed_in(request))
         messages.success(request, _("Taken back."))
     except Conflict as error:
         messages.error(request, str(error))
-    return redirect("pair", slug, pk)
 
 
 def answer_choices() -> list[tuple[str, str]]:

@@ -21,14 +21,12 @@ from annotator.services.qualifying import qualify, try_again
 from annotator.services.standing import drop_annotator, restore_annotator
 from annotator.tasks import assess_project
 from annotator.views.pages import Context, is_part, paged, part, project_page, row_of, signed_in
+from annotator.views.quality_figures import Fact, group_facts, person_facts
 from annotator.views.quality_page import (
     VERDICT_LABELS,
-    Fact,
     agreement_rows,
     consequence_sentence,
-    group_facts,
     part_rows,
-    person_facts,
     step_sentence,
     verdict_sentence,
 )

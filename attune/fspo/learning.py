@@ -22,27 +22,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, logsigmoid
 from transformers import AutoModelForCausalLM
 
-from attune.fspo.tokens import Pieces, Text
+from attune.fspo.episodes import Episode
+from attune.fspo.tokens import Pieces
 
 Array = NDArray[np.float32]
 Report = Callable[[int, Mapping[str, float]], None]
 WARM_UP = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A judgment in tokens; both texts answer one prompt."""
-
-    preferred: Text
-    other: Text
-
-
-@dataclass(frozen=True, slots=True)
-class Episode:
-    """Judgments of one annotator in the order of the prompt, and which of them are predicted, each from those before it."""
-
-    pairs: tuple[Pair, ...]
-    targets: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

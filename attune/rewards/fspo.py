@@ -5,20 +5,16 @@ annotators to find their next judgment likelier: r_u(x, y) = β [log π(y|x, C_u
 fitted for a newcomer: the latent is the prompt itself. It holds several *readings*, the same judgments in different orders (other ones
 where there are more than fit); the reward is their mean, and how far they differ is its doubt.
 
-Learning needs torch; adapting and scoring are numpy only (``attune.fspo.llama``), and slow beside the other models: a new prompt is read
+Learning needs torch; adapting and scoring are numpy only (``attune.fspo.reading``), and slow beside the other models: a new prompt is read
 in about a second, a response in some ten milliseconds.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import threading
 import time
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +22,14 @@ from threadpoolctl import threadpool_limits
 
 from attune.data import Snapshot
 from attune.errors import ArtifactError, EncoderMismatch, NotFitted, UnknownResponse
-from attune.fspo.llama import Llama, Opening, Shape
-from attune.fspo.tokens import FOLDER, NAME, WIDTH, Text, pieces, start_folder, text_of
+from attune.fspo.episodes import draw_episodes
+from attune.fspo.reading import OPENING, Reader, readings_of
+from attune.fspo.tokens import NAME, WIDTH, pieces, start_folder, text_of
 from attune.rewards.base import Array, Comparison, FitReport, Latent, Progress, RewardModel, Scores
 from attune.rewards.bradley_terry import pooled_model
 from attune.rewards.context import columns_of_context
 from attune.rewards.feature_map import prepare
-from attune.rewards.indexing import Comparisons, Ints, feature_matrix, index_snapshot
+from attune.rewards.indexing import Comparisons, feature_matrix, index_snapshot
 from attune.rewards.linear import PROBIT
 from attune.rewards.networks import sigmoid
 from attune.rewards.newcomers import Newcomer, hold_out, judge, paired_gain, report_metrics, split_newcomers
@@ -40,13 +37,7 @@ from attune.rewards.pooled import fit_pooled
 from attune.rewards.settings import checked, setting
 from attune.style_features import style_vector
 
-if TYPE_CHECKING:
-    from attune.fspo.learning import Episode
-
 SHOTS = (0, 4, 8)
-OPENING = 1600
-"""Tokens of a reading at most; shots that do not fit any more are left out, and the latent says how many went in."""
-OPENINGS_KEPT = 6
 MEASURED, MEASURED_TARGETS = 12, 8
 """Held-out annotators and judgments of each that a fit is measured on: reading is slow."""
 
@@ -92,8 +83,7 @@ class FSPO(RewardModel):
         self.settings: FSPOSettings = checked(FSPOSettings, options)
         self.encoder = ""
         self._fitted: _Fitted | None = None
-        self._models: tuple[Llama, Llama] | None = None
-        self._openings = _Openings(OPENINGS_KEPT)
+        self._reader: Reader | None = None
 
     # Learning
 
@@ -142,7 +132,7 @@ class FSPO(RewardModel):
                     progress({"stage": "fitting", "step": done + step, "steps": steps, **known, **figures})
 
             recipe = Recipe(count, options.rate, options.beta, options.loss, options.likelihood, options.episodes)
-            drawn = _episodes(said, texts, options.shots, options.targets, rng)
+            drawn = draw_episodes(said, texts, options.shots, options.targets, rng)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 return meta_train(model, reference, drawn, pieces(), recipe, report)
@@ -193,9 +183,7 @@ class FSPO(RewardModel):
         policy, reference = _halved(policy), _halved(reference)
         row_of = {key: row for row, key in enumerate(ids)}
         self._fitted = _Fitted(tuple(ids), table, row_of, policy, reference, np.asarray(calibration, np.float32))
-        shape = _shape()
-        self._models = Llama(policy, shape), Llama(reference, shape)
-        self._openings = _Openings(OPENINGS_KEPT)
+        self._reader = Reader(policy, reference, self.settings.beta)
 
     # Serving, numpy only
 
@@ -248,15 +236,8 @@ class FSPO(RewardModel):
             if said:
                 preferred, other = (a, b) if said > 0 else (b, a)
                 shots.append(tuple(pieces().shot(text_of(preferred), text_of(other))))
-        prior = self.prior()
-        mean = prior.mean.reshape(self.settings.readings, OPENING).copy()
-        used = 0
-        for reading, row in enumerate(mean):
-            chosen = _fitting(_shuffled(shots, reading)[: self.settings.shots])
-            tokens = [token for shot in chosen for token in shot]
-            row[: len(tokens)] = tokens
-            used = max(used, len(chosen))
-        return Latent(mean.ravel(), prior.cov, len(items_a), {"shots": float(used)})
+        readings, used = readings_of(shots, self.settings.readings, self.settings.shots)
+        return Latent(readings.ravel(), self.prior().cov, len(items_a), {"shots": float(used)})
 
     def score(self, latent: Latent, items: Array) -> Scores:
         """See ``RewardModel.score``."""
@@ -284,39 +265,9 @@ class FSPO(RewardModel):
 
     def _readings(self, latent: Latent, items: Array) -> Array:
         """The reward of each item under each different reading, (readings, N)."""
-        texts = [text_of(row) for row in items]
-        rows = latent.mean.reshape(-1, OPENING)
-        if not rows[0].any():
-            rows = rows[:1]
-        found = []
-        with threadpool_limits(limits=1):
-            for row in rows:
-                once = {text: self._reward(row, text) for text in dict.fromkeys(texts)}
-                found.append([once[text] for text in texts])
-        return np.array(found, np.float32).reshape(len(rows), len(texts))
-
-    def _reward(self, row: Array, text: Text) -> float:
-        asked, said = pieces().closing(text)
-        policy, reference = self._opened(row)
-        now, before = self._both
-        return self.settings.beta * (now.log_prob(policy, asked, said) - before.log_prob(reference, asked, said))
-
-    def _opened(self, row: Array) -> tuple[Opening, Opening]:
-        """The reading, read by both language models."""
-        key = row.tobytes()
-        if (known := self._openings.get(key)) is None:
-            length = int(np.count_nonzero(row))  # token 0 begins a prompt and is in no shot
-            tokens = pieces().opening([row[:length].astype(np.int64).tolist()])
-            now, before = self._both
-            known = now.read(tokens), before.read(tokens)
-            self._openings.keep(key, known)
-        return known
-
-    @property
-    def _both(self) -> tuple[Llama, Llama]:
         _ = self.parts
-        assert self._models is not None
-        return self._models
+        assert self._reader is not None
+        return self._reader.rewards(latent.mean.reshape(-1, OPENING), [text_of(row) for row in items])
 
     # Files
 
@@ -344,72 +295,6 @@ class FSPO(RewardModel):
         return model
 
 
-class _Openings:
-    """What was read lately, by the reading's bytes. Any number of threads."""
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self._kept: OrderedDict[bytes, tuple[Opening, Opening]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: bytes) -> tuple[Opening, Opening] | None:
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
-
-    def keep(self, key: bytes, opening: tuple[Opening, Opening]) -> None:
-        with self._lock:
-            self._kept[key] = opening
-            while len(self._kept) > self.capacity:
-                self._kept.popitem(last=False)
-
-
-def _episodes(
-    said: Comparisons, texts: Sequence[Text], shots: int, targets: int, rng: np.random.Generator
-) -> Iterator[Episode]:
-    """Random annotators with random judgments of theirs, without end; whoever decided something."""
-    from attune.fspo.learning import Episode, Pair
-
-    decided = np.flatnonzero(said.outcome != 0)
-    by_annotator = [decided[said.annotator[decided] == who] for who in np.unique(said.annotator[decided])]
-    while True:
-        rows: Ints = by_annotator[rng.integers(len(by_annotator))]
-        drawn = rng.permutation(rows)[: shots + 1]
-        drawn = drawn[_fits(drawn, said, texts)]
-        pairs = []
-        for row in drawn:
-            a, b = texts[said.a[row]], texts[said.b[row]]
-            pairs.append(Pair(a, b) if said.outcome[row] > 0 else Pair(b, a))
-        asked = sorted(rng.permutation(len(pairs))[:targets].tolist())
-        yield Episode(tuple(pairs), tuple(asked))
-
-
-def _fits(drawn: Ints, said: Comparisons, texts: Sequence[Text]) -> NDArray[np.bool_]:
-    """Which of the drawn judgments fit into one opening, (N,): the first ones, and the first of all in any case."""
-    lengths = [len(pieces().shot(texts[said.a[row]], texts[said.b[row]])) for row in drawn]
-    fits = np.cumsum(lengths) <= OPENING
-    fits[0] = True
-    return np.asarray(fits)
-
-
-def _shuffled(shots: Sequence[tuple[int, ...]], reading: int) -> list[tuple[int, ...]]:
-    """An order that hangs on the shots and the reading alone."""
-    return sorted(
-        shots, key=lambda shot: hashlib.sha256(b"%d:" % reading + np.array(shot, np.int64).tobytes()).digest()
-    )
-
-
-def _fitting(shots: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    chosen: list[tuple[int, ...]] = []
-    room = OPENING
-    for shot in shots:
-        if len(shot) <= room:
-            chosen.append(shot)
-            room -= len(shot)
-    return chosen
-
-
 def _spread(each: Array) -> Array:
     """The standard deviation over readings, (N,); nought where there is one."""
     return each.std(axis=0, ddof=1) if len(each) > 1 else np.zeros(each.shape[1], np.float32)
@@ -425,9 +310,3 @@ def _named(tensors: Mapping[str, NDArray[np.generic]], prefix: str) -> dict[str,
         for name, value in tensors.items()
         if name.startswith(prefix)
     }
-
-
-def _shape() -> Shape:
-    config = json.loads((FOLDER / "config.json").read_text())
-    theta = float(config["rope_parameters"]["rope_theta"])
-    return Shape(config["num_hidden_layers"], config["num_attention_heads"], theta, config["rms_norm_eps"])

@@ -9,7 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.utils import timezone
 
-from annotator.models import Erasure, ImportBatch, Invite, Membership, Picture, Role
+from annotator.models import Erasure, ImportBatch, Invite, Membership, Picture, Project, Role, User
 from annotator.services.dealing import deal
 from annotator.services.pinning import pin_lineup, pin_pair
 from annotator.services.tokens import issue_token
@@ -53,14 +53,7 @@ def make_victim() -> Victim:
     token, _ = issue_token(user=owner, name="theirs", scopes=["read"], project=project)
     webhook = add_webhook(project=project, url="https://example.org/hook", events=["judgment.created"], by=owner)
     message = send_test(webhook=webhook)
-    policy_run = PolicyRun.objects.create(project=project, number=1)
-    policy = PolicyVersion.objects.create(
-        project=project, number=1, base="tiny", path="policies/none", digest="0" * 64, run=policy_run
-    )
-    PolicyRound.objects.create(project=project, number=1, version=policy, base="tiny", by=owner)
-    MachineAnnotator.objects.create(project=project, number=1, name="Follow", kind="followup", base="tiny")
     picture = Picture.objects.create(project=project, name=f"{'0' * 64}.png", width=1, height=1, size=1)
-    trial = PolicyTrial.objects.create(project=project, prompt="Why?", by=owner)
     snapshot = take_snapshot(project=project, by=owner)
     lineup = make_lineup(project, 3)
     erasure = Erasure.objects.create(project=project, by=owner)
@@ -73,7 +66,6 @@ def make_victim() -> Victim:
         {
             "pairs:int": pair.pk,
             "lineups:int": lineup.pk,
-            "playground:int": trial.pk,
             "erasures:uuid": erasure.key,
             "pins:int": lent["pinned"].pk,
             "pinned:int": people.judge.assignments.get(lineup=lineup).pk,
@@ -93,16 +85,26 @@ def make_victim() -> Victim:
             "runs:int": 1,
             "models:int": 1,
             "models:str": version.label,
-            "policies:int": policy.number,
-            "rounds:int": 1,
-            "machines:int": 1,
             "pictures:str": picture.name,
             "snapshots:str": snapshot.digest,
             "diff:str": snapshot.digest,
+            **_policies(project, owner),
         },
         str(lent["open"].key),
         pair,
     )
+
+
+def _policies(project: Project, owner: User) -> dict[str, Any]:
+    """A policy with a trial and a round of it, and a machine annotator."""
+    run = PolicyRun.objects.create(project=project, number=1)
+    policy = PolicyVersion.objects.create(
+        project=project, number=1, base="tiny", path="policies/none", digest="0" * 64, run=run
+    )
+    PolicyRound.objects.create(project=project, number=1, version=policy, base="tiny", by=owner)
+    MachineAnnotator.objects.create(project=project, number=1, name="Follow", kind="followup", base="tiny")
+    trial = PolicyTrial.objects.create(project=project, prompt="Why?", by=owner)
+    return {"playground:int": trial.pk, "policies:int": policy.number, "rounds:int": 1, "machines:int": 1}
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:

@@ -17,15 +17,17 @@ from attune.data import Judgment, Response, Snapshot
 from attune.encoders import encode_cached, get_encoder
 from attune.errors import ArtifactError, BadData, Cancelled, EncoderMismatch, NotFitted, UnknownResponse
 from attune.evaluate import comparisons
-from attune.fspo.learning import Episode, Pair, Recipe, language_model, log_probs, meta_train, pack, pair_loss
+from attune.fspo.episodes import Episode, Pair
+from attune.fspo.learning import Recipe, language_model, log_probs, meta_train, pack, pair_loss
 from attune.fspo.llama import Llama
 from attune.fspo.prompts import Shot, describing_text, few_shot_text
+from attune.fspo.reading import OPENING, _shape
 from attune.fspo.tokens import FOLDER, NAME, PROMPT_TOKENS, RESPONSE_TOKENS, Text, pieces, start_folder, text_of
 from attune.policies.tiny.readers import command as readers
 from attune.policies.tiny.readers import draw_taste, episodes, judge, shuffled_topics, synthetic
 from attune.rewards import create, encoder_for
 from attune.rewards.base import Array
-from attune.rewards.fspo import FSPO, OPENING, _shape
+from attune.rewards.fspo import FSPO
 from attune.simulate import AXES
 
 SHOTS = (

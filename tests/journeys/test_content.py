@@ -201,6 +201,11 @@ def test_a_reply_in_the_middle(page: Page, live_server: Any, sign_in: SignIn, ch
     expect(page.locator("#today")).to_contain_text("1 of 40 today")
     expect(page.locator(".resp .after")).to_have_count(1)
     check_page("judge-middle-own")
+    page.locator(".step").nth(5).click()
+    page.get_by_role("button", name="Submit").click()
+    expect(page.locator("#today")).to_contain_text("2 of 40 today")
+    expect(page.locator("#save")).to_have_text("Saved")
+    assert sorted(Judgment.objects.values_list("strength", flat=True)) == [1, 2]
 
 
 @pytest.fixture

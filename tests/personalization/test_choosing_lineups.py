@@ -14,9 +14,9 @@ from annotator.services.answers import Answer
 from annotator.services.asking import next_task
 from annotator.services.choosing import LineupCandidate, LineupRequest
 from annotator.services.judging import record
-from annotator.views.judge_page import told_of
+from annotator.views.judge_told import told_of
 from attune import select
-from personalization import choosing_lineups
+from personalization import choosing
 from personalization.choosing_lineups import choose
 from tests.factories import make_annotator, make_lineup, make_project, make_prompt, make_user
 from tests.personalization.worlds import item_of, make_version
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _never_random(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choosing_lineups, "RANDOM_SHARE", 0.0)
+    monkeypatch.setattr(choosing, "RANDOM_SHARE", 0.0)
 
 
 def version_of(project: Project) -> ServedVersion:

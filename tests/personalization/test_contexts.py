@@ -7,8 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from annotator.models import Annotator, Pair
+from attune.recent import Recent
 from personalization.contexts import IN_MEMORY, ContextSet, context_of
-from personalization.contexts import _Sets as Sets
 from tests.factories import make_annotator, make_pair, make_project
 from tests.personalization.worlds import judge, make_pairs, make_version, responses_of, take_back
 from training.serving import ServedVersion, load_model
@@ -94,7 +94,7 @@ def test_versions_have_their_own(version: ServedVersion, annotator: Annotator, p
 
 
 def test_only_so_many_are_kept() -> None:
-    sets = Sets(capacity=2)
+    sets: Recent[tuple[int, str], ContextSet] = Recent(2)
     for key in range(3):
         sets.keep((key, ""), ContextSet(f"0:{key}", 0))
     last = sets.get((2, ""))

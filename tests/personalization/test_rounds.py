@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from pytest_django.fixtures import Settings
 
 from annotator.errors import Conflict, Invalid, NotFound
-from annotator.models import Annotator, JobState, Judgment, Pair, Project, Prompt, Response, Role
+from annotator.models import Annotator, JobState, Judgment, Pair, Project, Prompt, Response, Role, User
 from personalization.models import PolicyRound, RoundCandidate, RoundPair
 from personalization.rounds.executing import execute_round
 from personalization.rounds.pairing import measured, pair_candidates
@@ -77,6 +77,14 @@ def test_the_loop_closes(settings: Settings, tmp_path_factory: pytest.TempPathFa
     assert first is not None
     assert first.state == JobState.DONE, first.error
 
+    done = wrote_once(project, owner)
+    made = put_once(done, owner, policy=first, base=base)
+    judged_by_one(done, versus=sum(pair.versus for pair in made))
+    learns_once(done, owner, judgments=len(made), start=first)
+
+
+def wrote_once(project: Project, owner: User) -> PolicyRound:
+    """The policy and its base write to three prompts; nobody sees anything of it."""
     asked = Asked(version=1, most_prompts=3, count=4, temperatures=(1.0, 1.3), most_tokens=40, method="rso", seed=5)
     row = start_round(project=project, by=owner, asked=asked, send=False)
     before = Response.objects.count()
@@ -89,7 +97,11 @@ def test_the_loop_closes(settings: Settings, tmp_path_factory: pytest.TempPathFa
     assert not done.candidates.filter(text__gt="", reward=None).exists()
     assert 0 <= done.metrics["win_low"] <= done.metrics["win"] <= done.metrics["win_high"] <= 1
     assert Response.objects.count() == before  # nobody sees anything before it is put
+    return done
 
+
+def put_once(done: PolicyRound, owner: User, *, policy: PolicyRun, base: str) -> list[RoundPair]:
+    """Pairs are put to annotators, once, and each response says where it is from."""
     RoundCandidate.objects.filter(round=done).update(finished=True)  # the micro model never learnt to end
     candidates = list(done.candidates.select_related("prompt"))
     RoundPair.objects.filter(round=done).delete()
@@ -98,42 +110,47 @@ def test_the_loop_closes(settings: Settings, tmp_path_factory: pytest.TempPathFa
         3 < len(made) <= 3 * 2
     )  # one of its own and one with the base for each prompt, unless sampling rejects too many
     RoundPair.objects.bulk_create(made)
-    count = put_round(row=done, by=owner)
-    assert count == len(made)
-    assert put_round(row=done, by=owner) == count
+    before = Response.objects.count()
+    assert put_round(row=done, by=owner) == len(made)
+    assert put_round(row=done, by=owner) == len(made)
     new = Response.objects.filter(about__policy_round=1)
     written = {each for pair in made for each in (pair.one_id, pair.other_id)}
     assert Response.objects.count() - before == new.count() == len(written)
     assert set(new.values_list("source", flat=True)) == {"policy@1", base[:200]}
     about = new.filter(source="policy@1")[0].about
-    assert about["policy_digest"] == first.version.digest
+    assert about["policy_digest"] == policy.version.digest
     assert about["temperature"] in (1.0, 1.3)
     assert isinstance(about["seed"], int)
+    return made
 
-    annotator = project.annotators.order_by("pk").first()
+
+def judged_by_one(done: PolicyRound, *, versus: int) -> None:
+    """A simulated annotator likes whatever the policy wrote."""
+    annotator = done.project.annotators.order_by("pk").first()
     assert annotator
     for each in done.pairs.select_related("pair", "one"):
         assert each.pair
         choice = "a" if each.pair.response_a_id == each.one.response_id else "b"
         judge(annotator, each.pair, choice)
     wins = wins_of([done])[done.pk]
-    versus = sum(pair.versus for pair in made)
     assert versus > 1
     told = wins.share.estimate, wins.pairs, wins.judgments, wins.people, wins.simulated
     assert told == (1.0, versus, versus, 1, versus)
 
+
+def learns_once(done: PolicyRound, owner: User, *, judgments: int, start: PolicyRun) -> None:
+    """The next policy begins with this one, learns from the round alone, and meets it in the next round."""
     run = start_next_run(row=done, by=owner, only_new=True, send=False)
-    assert run.start_from == first.version
+    assert run.start_from == start.version
     assert run.snapshot is not None
-    assert run.snapshot.counts["judgments"] == count
+    assert run.snapshot.counts["judgments"] == judgments
     with pytest.raises(Conflict, match="learns from round 1 already"):
         start_next_run(row=done, by=owner)
     again = execute_policy_run(run.pk)
     assert again is not None
     assert again.state == JobState.DONE, again.error
-    second = start_round(
-        project=project, by=owner, asked=Asked(version=2, opponent=1, most_prompts=1, method="on_policy"), send=False
-    )
+    asked = Asked(version=2, opponent=1, most_prompts=1, method="on_policy")
+    second = start_round(project=done.project, by=owner, asked=asked, send=False)
     assert (second.writer, second.rival) == ("policy@2", "policy@1")
 
 

@@ -27,7 +27,7 @@ from attune.policies.tiny.corpus import Style, Topic, answer, draw_style, load_t
 from attune.simulate import AXES, REWARD_SCALE
 
 if TYPE_CHECKING:
-    from attune.fspo.learning import Episode
+    from attune.fspo.episodes import Episode
 
 TEMPERATURE = 0.8
 FEW_AXES = 0.7
@@ -113,7 +113,7 @@ def synthetic(people: int, judgments: int, topics: Sequence[Topic], seed: int, *
 
 def episodes(topics: Sequence[Topic], shots: int, targets: int, rng: Random) -> Iterator[Episode]:
     """Synthetic annotators without end, a new one each time; for ``attune.fspo.learning.meta_train``."""
-    from attune.fspo.learning import Episode, Pair
+    from attune.fspo.episodes import Episode, Pair
     from attune.fspo.tokens import tokens_of
 
     while True:
