@@ -52,3 +52,12 @@ def test_answering_and_passing_over(
     page.reload()
     expect(page.locator("#dock")).to_be_visible()
     expect(card).to_have_count(0)
+
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    expect(page.locator("#today")).to_contain_text("2 of 40 today")
+    expect(card).to_be_visible()
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    expect(page.locator("#today")).to_contain_text("3 of 40 today")
+    expect(card).to_have_count(0)  # its time is over

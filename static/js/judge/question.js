@@ -1,5 +1,5 @@
 // A question about one's own taste beside the pairs: fetched when the server says that it may be time for one, and gone
-// once it is answered. Judging goes on meanwhile, and no key belongs to it.
+// once it is answered or the time for it is over. Judging goes on meanwhile, and no key belongs to it.
 
 import { ask } from "./outbox.js";
 
@@ -15,7 +15,9 @@ export class Questions {
   }
 
   async look(url) {
-    if (!url || this.place.querySelector(".question")) return;
+    const shown = this.place.querySelector(".question");
+    if (!url && !shown?.contains(document.activeElement)) shown?.remove();
+    if (!url || shown) return;
     try {
       const html = await ask(url);
       const form = new DOMParser().parseFromString(html, "text/html").querySelector(".question");
