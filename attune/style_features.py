@@ -174,6 +174,12 @@ TRAITS: Mapping[str, Mapping[str, float]] = {
 """Bipolar traits: the weight of each standardised feature towards the second pole."""
 
 
+def poles_of(trait: str) -> tuple[str, str]:
+    """Both ends of a name in ``TRAITS``."""
+    first, _, second = trait.partition("–")
+    return first, second
+
+
 def style_vector(response: str) -> NDArray[np.float32]:
     """All features of one response, (len(STYLE_FEATURES),), in that order."""
     text = Text.of(response)

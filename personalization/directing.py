@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from annotator.models import Project, Response
 from attune.direction import ASPECTS, OVERALL, Yardstick, unit
 from attune.errors import BadData
+from attune.style_features import poles_of
 from personalization.policy_ranking import Ranked
 
 Array = NDArray[np.float32]
@@ -33,8 +34,7 @@ class Slider:
 
     @property
     def poles(self) -> tuple[str, str]:
-        first, _, second = self.name.partition("–")
-        return first, second
+        return poles_of(self.name)
 
     @property
     def overall(self) -> bool:

@@ -16,7 +16,7 @@ from attune.pacing import may_ask, questions_by
 from attune.rewards.base import Latent, RewardModel
 from attune.rewards.corrections import ASKED_WORTH, trait_margins
 from attune.select import aspect_first, gain, statement_gain
-from attune.style_features import TRAITS
+from attune.style_features import TRAITS, poles_of
 from personalization.items import items_by_row, load, usable
 from personalization.latents import find_person
 from personalization.models import TraitStatement
@@ -41,8 +41,7 @@ class TraitQuestion:
 
     @property
     def poles(self) -> tuple[str, str]:
-        first, _dash, second = self.trait.partition("–")
-        return first, second
+        return poles_of(self.trait)
 
     @property
     def answers(self) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from attune.rewards.base import Latent
+from attune.style_features import poles_of
 from personalization.charts import Whisk, whisk
 from personalization.items import load
 from training.serving import ServedVersion
@@ -24,8 +25,7 @@ class Trait:
 
     @property
     def poles(self) -> tuple[str, str]:
-        first, _, second = self.name.partition("–")
-        return first, second
+        return poles_of(self.name)
 
     @property
     def known(self) -> bool:
