@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import numpy as np
-from django.db import connection
 from django.db.models import OuterRef, Subquery
 from numpy.typing import NDArray
 
 from annotator.models import Response
+from annotator.statements import Statement
 from attune.errors import AttuneError, UnknownResponse
 from attune.rewards.base import RewardModel
 from personalization.errors import ModelUnusable
@@ -22,6 +22,11 @@ from training.serving import ServedVersion, load_model
 from training.vectors import PostgresVectorStore
 
 Array = NDArray[np.float32]
+
+_OWN = Statement("""
+SELECT r.digest, r.id::text FROM annotator_response r JOIN annotator_prompt p ON p.id = r.prompt_id
+WHERE p.project_id = %(project)s AND r.digest = ANY(%(digests)s::text[]) ORDER BY r.id DESC
+""")
 
 
 @contextmanager
@@ -95,14 +100,8 @@ def items_of_texts(
 def _own_ids(model: RewardModel, project_id: int, digests: Sequence[str]) -> dict[str, str]:
     """Digest to response id, for the texts that the model has an item of its own for. Of equal texts the oldest counts.
 
-    By hand, as it is part of every request that scores: the many values of an IN cost more than the search for them.
+    The many values of an IN would cost more than the search for them.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT r.digest, r.id::text FROM annotator_response r JOIN annotator_prompt p ON p.id = r.prompt_id"
-            " WHERE p.project_id = %s AND r.digest = ANY(%s) ORDER BY r.id DESC",
-            [project_id, list(digests)],
-        )
-        rows = cursor.fetchall()
+    rows = _OWN.run({"project": project_id, "digests": list(digests)})
     known = model.knows([key for _, key in rows])
     return {digest: key for (digest, key), knows in zip(rows, known, strict=True) if knows}

@@ -6,13 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from psycopg2 import Binary
 
-from training.models import TextVector
+from annotator.statements import Statement
 
 Array = NDArray[np.float32]
 
 _STORED = np.dtype("<f4")
 _BATCH = 2_000
+
+_FIND = Statement("""
+SELECT digest, vector FROM training_textvector WHERE encoder = %(encoder)s AND digest = ANY(%(digests)s::text[])
+""")
+_KEEP = Statement("""
+INSERT INTO training_textvector (encoder, digest, vector)
+SELECT %(encoder)s, * FROM unnest(%(digests)s::text[], %(vectors)s::bytea[])
+ON CONFLICT DO NOTHING RETURNING true
+""")
 
 
 class PostgresVectorStore:
@@ -20,24 +30,21 @@ class PostgresVectorStore:
 
     def get_many(self, encoder: str, digests: Sequence[str]) -> dict[str, Array]:
         """The vectors that are there, each (dim,) float32; missing digests are left out."""
-        rows = TextVector.objects.filter(encoder=encoder).values_list("digest", "vector")
         return {
             digest: np.frombuffer(vector, _STORED).astype(np.float32, copy=False)
             for batch in _batches(list(dict.fromkeys(digests)))
-            for digest, vector in rows.filter(digest__in=batch)
+            for digest, vector in _FIND.run({"encoder": encoder, "digests": list(batch)})
         }
 
     def put_many(self, encoder: str, vectors: Mapping[str, Array]) -> None:
         """Add vectors, each (dim,). Those already there stay: equal texts have equal vectors.
 
-        In the order of their digests, so that two writers of the same texts wait for each other and never deadlock.
+        In the order of their digests, so that two writers of the same texts wait for each other and never deadlock. At
+        leisure: what a power cut takes is encoded again.
         """
         for batch in _batches(sorted(vectors)):
-            rows = [
-                TextVector(encoder=encoder, digest=digest, vector=np.asarray(vectors[digest], _STORED).tobytes())
-                for digest in batch
-            ]
-            TextVector.objects.bulk_create(rows, ignore_conflicts=True)
+            stored = [Binary(np.asarray(vectors[digest], _STORED).tobytes()) for digest in batch]
+            _KEEP.run_at_leisure({"encoder": encoder, "digests": list(batch), "vectors": stored})
 
 
 def _batches(digests: Sequence[str]) -> Iterator[Sequence[str]]:

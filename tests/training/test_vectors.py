@@ -45,7 +45,7 @@ def test_a_vector_that_is_there_stays() -> None:
     np.testing.assert_array_equal(store.get_many("style", ["0" * 64])["0" * 64], np.zeros(3))
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_few_queries_for_many(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     vectors, store = _vectors(4_500), PostgresVectorStore()
     with django_assert_num_queries(3):
