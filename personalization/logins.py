@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass, field
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict, Forbidden, NotFound
@@ -81,6 +82,23 @@ def check_may_delete(*, user: User, by: User) -> None:
             "This login is used in projects that are not yours. Remove them from yours, or erase what they said there; "
             "the login can be deleted by themselves or by an administrator."
         )
+
+
+def login_called(email: str, *, by: User) -> User:
+    """The caller's own login, or one that a project of theirs has; any for a superuser. Raises ``NotFound`` for others, and
+    ``Forbidden`` where the caller's token reaches one project alone."""
+    if by.reaches_only is not None:
+        raise Forbidden("A login may be in several projects; this token reaches one. Use one that is not limited.")
+    email = email.replace("\x00", "\ufffd")
+    if email.lower() == by.email.lower():
+        return by
+    found = User.objects.filter(email__iexact=email)
+    if not by.is_superuser:
+        owned = Project.objects.filter(memberships__user=by, memberships__role=Role.OWNER)
+        found = found.filter(Q(memberships__project__in=owned) | Q(annotators__project__in=owned))
+    if (user := found.first()) is None:
+        raise NotFound(f"There is no login “{email}” in a project of yours.")
+    return user
 
 
 def delete_login(*, user: User, by: User | None, send: bool = True, reapplied: bool = False) -> Deletion:

@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from personalization.api.annotators import AnnotatorsView, AnnotatorView
 from personalization.api.classifier import ClassifierView
 from personalization.api.erasures import ErasuresView, ErasureView, LineageView, RetrainView
+from personalization.api.logins import LoginView
 from personalization.api.machines import (
     MachineCancelView,
     MachineJudgeView,
@@ -105,6 +106,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/compare", CompareView.as_view(), name="api_compare"),
     path("api/v1/projects/<slug:slug>/annotators", AnnotatorsView.as_view(), name="api_annotators"),
     path("api/v1/projects/<slug:slug>/annotators/<path:ref>", AnnotatorView.as_view(), name="api_annotator"),
+    path("api/v1/logins/<str:email>", LoginView.as_view(), name="api_login"),
     path("api/v1/projects/<slug:slug>/lineage", LineageView.as_view(), name="api_lineage"),
     path("api/v1/projects/<slug:slug>/erasures", ErasuresView.as_view(), name="api_erasures"),
     path("api/v1/projects/<slug:slug>/erasures/<uuid:key>", ErasureView.as_view(), name="api_erasure"),

@@ -25,6 +25,7 @@ from attune.client.transport import (
     checked,
     default_headers,
     may_retry,
+    pieces_of_async,
     retry_after,
     unreachable,
 )
@@ -177,11 +178,9 @@ class AsyncClient:
         every: float = 1.0,
         watch: Callable[[dict[str, Any]], None] | None = None,
     ) -> dict[str, Any]:
-        content = await asyncio.to_thread(Path(path).read_bytes)
         upload = operations.upload(
             project,
-            content,
-            name=Path(path).name,
+            Path(path),
             confirm=not dry_run,
             skip_bad=skip_bad,
             in_parts=in_parts,
@@ -325,7 +324,7 @@ class AsyncClient:
             json=call.json,
             params=call.params or None,
             headers=call.headers,
-            content=call.content,
+            content=pieces_of_async(call.content) if isinstance(call.content, Path) else call.content,
         )
 
 

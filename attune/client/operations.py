@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -244,20 +245,19 @@ def set_consequences(slug: str, consequences: Sequence[Mapping[str, str]]) -> Op
 
 def upload(
     slug: str,
-    content: bytes,
+    path: Path,
     *,
-    name: str,
     confirm: bool,
     skip_bad: bool,
     in_parts: bool = False,
     columns: Sequence[str] = (),
     who: str | None = None,
 ) -> Operation[dict[str, Any]]:
-    params = {"name": name, "confirm": str(confirm).lower(), "skip_bad": str(skip_bad).lower()}
+    params = {"name": path.name, "confirm": str(confirm).lower(), "skip_bad": str(skip_bad).lower()}
     params |= {"in_parts": "true"} if in_parts else {}
     params |= _given(annotator=who, map=list(columns) or None)
-    headers = {"Content-Type": "application/octet-stream"}
-    return Operation(Call("POST", _project(slug, "/imports"), params=params, headers=headers, content=content), _json)
+    headers = {"Content-Type": "application/octet-stream", "Content-Length": str(path.stat().st_size)}
+    return Operation(Call("POST", _project(slug, "/imports"), params=params, headers=headers, content=path), _json)
 
 
 def import_state(slug: str, number: int) -> Operation[dict[str, Any]]:

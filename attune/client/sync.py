@@ -24,6 +24,7 @@ from attune.client.transport import (
     checked,
     default_headers,
     may_retry,
+    pieces_of,
     retry_after,
     unreachable,
 )
@@ -199,11 +200,9 @@ class Client:
         """Upload a file and wait until it is read in. ``columns`` are ``theirs=ours``; ``who`` judged where rows don't say.
         ``in_parts`` writes part by part, so that what is cut short goes on where it was. The import as the server describes it; ``state`` is done, failed, or
         waiting where it was not confirmed: a dry run, or a wrong row without ``skip_bad``."""
-        content, name = Path(path).read_bytes(), Path(path).name
         upload = operations.upload(
             project,
-            content,
-            name=name,
+            Path(path),
             confirm=not dry_run,
             skip_bad=skip_bad,
             in_parts=in_parts,
@@ -356,7 +355,7 @@ class Client:
             json=call.json,
             params=call.params or None,
             headers=call.headers,
-            content=call.content,
+            content=pieces_of(call.content) if isinstance(call.content, Path) else call.content,
         )
 
 

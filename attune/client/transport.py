@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import httpx
@@ -20,6 +22,8 @@ T = TypeVar("T")
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which the same request may succeed. Everything is safe to repeat: writes carry an Idempotency-Key."""
 IN_FLIGHT = "in_flight"
+PIECE = 1 << 18
+"""Bytes of a file that are in memory at a time."""
 TIMEOUT = httpx.Timeout(120.0, connect=5.0)
 """A cold scorer loads its encoder first."""
 
@@ -53,7 +57,8 @@ class Call:
     json: Any = None
     params: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    content: bytes | None = None
+    content: bytes | Path | None = None
+    """A file is sent in pieces, and from its beginning with every try; ``headers`` say how long it is."""
 
     @property
     def url(self) -> str:
@@ -71,6 +76,20 @@ class Operation(Generic[T]):
 def write(path: str, json: Any = None, *, method: str = "POST", key: str | None = None, **headers: str) -> Call:
     """A request that changes something, with an idempotency key that all its retries share."""
     return Call(method, path, json, headers={"Idempotency-Key": key or str(uuid.uuid4()), **headers})
+
+
+def pieces_of(path: Path) -> Iterator[bytes]:
+    """The file's bytes. Raises ``OSError``."""
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            yield piece
+
+
+async def pieces_of_async(path: Path) -> AsyncIterator[bytes]:
+    """The same, read beside the event loop."""
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while piece := await asyncio.to_thread(file.read, PIECE):
+            yield piece
 
 
 def default_headers(token: str) -> dict[str, str]:

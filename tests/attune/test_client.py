@@ -283,6 +283,30 @@ def test_files_come_and_go_asynchronously(server: Scripted, tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "model", "out.jsonl"]
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_file_is_sent_in_pieces_and_whole_again_after_a_failure(
+    server: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asynchronous: bool
+) -> None:
+    monkeypatch.setattr("attune.client.transport.PIECE", 7)
+    lines = b"".join(b'{"n": %d}\n' % n for n in range(40))
+    (tmp_path / "in.jsonl").write_bytes(lines)
+    server.answers = [BUSY, Answer(201, {"id": 7, "confirmed": True, "state": "done"})]
+
+    async def act() -> None:
+        async with AsyncClient(server.url, "secret", retry=QUICK) as client:
+            await client.import_file("p", tmp_path / "in.jsonl")
+
+    if asynchronous:
+        asyncio.run(act())
+    else:
+        with Client(server.url, "secret", retry=QUICK) as client:
+            client.import_file("p", tmp_path / "in.jsonl")
+
+    assert [each.body for each in server.asked] == [lines, lines]
+    assert server.asked[0].headers["content-length"] == str(len(lines))
+    assert "transfer-encoding" not in server.asked[0].headers
+
+
 def test_rewards_for_trl_asynchronously(server: Scripted) -> None:
     row = {"user": "u", "scores": [1.5], "stds": [0.1], "n_judgments": 3, "fallback": False}
 

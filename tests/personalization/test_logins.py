@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
 from django.contrib.sessions.models import Session
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -97,6 +98,44 @@ def test_an_owner_of_all_their_projects_may_and_another_may_not(people: ThreePeo
     assert not User.objects.filter(pk=people.annotator.pk).exists()
     assert Erasure.objects.filter(by=people.owner, by_themselves=False).count() == 2
     assert login(people.owner).get(address).status_code == 404
+
+
+def _asked(user: User, email: str, **token: Any) -> HttpResponse:
+    """Deletion through the API, with a new token of the user's."""
+    plain = issue_token(user=user, name="Trainer", **{"scopes": ["manage"], **token})[1]
+    address = reverse("api_login", args=[email])
+    return cast(HttpResponse, Client().delete(address, HTTP_AUTHORIZATION=f"Bearer {plain}"))
+
+
+def test_through_the_api(people: ThreePeople) -> None:
+    email = people.annotator.email
+    second = second_project(people)
+    assert _asked(people.stranger, email).status_code == 404, "no project of theirs"
+    assert _asked(people.owner, email).status_code == 403, "they are in somebody else's project, too"
+    make_member(second.project, people.owner, Role.OWNER)
+    assert _asked(people.owner, email, scopes=["write"]).status_code == 403
+    assert _asked(people.owner, email, project=people.project).status_code == 403, "the token reaches one project"
+    assert _asked(people.owner, "no\x00body@example.org").status_code == 404
+    assert _asked(people.owner, people.owner.email).status_code == 409, "nobody else owns the project"
+    assert User.objects.filter(email=email).exists()
+
+    done = _asked(people.owner, email.upper())
+
+    assert done.status_code == 200
+    body = json.loads(done.content)
+    assert {each["project"] for each in body["erasures"]} == {people.project.slug, second.project.slug}
+    assert {each["id"] for each in body["erasures"]} == {
+        str(key) for key in Erasure.objects.values_list("key", flat=True)
+    }
+    assert body["remains"]
+    assert not User.objects.filter(email=email).exists()
+    assert _asked(people.owner, email).status_code == 404
+
+
+def test_ones_own_through_the_api(people: ThreePeople) -> None:
+    email = people.annotator.email
+    assert _asked(people.annotator, email).status_code == 200
+    assert not User.objects.filter(email=email).exists()
 
 
 def test_an_owner_may_not_delete_an_administrator_but_one_of_these_may_delete_anybody(people: ThreePeople) -> None:
