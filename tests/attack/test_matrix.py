@@ -35,7 +35,15 @@ OWN = {
     "erasures/<uuid:key>/",
 } | {
     f"api/v1/{name}"
-    for name in ("token", "tokens", "tokens/<str:key>", "tokens/<str:key>/rotate", "projects", "models")
+    for name in (
+        "token",
+        "tokens",
+        "tokens/<str:key>",
+        "tokens/<str:key>/rotate",
+        "logins/<str:email>",
+        "projects",
+        "models",
+    )
 }
 """About the caller alone, or about nobody."""
 SCORING = ("score", "score/batch", "score/population", "rank", "best-of-n", "compare")
@@ -249,6 +257,14 @@ def test_rewards_of_another_project(role: Role, victim: Victim, unchanged: Calla
         if answer.status_code != GONE:
             found[path] = (answer.status_code, answer.content)
     assert not found
+
+
+@pytest.mark.parametrize("role", Role)
+def test_logins_of_others(role: Role, victim: Victim, unchanged: Callable[[], None]) -> None:
+    user, project = member_elsewhere(role)
+    program = Program(user, project)
+    unchanged()
+    assert program.send("DELETE", f"logins/{victim.objects['logins:str']}").status_code == GONE
 
 
 def test_tokens_of_others(victim: Victim, unchanged: Callable[[], None]) -> None:

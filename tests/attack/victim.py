@@ -78,6 +78,7 @@ def make_victim() -> Victim:
             "annotators:path": people.judge.ref,
             "people:int": people.judge.pk,
             "tokens:str": token.token_key,
+            "logins:str": people.annotator.email,
             "prompts:path": pair.prompt.ref,
             "webhooks:int": webhook.pk,
             "messages:int": message.pk,
