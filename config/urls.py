@@ -9,6 +9,7 @@ from config import health, reference
 urlpatterns = [
     path("livez", health.livez),
     path("readyz", health.readyz),
+    path("api/v1/", include("personalization.api.reward_urls")),
     path("", include("annotator.urls")),
     path("", include("training.urls")),
     path("", include("personalization.urls")),

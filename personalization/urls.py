@@ -14,7 +14,6 @@ from personalization.api.machines import (
     MachinesView,
     MachineView,
 )
-from personalization.api.rewards import BatchView, BestOfView, CompareView, PopulationView, RankView
 from personalization.api.rounds import (
     RoundCancelView,
     RoundNextView,
@@ -23,7 +22,6 @@ from personalization.api.rounds import (
     RoundsView,
     RoundView,
 )
-from personalization.api.score import ScoreView
 from personalization.views import (
     erasing,
     logins,
@@ -98,12 +96,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(API_MACHINES + "/<int:number>/cancel", MachineCancelView.as_view(), name="api_machine_cancel"),
     path(API_MACHINES + "/<int:number>/judgments", MachineJudgmentsView.as_view(), name="api_machine_judgments"),
     path(API_MACHINES + "/<int:number>/report", MachineReportView.as_view(), name="api_machine_report"),
-    path("api/v1/score", ScoreView.as_view(), name="api_score"),
-    path("api/v1/score/batch", BatchView.as_view(), name="api_score_batch"),
-    path("api/v1/score/population", PopulationView.as_view(), name="api_score_population"),
-    path("api/v1/rank", RankView.as_view(), name="api_rank"),
-    path("api/v1/best-of-n", BestOfView.as_view(), name="api_best_of_n"),
-    path("api/v1/compare", CompareView.as_view(), name="api_compare"),
     path("api/v1/projects/<slug:slug>/annotators", AnnotatorsView.as_view(), name="api_annotators"),
     path("api/v1/projects/<slug:slug>/annotators/<path:ref>", AnnotatorView.as_view(), name="api_annotator"),
     path("api/v1/logins/<str:email>", LoginView.as_view(), name="api_login"),
