@@ -46,6 +46,8 @@ class Comparison:
     strength: int | None = None
     swapped: bool = False
     weight: float = 1.0
+    reason: Mapping[str, float] = field(default_factory=dict)
+    """Why, as ``attune.rewards.reasons.spoken`` reads tags and words; models that make nothing of it leave it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from attune.data import Judgment, Response, Snapshot
 from attune.errors import BadData, EncoderMismatch
@@ -36,14 +37,19 @@ class Comparisons:
     weight: Array
     test: NDArray[np.bool_]
     annotators: int
+    reasons: sparse.csr_array | None = None
+    """Why, (N, P), as ``attune.rewards.reasons`` reads it; None where hardly anybody said."""
 
     def __len__(self) -> int:
         return len(self.a)
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Comparisons:
         """Some of the rows; annotators keep their numbers."""
-        columns = {each.name: getattr(self, each.name)[rows] for each in fields(self) if each.name != "annotators"}
+        columns = {name: getattr(self, name)[rows] for name in COLUMNS if getattr(self, name) is not None}
         return replace(self, **columns)
+
+
+COLUMNS = tuple(each.name for each in fields(Comparisons) if each.name != "annotators")
 
 
 def columns_of(judgments: Sequence[Judgment], row_of: Mapping[str, int], number_of: Mapping[str, int]) -> Comparisons:
