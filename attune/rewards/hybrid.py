@@ -57,6 +57,7 @@ class Hybrid(LinearReward):
     """Items (b, a, y, number), see ``attune.rewards.tastes``. Options are those of ``HybridConfig``."""
 
     name: ClassVar[str] = "hybrid"
+    aims_at_margins: ClassVar[bool] = True
     Settings: ClassVar[type] = HybridConfig
 
     def __init__(self, **options: Any) -> None:
