@@ -18,6 +18,7 @@ from attune import rewards
 from attune.data import Judgment, Snapshot
 from attune.errors import BadData
 from attune.rewards.base import Array, Comparison, Latent, Progress, RewardModel
+from attune.rewards.reasons import spoken_in
 
 FOLDS = 3
 LEAST = 10
@@ -93,7 +94,13 @@ def _items(model: RewardModel, snapshot: Snapshot, features: Mapping[str, Array]
 
 def _comparison(judgment: Judgment, items: Mapping[str, Array]) -> Comparison:
     return Comparison(
-        items[judgment.a], items[judgment.b], judgment.choice, judgment.strength, judgment.swapped, judgment.weight
+        items[judgment.a],
+        items[judgment.b],
+        judgment.choice,
+        judgment.strength,
+        judgment.swapped,
+        judgment.weight,
+        spoken_in(judgment),
     )
 
 

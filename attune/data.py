@@ -58,6 +58,8 @@ class Judgment:
     ``slices`` and ``part`` are kept for evaluation only; ``repeat`` marks a hidden second look at the same pair.
     ``spans`` are stretches that they marked, as side, sign and code points of the response's text: ``a+0:12``.
     ``weight`` is below 1 where several rows come from one act, a ranking or a rating, and add up to what that tells.
+    ``margin`` is by how much a fit shall prefer the chosen response, in logits (``attune.strength.with_margins``): a run's
+    own, and never written.
     """
 
     annotator: str
@@ -74,6 +76,7 @@ class Judgment:
     repeat: bool = False
     spans: tuple[str, ...] = ()
     weight: float = 1.0
+    margin: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Snapshot:
     about: Mapping[str, object] = field(default_factory=dict)
 
 
-JUDGMENT_FIELDS = tuple(each.name for each in fields(Judgment))
+JUDGMENT_FIELDS = tuple(each.name for each in fields(Judgment) if each.name != "margin")
 
 
 def flatten_prompt(prompt: str | Sequence[Mapping[str, str]]) -> str:

@@ -23,6 +23,7 @@ from attune.errors import BadData
 from attune.metrics import Summary, interval_coverage, standard_error, summarise
 from attune.rewards import create
 from attune.rewards.base import Array, Comparison, Latent, Progress, RewardModel
+from attune.rewards.reasons import spoken_in
 from attune.simulate import Simulation
 
 ALL = "all"
@@ -134,7 +135,7 @@ def comparisons(
     """Judgments as what ``adapt`` takes."""
     items_a, items_b = (model.items([getattr(each, side) for each in judgments], features) for side in ("a", "b"))
     return [
-        Comparison(item_a, item_b, each.choice, each.strength, each.swapped, each.weight)
+        Comparison(item_a, item_b, each.choice, each.strength, each.swapped, each.weight, spoken_in(each))
         for item_a, item_b, each in zip(items_a, items_b, judgments, strict=True)
     ]
 
@@ -149,13 +150,13 @@ def predict(
 
 def flip_moved(model: RewardModel, subjects: Sequence[Subject], features: Mapping[str, Array]) -> float:
     """The share of contested test pairs (of all, if none is marked so) whose prediction turns round when the context says
-    the opposite. A personal model that does not listen to its context gives 0."""
+    the opposite, without reasons, which spoke for what was said. A personal model that does not listen to its context gives 0."""
     turned: list[NDArray[np.bool_]] = []
     marked = any("contested" in each.slices for subject in subjects for each in subject.test)
     for subject in subjects:
         test = [each for each in subject.test if not marked or "contested" in each.slices]
         context = subject.context[:FLIP_SHOTS]
-        opposite = [replace(each, choice=FLIPPED[each.choice]) for each in context]
+        opposite = [replace(each, choice=FLIPPED[each.choice], tags=(), rationale="") for each in context]
         if test and context:
             p, flipped = (
                 predict(model, model.adapt(comparisons(model, said, features)), test, features)

@@ -249,7 +249,7 @@ def _judge(
     if choice == "tie" and max(rewards) - average < BOTH_BAD_BELOW:
         choice = "both_bad"
     decided = choice in ("a", "b")
-    tags, rationale = _reason(world, person, a, b, choice, rng) if decided else ((), "")
+    tags, rationale = reason_for(world, person, a, b, choice, rng) if decided else ((), "")
     words = sum(len(world.responses[key].text.split()) for key in (a, b))
     seconds = words / WORDS_PER_SECOND * exp(rng.normal(0, 0.3)) * (0.6 + 0.8 / (1 + abs(margin)))
     judgment = Judgment(
@@ -271,7 +271,7 @@ def _strength(margin: float, rng: np.random.Generator) -> int:
     return 1 + sum(felt > step for step in STRENGTH_STEPS)
 
 
-def _reason(
+def reason_for(
     world: Simulation, person: Person, a: str, b: str, choice: Choice, rng: np.random.Generator
 ) -> tuple[tuple[str, ...], str]:
     """Tags (side, sign and key, as snapshots hold them) and a sentence, from the axis that spoke most for the choice.

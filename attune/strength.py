@@ -119,6 +119,16 @@ def adaptive_margins(strengths: Strengths, most: float = 4.0) -> Array:
     return np.asarray(np.clip(np.nan_to_num(strengths.mean), -most, most), np.float32)
 
 
+def with_margins(snapshot: Snapshot, strengths: Strengths) -> Snapshot:
+    """The snapshot with every judgment's ``adaptive_margins``, for fitting models that aim at margins: what the voters are sure of
+    must be preferred by as much, and what they doubt hardly counts. The digest no longer holds and is emptied."""
+    margins = adaptive_margins(strengths)
+    judgments = tuple(
+        replace(each, margin=float(margin)) for each, margin in zip(snapshot.judgments, margins, strict=True)
+    )
+    return replace(snapshot, judgments=judgments, digest="")
+
+
 def _units(judgments: Sequence[Judgment]) -> NDArray[np.int64]:
     """The same number for judgments of one annotator about one pair, (N,)."""
     numbers: dict[tuple[str, ...], int] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -10,8 +10,9 @@ from annotator.selectors import evidence
 from annotator.selectors.evidence import Standing
 from attune.data import Choice
 from attune.recent import Recent
-from attune.rewards.base import Comparison, RewardModel
+from attune.rewards.base import Array, Comparison, RewardModel
 from attune.rewards.context import Context
+from attune.rewards.reasons import spoken
 from personalization.items import items_of_responses
 from training.serving import ServedVersion
 
@@ -75,16 +76,7 @@ def _joined(known: ContextSet, standing: Sequence[Standing], model: RewardModel,
         model=model, served=served, ids={pk for each in judged for pk in (each.response_a_id, each.response_b_id)}
     )
     added = [
-        Comparison(
-            items[each.response_a_id],
-            items[each.response_b_id],
-            cast(Choice, each.choice),
-            each.strength,
-            each.swapped,
-            each.weight,
-        )
-        for each in judged
-        if each.response_a_id in items and each.response_b_id in items
+        comparison_of(each, items) for each in judged if each.response_a_id in items and each.response_b_id in items
     ]
     return ContextSet(
         evidence.signature_after(known.signature, standing),
@@ -92,6 +84,19 @@ def _joined(known: ContextSet, standing: Sequence[Standing], model: RewardModel,
         known.comparisons.plus(added),
         known.unused + len(judged) - len(added),
         known.judgments + sum(each.weight for each in added),
+    )
+
+
+def comparison_of(said: Standing, items: Mapping[int, Array]) -> Comparison:
+    """A judgment that counts, of responses whose items are there, as the models take it in."""
+    return Comparison(
+        items[said.response_a_id],
+        items[said.response_b_id],
+        cast(Choice, said.choice),
+        said.strength,
+        said.swapped,
+        said.weight,
+        spoken(said.choice, said.tags, said.rationale),
     )
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annotator.models import Judgment
 from annotator.selectors import evidence
-from attune.data import Choice
 from attune.rewards.base import Comparison
+from personalization.contexts import comparison_of
 from personalization.items import items_of_responses, usable
 from personalization.panels import Texts, Who, texts_of, voices_for
 from personalization.traits import Trait, traits_of
@@ -93,12 +92,7 @@ def _influences(texts: Texts, annotator_id: int, pair: Array, margin: float) -> 
     ids = {pk for each in judged for pk in (each.response_a_id, each.response_b_id)}
     items = items_of_responses(model=texts.model, served=texts.served, ids=ids)
     usable_ones = [each for each in judged if each.response_a_id in items and each.response_b_id in items]
-    context = [
-        Comparison(
-            items[e.response_a_id], items[e.response_b_id], cast(Choice, e.choice), e.strength, e.swapped, e.weight
-        )
-        for e in usable_ones
-    ]
+    context = [comparison_of(each, items) for each in usable_ones]
     moved = []
     for index in _closest(pair[0] - pair[1], context):
         without = texts.model.adapt(context[:index] + context[index + 1 :])

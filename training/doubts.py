@@ -1,5 +1,5 @@
 """Judgments that look mislabelled: found by models that vote on what they have not seen, kept with the run, and (if asked)
-learnt from as ties or turned round. What people said stays as it is."""
+learnt from as ties, turned round, or with a margin by how sure the votes are. What people said stays as it is."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ def doubting(run: Run, snapshot: data.Snapshot, features: Mapping[str, Array], r
         return strength.flipped(snapshot, rows)
     if run.doubtful == Run.Doubtful.SOFTEN:
         return _as_ties(snapshot, {int(row) for row in rows})
+    if run.doubtful == Run.Doubtful.MARGIN:
+        return strength.with_margins(snapshot, votes)
     return snapshot
 
 

@@ -99,6 +99,11 @@ def _check(run: Run) -> None:
         get_encoder(run.encoder)
     except AttuneError as error:
         raise Invalid(str(error)) from error
+    if run.doubtful == Run.Doubtful.MARGIN and not rewards.model_class(run.model_name).aims_at_margins:
+        raise Invalid(
+            f"“{run.model_name}” does not learn with margins; expected"
+            f" {' or '.join(rewards.names_that_aim_at_margins())}, or another choice for doubtful judgments."
+        )
     if run.snapshot:
         check_trainable(run.project, run.snapshot)
     elif not usable_judgments(run.project).filter(choice__in=DECIDED).exists():

@@ -28,6 +28,9 @@ class Standing(NamedTuple):
     supersedes: bool = False
     """It takes the place of the annotator's first judgment of the pair, which counts no more."""
     weight: float = 1.0
+    tags: Sequence[str] = ()
+    """Why, each with its side and sign, as snapshots have them: ``a+tone``. With ``rationale`` of judgments of pairs only."""
+    rationale: str = ""
 
 
 _OF_LINEUP = """
@@ -72,11 +75,14 @@ SELECT j.id, NOT j.withdrawn AND j.choice <> 'skip' AND CASE WHEN j.occasion = 0
             AND h.occasion = 2 AND h.current AND NOT h.withdrawn AND h.choice <> 'skip')
         ELSE j.occasion = 2 AND {_LOOKS} <> 'first' END AS counts,
     p.response_a_id, p.response_b_id, j.choice, j.strength, j.swapped,
-    j.occasion = 2 AND {_LOOKS} = 'hindsight' AS supersedes, 1.0::float8 AS weight
+    j.occasion = 2 AND {_LOOKS} = 'hindsight' AS supersedes, 1.0::float8 AS weight,
+    ARRAY(SELECT concat(said ->> 'side', CASE WHEN (said ->> 'good')::boolean THEN '+' ELSE '-' END, said ->> 'tag')
+        FROM jsonb_array_elements(r.tags) AS said) AS tags, COALESCE(r.text, '') AS rationale
 """
+_WITH_REASON = "LEFT JOIN annotator_rationale r ON r.judgment_id = j.id"
 NEWS = f"""
 {_OF_PAIR}, j.lineup_id IS NOT NULL AS of_lineup
-FROM annotator_judgment j LEFT JOIN annotator_pair p ON p.id = j.pair_id WHERE {_NEWER} ORDER BY j.id
+FROM annotator_judgment j LEFT JOIN annotator_pair p ON p.id = j.pair_id {_WITH_REASON} WHERE {_NEWER} ORDER BY j.id
 """
 """Judgments with ids above ``after``: the columns of ``Standing`` for those of pairs, and whether it is of none.
 
@@ -84,10 +90,10 @@ The condition is written so that the index of both columns is taken, as walking 
 to the planner while there are few.
 """
 _STANDING = Statement(f"""
-{_OF_PAIR} FROM annotator_judgment j JOIN annotator_pair p ON p.id = j.pair_id WHERE {_NEWER}
+{_OF_PAIR} FROM annotator_judgment j JOIN annotator_pair p ON p.id = j.pair_id {_WITH_REASON} WHERE {_NEWER}
 UNION ALL
 SELECT j.id, said.choice IS NOT NULL, said.a, said.b, COALESCE(said.choice, ''), NULL::int, COALESCE(said.swapped, false),
-    false, COALESCE(said.weight, 0)
+    false, COALESCE(said.weight, 0), ARRAY[]::text[], ''
 FROM annotator_judgment j JOIN annotator_lineup u ON u.id = j.lineup_id
 LEFT JOIN LATERAL ({of_lineup()}) AS said ON NOT j.withdrawn
 WHERE {_NEWER} AND j.lineup_id IS NOT NULL

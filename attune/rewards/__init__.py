@@ -33,6 +33,11 @@ def names() -> list[str]:
     return list(MODELS)
 
 
+def names_that_aim_at_margins() -> list[str]:
+    """Those of them whose fits heed ``attune.data.Judgment.margin``."""
+    return [name for name in MODELS if model_class(name).aims_at_margins]
+
+
 def create(name: str = DEFAULT_MODEL, **options: Any) -> RewardModel:
     """An unfitted model with its options. Raises ``BadData`` for an unknown name or option."""
     if name not in MODELS:

@@ -46,6 +46,8 @@ class Comparison:
     strength: int | None = None
     swapped: bool = False
     weight: float = 1.0
+    reason: Mapping[str, float] = field(default_factory=dict)
+    """Why, as ``attune.rewards.reasons.spoken`` reads tags and words; models that make nothing of it leave it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class RewardModel(ABC):
     """The encoder that the model brings along; empty for models that take what the project has."""
     quick: ClassVar[bool] = True
     """Whether hundreds of responses can be scored while a person waits."""
+    aims_at_margins: ClassVar[bool] = False
+    """Whether fits heed ``Judgment.margin``."""
     encoder: str
     """Name of the encoder whose features the model was fitted on."""
     person_spread: float = 0.0

@@ -42,6 +42,7 @@ class BradleyTerry(LinearReward):
     """r(x) = ⟨β, φ(x)⟩ + γ_x with Davidson ties. Its item is the reward itself, and everybody's latent is the prior."""
 
     name: ClassVar[str] = "bradley_terry"
+    aims_at_margins: ClassVar[bool] = True
     Settings: ClassVar[type] = BradleyTerrySettings
 
     def __init__(self, **options: float) -> None:

@@ -53,7 +53,7 @@ def curved(
     def loss(weights: Mapping[str, Any], batch: Mapping[str, Any]) -> Mapping[str, Any]:
         bent = library(weights["mapped"]).tanh(dense(weights["mapped"], weights, "inner")) @ weights["outer"]
         rewards = weights["mapped"] @ weights["text"] + batch["kept"][:, 0] * weights["item"] + bent
-        margin = rewards[batch["a"]] - rewards[batch["b"]] + weights["position"] * batch["side"]
+        margin = rewards[batch["a"]] - rewards[batch["b"]] + weights["position"] * batch["side"] - batch["lead"]
         fit = mean_loss(margin, batch["choice"], batch["weight"])
         ridge = penalties.text * (weights["text"] ** 2).sum() + penalties.item * (weights["item"] ** 2).sum()
         ridge = ridge + INNER * ((weights["inner.w"] ** 2).sum() + (weights["outer"] ** 2).sum())

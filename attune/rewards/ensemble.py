@@ -165,7 +165,19 @@ class Ensemble(RewardModel):
 
     def adapt(self, context: Sequence[Comparison]) -> Latent:
         """See ``RewardModel.adapt``."""
+        if any(each.reason for each in context):  # each member reads reasons in its own way, or not at all
+            return self._adapted_with_reasons(context)
         return self.adapt_arrays(*columns_of_context(context)) if context else self.prior()
+
+    def _adapted_with_reasons(self, context: Sequence[Comparison]) -> Latent:
+        columns = columns_of_context(context)
+        sides = zip(self.members, self._split(columns.items_a), self._split(columns.items_b), strict=True)
+        return _joined(
+            [
+                member.adapt([replace(said, item_a=a, item_b=b) for said, a, b in zip(context, *own, strict=True)])
+                for member, *own in sides
+            ]
+        )
 
     def adapt_arrays(
         self, items_a: Array, items_b: Array, outcome: NDArray[Any], side: NDArray[Any], weight: NDArray[Any]

@@ -104,8 +104,10 @@ def _slots(rows: Ints, annotator: Ints, annotators: int, most: int, rng: np.rand
 def rows_in_batches(
     comparisons: Comparisons, batch: int, rng: np.random.Generator, steps: int
 ) -> Iterator[dict[str, NDArray[Any]]]:
-    """Plain batches of judgments, for models that are not meta-learned: columns ``a, b, choice, side, weight, person``."""
+    """Plain batches of judgments, for models that are not meta-learned: columns ``a, b, choice, side, weight, lead,
+    person``."""
     done = 0
+    lead = np.zeros(len(comparisons), np.float32) if comparisons.lead is None else comparisons.lead
     choice: Array = (0.5 + 0.5 * comparisons.outcome).astype(np.float32)
     while done < steps:
         order = rng.permutation(len(comparisons))
@@ -117,6 +119,7 @@ def rows_in_batches(
                 "choice": choice[rows],
                 "side": comparisons.side[rows],
                 "weight": comparisons.weight[rows],
+                "lead": lead[rows],
                 "person": comparisons.annotator[rows],
             }
             done += 1

@@ -6,7 +6,7 @@ annotator, given the pooled rewards b. Under the bound of Jaakkola and Jordan (2
     log σ(±m) ≥ ±m/2 − ω m²/2 + const,    ω = tanh(ξ/2) / 2ξ,  ξ² = E[m²],
 
 so that annotators (z) and responses (q) have Gaussian posteriors in turn, in closed form (mean field between the two). A tie
-counts as half a win for each side. Responses are drawn to their text, q_x ~ N(Vφ(x), I/λ), with V a ridge regression. After each
+counts as half a win for each side, and a margin to be aimed at is subtracted from m. Responses are drawn to their text, q_x ~ N(Vφ(x), I/λ), with V a ridge regression. After each
 round the basis is turned so that E[zzᵀ] over annotators is I: the community's prior (parameter-expanded EM, Liu et al. 1998).
 """
 
@@ -87,7 +87,7 @@ class FactorTrainer:
     def _start(self, data: _Blocks) -> FactorFit:
         """Leading directions of what the pooled model leaves unexplained, annotators × responses."""
         rank, count = self.config.rank, len(self.mapped)
-        margin = data.spread(self.rewards[:, None])[..., 0] + self.pooled.position * data.side
+        margin = data.spread(self.rewards[:, None])[..., 0] + self.pooled.position * data.side - data.lead
         residual = data.half - 0.5 * data.weight * np.tanh(margin / 2)
         table = data.by_annotator(residual)
         per_judgment = 1 / np.sqrt(np.maximum(data.counts, 1))
@@ -147,7 +147,7 @@ class FactorTrainer:
         spread = np.mean(tastes.second, axis=0)
         turn = np.linalg.cholesky(spread[EXTRA:, EXTRA:] + 1e-6 * np.eye(self.config.rank)).astype(np.float32)
         personal = (data.spread(vectors) * of_block[:, None, EXTRA:]).sum(axis=2)
-        free = data.half - omega * (personal + fit.position * data.side)
+        free = data.half - omega * (personal + fit.position * data.side - data.lead)
         scale = ((free * gap).sum() + PSEUDO) / ((omega * gap**2).sum() + PSEUDO)
         return replace(
             fit,
@@ -162,7 +162,7 @@ class FactorTrainer:
     def _fixed(self, data: _Blocks, fit: FactorFit) -> tuple[Array, Array]:
         """Pooled reward difference and the part of the margin that is common to all annotators, in blocks."""
         gap = data.spread(self.rewards[:, None])[..., 0]
-        return gap, fit.reward_scale * gap + fit.position * data.side
+        return gap, fit.reward_scale * gap + fit.position * data.side - data.lead
 
     def _solve(
         self, data: _Blocks, omega: Array, second: Array, target: Array, start: Array, preconditioner: Array
@@ -229,6 +229,7 @@ class _Blocks:
         self.weight = np.where(valid, comparisons.weight[rows], 0).astype(np.float32)
         self.half = (0.5 * comparisons.outcome[rows] * self.weight).astype(np.float32)
         self.side = comparisons.side[rows]
+        self.lead = np.zeros_like(self.side) if comparisons.lead is None else comparisons.lead[rows]
         self.incidence = self._matrix(
             np.ones(self.a.size), -np.ones(self.a.size), np.arange(self.a.size), self.a.size
         ).T.tocsr()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from attune.encoders import is_linear_encoder, style_columns
 from attune.errors import EncoderMismatch
 from attune.rewards.base import Array
 from attune.rewards.indexing import Comparisons, Ints, feature_matrix, index_snapshot, prompt_groups
+from attune.rewards.reasons import reasons_of, spoken_in
 
 DENSE_DIMENSIONS = 64
 STYLE_CLIP = 4.0
@@ -86,7 +87,8 @@ class FeatureMap:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A snapshot ready for fitting: N responses, their prompts as numbers (N,), vectors (N, D), mapped (N, F)."""
+    """A snapshot ready for fitting: N responses, their prompts as numbers (N,), vectors (N, D), mapped (N, F); words (P,)
+    are those of which the comparisons' reasons are made."""
 
     ids: tuple[str, ...]
     groups: Ints
@@ -95,15 +97,18 @@ class Prepared:
     mapped: Array
     comparisons: Comparisons
     encoder: str
+    words: tuple[str, ...] = ()
 
 
 def prepare(snapshot: Snapshot, features: Mapping[str, Array], encoder: str) -> Prepared:
     """Index a snapshot and fit the feature map. Raises ``BadData`` or ``EncoderMismatch`` where they do not fit."""
     ids, comparisons = index_snapshot(snapshot)
+    words, reasons = reasons_of([(each.annotator, spoken_in(each)) for each in snapshot.judgments if not each.repeat])
+    comparisons = replace(comparisons, reasons=reasons)
     vectors = feature_matrix(ids, features)
     groups = prompt_groups([snapshot.responses[key] for key in ids])
     feature_map = fit_feature_map(vectors, groups, encoder)
-    return Prepared(tuple(ids), groups, vectors, feature_map, feature_map(vectors), comparisons, encoder)
+    return Prepared(tuple(ids), groups, vectors, feature_map, feature_map(vectors), comparisons, encoder, words)
 
 
 def fit_feature_map(vectors: Array, groups: Ints, encoder: str) -> FeatureMap:

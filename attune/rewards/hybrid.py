@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from attune.data import Snapshot
@@ -30,7 +31,6 @@ from attune.rewards.context import Context
 from attune.rewards.evidence import are_verdicts
 from attune.rewards.feature_map import Prepared, prepare
 from attune.rewards.hybrid_fit import Fits, HybridConfig, Steps, basis_of, community_of, hold_out_of, learn
-from attune.rewards.indexing import Comparisons
 from attune.rewards.linear import Floats, LinearParts, LinearReward
 from attune.rewards.newcomers import (
     SHOTS,
@@ -40,7 +40,8 @@ from attune.rewards.newcomers import (
     report_metrics,
     split_newcomers,
 )
-from attune.rewards.rehearsal import Rehearsal, Variances, choose_variances
+from attune.rewards.reasons import Why
+from attune.rewards.rehearsal import Rehearsal, Variances, choose_reasons, choose_variances, learn_reasons
 from attune.rewards.settings import checked
 from attune.rewards.tastes import FIRST, KNOWN, NUMBER, Community, Reader, Told
 from attune.rewards.traits import Trait, Traits, fit_traits
@@ -56,6 +57,7 @@ class Hybrid(LinearReward):
     """Items (b, a, y, number), see ``attune.rewards.tastes``. Options are those of ``HybridConfig``."""
 
     name: ClassVar[str] = "hybrid"
+    aims_at_margins: ClassVar[bool] = True
     Settings: ClassVar[type] = HybridConfig
 
     def __init__(self, **options: Any) -> None:
@@ -105,6 +107,7 @@ class Hybrid(LinearReward):
         self.began = begin is not None
         report = Steps(self.config, progress, begun=begin is not None)
         rehearsals: list[Rehearsal] = []
+        held_by: list[NDArray[np.bool_]] = []
         seen_by: list[Fits] = []
         kept: list[Kept] = []
         left = np.ones(len(everybody), bool)
@@ -115,23 +118,28 @@ class Hybrid(LinearReward):
                 start = begin.start_of(number, data, self.config) if begin else None
                 seen_by.append(learn(self.config, data, everybody.take(~held), verdicts, rng, report, start))
             if newcomers:
-                rehearsals.append(self._rehearsal(data, everybody.take(held), newcomers, seen_by[-1]))
+                rehearsals.append(self._rehearsal(data, held, newcomers, seen_by[-1]))
+                held_by.append(held)
                 kept.append(Kept(seen_by[-1], people[np.unique(everybody.annotator[held])]))
             left &= ~held
-        fits, variances, trust = seen_by[0], Variances(), default_trust()
+        fits, variances, trust, why = seen_by[0], Variances(), default_trust(), None
         if rehearsals:
             variances = begin.variances if begin else choose_variances(rehearsals)
             rehearsals = [
-                self._rehearsal(data, each.comparisons, each.newcomers, seen, variances)
-                for each, seen in zip(rehearsals, seen_by, strict=True)
+                self._rehearsal(data, held, each.newcomers, seen, variances)
+                for each, held, seen in zip(rehearsals, held_by, seen_by, strict=True)
             ]
+            weight = choose_reasons(rehearsals, variances)
+            rehearsals = [each.weighing_reasons(weight) for each in rehearsals]
             views = [[view for each in rehearsals for view in each.views(variances, shots)] for shots in KNOTS]
             trust = learn_trust(views)
             self.person_spread = person_spread(*told(trust, views, SPREAD_SHOTS))
-            self._take_on(data, fits, variances, trust)
-            report.metrics = self._judge(rehearsals[0], pooled_model(fits.pooled, data))
+            self._take_on(data, fits, variances, trust, rehearsals[0].why)
+            report.metrics = self._judge(rehearsals[0], pooled_model(fits.pooled, data)) | {"reason_weight": weight}
             fits = learn(self.config, data, everybody, verdicts, rng, report, fits)
-        self._take_on(data, fits, variances, trust)
+            if weight:
+                why = self._reasons(data, np.ones(len(everybody), bool), fits, variances, weight)
+        self._take_on(data, fits, variances, trust, why)
         cold = begin.cold_judgments if begin else len(everybody)
         self._found = Beginning(data.ids, data.groups, verdicts, people, cold, variances, kept)
         self.style_traits = fit_traits(data, self.parts.table)
@@ -140,16 +148,28 @@ class Hybrid(LinearReward):
     def _rehearsal(
         self,
         data: Prepared,
-        comparisons: Comparisons,
+        held: NDArray[np.bool_],
         newcomers: Sequence[Newcomer],
         fits: Fits,
         variances: Variances | None = None,
     ) -> Rehearsal:
-        """With ``variances`` in the basis that goes with them; without, in one wide enough to choose them by."""
+        """With ``variances`` in the basis that goes with them, and with what reasons say; without, in one wide enough to
+        choose them by."""
         basis = basis_of(self.config, data, fits, variances)
-        return Rehearsal(community_of(data, fits, basis, Variances()), basis, comparisons, newcomers)
+        found = Rehearsal(community_of(data, fits, basis, Variances()), basis, data.comparisons.take(held), newcomers)
+        return found if variances is None else replace(found, why=self._reasons(data, ~held, fits, variances))
 
-    def _take_on(self, data: Prepared, fits: Fits, variances: Variances, trust: Trust) -> None:
+    def _reasons(
+        self, data: Prepared, rows: NDArray[np.bool_], fits: Fits, variances: Variances, weight: float = 0.0
+    ) -> Why | None:
+        """What the reasons in these rows say of tastes; None where there are none."""
+        if not data.words:
+            return None
+        basis = basis_of(self.config, data, fits, variances)
+        community = community_of(data, fits, basis, variances)
+        return learn_reasons(data.words, community, basis.table, data.comparisons.take(rows), weight)
+
+    def _take_on(self, data: Prepared, fits: Fits, variances: Variances, trust: Trust, why: Why | None = None) -> None:
         """Install what was fitted. The prior that a latent starts from is that of its first few judgments."""
         basis = basis_of(self.config, data, fits, variances)
         community = community_of(data, fits, basis, variances)
@@ -167,11 +187,14 @@ class Hybrid(LinearReward):
             community,
             trust,
             data.encoder,
+            why,
         )
 
-    def install_with(self, parts: LinearParts, community: Community, trust: Trust, encoder: str) -> None:
+    def install_with(
+        self, parts: LinearParts, community: Community, trust: Trust, encoder: str, why: Why | None = None
+    ) -> None:
         """``install`` with the community that adapting needs; the parts' prior is made here."""
-        self._reader, self._trust = Reader(community), trust
+        self._reader, self._trust = Reader(community, why), trust
         none = np.zeros(0)
         told = self._reader.told(parts.table[:0], parts.table[:0], none, none, none)
         prior, _ = self._inferred(self._reader, told, 0, parts.table.shape[1])
@@ -197,13 +220,14 @@ class Hybrid(LinearReward):
         weight: NDArray[Any],
         *,
         start: Latent | None = None,
+        reasons: sparse.csr_array | None = None,
     ) -> Latent:
-        """See ``LinearReward.adapt_arrays``; ``start`` is of no use here."""
+        """See ``LinearReward.adapt_arrays``; ``start`` is of no use here. reasons (N, P), as the model's own fit numbered them."""
         if self._reader is None:
             return super().adapt_arrays(items_a, items_b, outcome, side, weight, start=start)
         if not len(outcome):
             return self.prior()
-        told = self._reader.told(items_a, items_b, outcome, side, weight)
+        told = self._reader.told(items_a, items_b, outcome, side, weight, reasons=reasons)
         return self._inferred(self._reader, told, len(outcome), self.parts.table.shape[1])[0]
 
     def _inferred(self, reader: Reader, told: Told, judgments: int, width: int) -> tuple[Latent, Floats]:
@@ -242,6 +266,11 @@ class Hybrid(LinearReward):
             return mean, variance
         mean = mean + (self._remembered(latent, items_a) - self._remembered(latent, items_b))
         return mean, variance + self._doubts(latent, items_a) + self._doubts(latent, items_b)
+
+    @property
+    def reads_reasons(self) -> bool:
+        """See ``attune.rewards.newcomers.ReadsReasons``."""
+        return self._reader is not None and self._reader.why is not None
 
     def doubts(self, items: Array) -> Array:
         """The variance of each item's reward for want of judgments about the response, (N,), for somebody typical."""
@@ -310,6 +339,9 @@ class Hybrid(LinearReward):
             "trust_gaussian": self._trust.gaussian,
             "trust_classes": self._trust.classes,
         }
+        why = self._reader.why
+        if why is not None:
+            tensors, config = tensors | why.tensors(), config | {"words_of_reasons": list(why.words)}
         return tensors | arrays | trust, config | {"community": scalars}
 
     @classmethod
@@ -322,7 +354,8 @@ class Hybrid(LinearReward):
         model.style_traits = Traits(np.asarray(tensors["trait_slopes"], np.float32))
         if isinstance(config.get("community"), Mapping):
             community, trust = _community_from(tensors, config)
-            model.install_with(model.parts, community, trust, model.encoder)
+            why = Why.from_state(tensors, config.get("words_of_reasons"))
+            model.install_with(model.parts, community, trust, model.encoder, why)
         return model
 
 

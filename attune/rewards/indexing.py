@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from attune.data import Judgment, Response, Snapshot
 from attune.errors import BadData, EncoderMismatch
@@ -36,18 +37,26 @@ class Comparisons:
     weight: Array
     test: NDArray[np.bool_]
     annotators: int
+    lead: Array | None = None
+    """What fits subtract from margins of a over b, (N,): a judgment's ``margin``, negative where b was chosen; None for nothing."""
+    reasons: sparse.csr_array | None = None
+    """Why, (N, P), as ``attune.rewards.reasons`` reads it; None where hardly anybody said."""
 
     def __len__(self) -> int:
         return len(self.a)
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Comparisons:
         """Some of the rows; annotators keep their numbers."""
-        columns = {each.name: getattr(self, each.name)[rows] for each in fields(self) if each.name != "annotators"}
+        columns = {name: getattr(self, name)[rows] for name in COLUMNS if getattr(self, name) is not None}
         return replace(self, **columns)
+
+
+COLUMNS = tuple(each.name for each in fields(Comparisons) if each.name != "annotators")
 
 
 def columns_of(judgments: Sequence[Judgment], row_of: Mapping[str, int], number_of: Mapping[str, int]) -> Comparisons:
     """Judgments as columns, given the rows of responses and the numbers of annotators."""
+    lead = np.array([OUTCOMES[j.choice] * j.margin for j in judgments], np.float32)
     return Comparisons(
         annotator=np.array([number_of[j.annotator] for j in judgments], np.int64),
         a=np.array([row_of[j.a] for j in judgments], np.int64),
@@ -57,6 +66,7 @@ def columns_of(judgments: Sequence[Judgment], row_of: Mapping[str, int], number_
         weight=np.array([STRENGTH_WEIGHTS[j.strength] * j.weight for j in judgments], np.float32),
         test=np.array([j.part == "test" for j in judgments], np.bool_),
         annotators=len(number_of),
+        lead=lead if lead.any() else None,
     )
 
 

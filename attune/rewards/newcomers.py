@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.optimize import minimize_scalar
 
 from attune.metrics import Summary, accuracies, log_losses, person_spread, standard_error, summarise
@@ -28,6 +30,27 @@ class Newcomer:
 
     context: Ints
     target: Ints
+
+
+@runtime_checkable
+class ReadsReasons(Protocol):
+    """A model that may make something of why people said what they said."""
+
+    @property
+    def reads_reasons(self) -> bool:
+        """Whether it does."""
+
+    def adapt_arrays(
+        self,
+        items_a: Array,
+        items_b: Array,
+        outcome: NDArray[Any],
+        side: NDArray[Any],
+        weight: NDArray[Any],
+        *,
+        reasons: sparse.csr_array | None = None,
+    ) -> Latent:
+        """See ``Rehearsed.adapt_arrays``; reasons (N, P)."""
 
 
 def hold_out(comparisons: Comparisons, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -63,13 +86,11 @@ def split_newcomers(comparisons: Comparisons, groups: Ints, rng: np.random.Gener
 
 def adapt_to(model: Rehearsed, comparisons: Comparisons, items: Array, rows: Ints) -> Latent:
     """The latent after some rows of ``comparisons``; items (responses, K)."""
-    return model.adapt_arrays(
-        items[comparisons.a[rows]],
-        items[comparisons.b[rows]],
-        comparisons.outcome[rows],
-        comparisons.side[rows],
-        comparisons.weight[rows],
-    )
+    said = comparisons.take(rows)
+    columns = items[said.a], items[said.b], said.outcome, said.side, said.weight
+    if isinstance(model, ReadsReasons) and model.reads_reasons:
+        return model.adapt_arrays(*columns, reasons=said.reasons)
+    return model.adapt_arrays(*columns)
 
 
 def predictions(

@@ -40,17 +40,18 @@ class PooledFit:
 
 
 def fit_pooled(comparisons: Comparisons, mapped: Array, penalties: Penalties = Penalties()) -> PooledFit:
-    """Penalised maximum likelihood by L-BFGS, mapped (N, F)."""
+    """Penalised maximum likelihood by L-BFGS, mapped (N, F). Judgments with a margin μ count as −log σ(Δ − μ)."""
     count, width = mapped.shape
     features = mapped.astype(np.float64)
     weight = comparisons.weight
     decided, tied = 0.5 * comparisons.outcome, comparisons.outcome == 0
+    lead = 0.0 if comparisons.lead is None else comparisons.lead
     precision = np.concatenate([np.full(count, penalties.item), np.full(width, penalties.text)])
 
     def loss(theta: Floats) -> tuple[float, Floats]:
         item, text, position, log_nu = theta[:count], theta[count:-2], theta[-2], theta[-1]
         rewards = features @ text + item
-        margin = rewards[comparisons.a] - rewards[comparisons.b] + position * comparisons.side
+        margin = rewards[comparisons.a] - rewards[comparisons.b] + position * comparisons.side - lead
         p_a, p_b, p_tie = davidson(margin, log_nu)
         chosen = np.where(tied, p_tie, np.where(decided > 0, p_a, p_b))
         pull = weight * (0.5 * (p_a - p_b) - decided)

@@ -12,6 +12,7 @@ from attune.rewards.base import Array
 from attune.rewards.basis import Basis
 from attune.rewards.indexing import Comparisons
 from attune.rewards.newcomers import Newcomer
+from attune.rewards.reasons import LEAST_REASONS, WIDTH, Why, learn_why, with_reason
 from attune.rewards.tastes import BASE, FIRST, KNOWN, NUMBER, REWARD, Community, Reader
 from attune.rewards.trust import KNOTS, View, best_temperature, losses
 
@@ -21,6 +22,13 @@ MEMORIES = (0.5, 1.0)
 MANY = 512
 """Judgments of a context at most, while variances are chosen."""
 TOLD = 32
+MOST_GIVERS = 600
+"""People from whom it is learnt what reasons speak of: those who gave most."""
+WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+GIVE_UP = 2
+"""Weights without a gain, one after the other, after which no larger one is tried."""
+REASONED = (8, 16, 64)
+WITHOUT_TRUST = (0.7, 0.4)
 LEAST_ASKED = 50
 MOST_ASKED = 150
 
@@ -53,10 +61,15 @@ class Rehearsal:
     basis: Basis
     comparisons: Comparisons
     newcomers: Sequence[Newcomer]
+    why: Why | None = None
+
+    def weighing_reasons(self, weight: float) -> Rehearsal:
+        """The same with another weight of a reason."""
+        return replace(self, why=replace(self.why, weight=weight)) if self.why is not None else self
 
     def views(self, variances: Variances, shots: int, **how: bool) -> list[View]:
         """``views_of`` under these variances."""
-        reader = Reader(variances.applied(self.community, self.basis))
+        reader = Reader(variances.applied(self.community, self.basis), self.why)
         return views_of(reader, self.basis.table, self.comparisons, self.newcomers, shots, **how)
 
 
@@ -81,6 +94,59 @@ def choose_variances(rehearsals: Sequence[Rehearsal]) -> Variances:
             better = least - found
             if better.mean() > 0.5 * standard_error(better):
                 chosen, least = tried, found
+    return chosen
+
+
+def learn_reasons(
+    words: tuple[str, ...], community: Community, table: Array, comparisons: Comparisons, weight: float = 0.0
+) -> Why | None:
+    """What reasons speak of, from those of some comparisons and what is inferred of who gave them; None from too few, and where
+    judgments are verdicts, which say nothing of pairs."""
+    if comparisons.reasons is None or community.verdicts:
+        return None
+    rows = with_reason(comparisons.reasons)
+    counts = np.bincount(comparisons.annotator[rows], minlength=comparisons.annotators)
+    people = np.argsort(-counts, kind="stable")[:MOST_GIVERS]
+    people = people[counts[people] > 0]
+    if counts[people].sum() < LEAST_REASONS:
+        return None
+    reader, width = Reader(community), min(WIDTH, len(community.cov))
+    taste = np.zeros((comparisons.annotators, width))
+    order = np.argsort(comparisons.annotator, kind="stable")
+    starts = np.searchsorted(comparisons.annotator[order], [people, people + 1])
+    for person, begin, end in zip(people, *starts, strict=True):
+        said = comparisons.take(order[begin:end])
+        told = reader.told(table[said.a], table[said.b], said.outcome, said.side, said.weight, classes=False)
+        taste[person] = reader.gaussian(told).mean[1 : 1 + width]
+    rows = rows[np.isin(comparisons.annotator[rows], people)]
+    said, given = comparisons.take(rows), comparisons.reasons[rows]
+    y = table[:, FIRST : FIRST + width]
+    why = learn_why(words, given, y[said.a] - y[said.b], said.outcome, taste[said.annotator])
+    return replace(why, weight=weight)
+
+
+def choose_reasons(rehearsals: Sequence[Rehearsal], variances: Variances) -> float:
+    """The weight of a reason under which newcomers' judgments are likeliest after ``REASONED`` of theirs, by one standard error."""
+
+    def loss(weight: float) -> Array:
+        tried = [each.weighing_reasons(weight) for each in rehearsals]
+        views = [
+            [view for each in tried for view in each.views(variances, shots, everybody=True)] for shots in REASONED
+        ]
+        return np.asarray(
+            np.mean([losses(each, best_temperature(each, *WITHOUT_TRUST)) for each in views], axis=0), np.float32
+        )
+
+    if all(each.why is None for each in rehearsals):
+        return 0.0
+    chosen, least, in_vain = 0.0, loss(0.0), 0
+    for weight in WEIGHTS:
+        found = loss(weight)
+        better = least - found
+        if better.mean() > standard_error(better):
+            chosen, least, in_vain = weight, found, 0
+        elif (in_vain := in_vain + 1) == GIVE_UP:
+            break
     return chosen
 
 
@@ -112,7 +178,8 @@ def _view(
     reader: Reader, table: Array, comparisons: Comparisons, newcomer: Newcomer, shots: int, classes: bool
 ) -> View:
     said = comparisons.take(newcomer.context[: None if shots == KNOTS[-1] else shots])
-    told = reader.told(table[said.a], table[said.b], said.outcome, said.side, said.weight, classes=classes)
+    a, b = table[said.a], table[said.b]
+    told = reader.told(a, b, said.outcome, said.side, said.weight, reasons=said.reasons, classes=classes)
     gaussian = reader.gaussian(told)
     a, b = table[comparisons.a[newcomer.target]], table[comparisons.b[newcomer.target]]
     apart = (a - b).astype(np.float64)

@@ -20,12 +20,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from attune.rewards.base import Array, Comparison
 from attune.rewards.classes import log_sigmoid
-from attune.rewards.context import Context, columns_of_context
+from attune.rewards.context import Columns, Context, columns_of_context
 from attune.rewards.evidence import chosen_and_other
 from attune.rewards.linear import PROBIT, Floats, davidson, newton_mode
+from attune.rewards.reasons import Why, with_reason
 
 REWARD, BASE, FIRST = 0, 1, 2
 """Columns of an item: b, a, and the first of y."""
@@ -175,8 +177,9 @@ def read_evidence(
 class Reader:
     """Infers tastes under one ``Community``; prepared once, safe to share by threads."""
 
-    def __init__(self, community: Community) -> None:
+    def __init__(self, community: Community, why: Why | None = None) -> None:
         self.community = community
+        self.why = why if why is not None and why.weight > 0 and not community.verdicts else None
         self.prior_mean, self.factor = _gaussian_prior(community)
         by_model = np.argsort(community.class_model, kind="stable")
         self._class_starts = np.unique(community.class_model[by_model], return_index=True)[1]
@@ -188,13 +191,27 @@ class Reader:
     def read(self, context: Sequence[Comparison]) -> Told:
         """What a context tells, (N ≥ 1). Of a context that has grown since it was read, the additions alone are read."""
         if self.community.verdicts or not isinstance(context, Context):  # a verdict is told of once, however often said
-            return self.told(*columns_of_context(context))
+            return self._told_with_reasons(columns_of_context(context), context)
         count, noted = context.noted_by(self)
         known: Told | None = noted
         if known and count == len(context):
             return known
-        added = self.told(*context.columns(count))
+        added = self._told_with_reasons(context.columns(count), context[count:])
         return known.followed_by(added) if known else added
+
+    def _told_with_reasons(self, columns: Columns, context: Sequence[Comparison]) -> Told:
+        if self.why is None or not any(each.reason for each in context):
+            return self.told(*columns)
+        return self.told(*columns, reasons=self.why.read([each.reason for each in context]))
+
+    def _of_reasons(self, why: Why, given: sparse.csr_array, items_a: Array, items_b: Array, classes: bool) -> Told:
+        direction = why.directions(given, items_a, items_b, FIRST)
+        above = np.zeros((len(direction), items_a.shape[1]), np.float32)
+        above[:, FIRST : FIRST + direction.shape[1]] = direction / 2
+        below = -above
+        above[:, KNOWN] = below[:, KNOWN] = self.community.doubt  # what a reason says needs no response to be known
+        weight = np.full(len(above), why.weight, np.float32)
+        return self.told(above, below, np.ones(len(above), np.int64), 0 * weight, weight, classes=classes)
 
     def told(
         self,
@@ -204,9 +221,11 @@ class Reader:
         side: NDArray[Any],
         weight: NDArray[Any],
         *,
+        reasons: sparse.csr_array | None = None,
         classes: bool = True,
     ) -> Told:
-        """``read`` for columns, of which there may be none. Without ``classes``, for the Gaussian only."""
+        """``read`` for columns, of which there may be none; reasons (N, P) in the words of ``why``. Without ``classes``, for the
+        Gaussian only."""
         said = self.community
         evidence = read_evidence(said, items_a, items_b, outcome, side, weight)
         size = len(evidence)
@@ -215,7 +234,7 @@ class Reader:
         design = np.concatenate(
             [evidence.along * surer[:, None], evidence.side[:, None], threshold, np.zeros((size, 1))], axis=1
         )
-        return Told(
+        found = Told(
             design @ self.factor,
             design @ self.prior_mean,
             evidence.outcome,
@@ -224,6 +243,10 @@ class Reader:
             evidence.second,
             self._class_evidence(evidence) if classes else np.zeros(0, np.float32),
         )
+        spoken = with_reason(reasons) if reasons is not None and self.why is not None else ()
+        if self.why is None or reasons is None or not len(spoken):
+            return found
+        return found.followed_by(self._of_reasons(self.why, reasons[spoken], items_a[spoken], items_b[spoken], classes))
 
     def _class_evidence(self, evidence: Evidence) -> Array:
         along, weight = evidence.along.astype(np.float32), evidence.weight.astype(np.float32)

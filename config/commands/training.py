@@ -31,10 +31,10 @@ project_option = click.option(
 )
 @click.option(
     "--doubtful",
-    type=click.Choice(["keep", "list", "soften", "flip"]),
+    type=click.Choice(["keep", "list", "soften", "flip", "margin"]),
     default="keep",
     show_default=True,
-    help="What to do with judgments that look mislabelled.",
+    help="What to do with judgments that look mislabelled; margin: by bradley_terry and hybrid only.",
 )
 @click.option("--seed", default=0, show_default=True)
 @click.option(

@@ -89,6 +89,7 @@ def test_what_stands_is_in_the_pairs_own_terms(annotator: Annotator) -> None:
         choice="b" if first.swapped else "a",
         strength=2,
         swapped=first.swapped,
+        tags=[],
     )
     assert [each.counts for each in standing(annotator.pk)] == [True, False, True]
     assert [each.judgment_id for each in standing(annotator.pk, after=first.pk)] == [skipped.pk, tie.pk]

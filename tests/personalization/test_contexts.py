@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from annotator.models import Annotator, Pair
+from annotator.models import Annotator, Pair, Rationale
 from attune.recent import Recent
 from personalization.contexts import IN_MEMORY, ContextSet, context_of
 from tests.factories import make_annotator, make_pair, make_project
@@ -101,3 +101,19 @@ def test_only_so_many_are_kept() -> None:
     assert sets.get((0, "")) is None
     assert last is not None and last.signature == "0:2"
     assert IN_MEMORY > 2
+
+
+def test_reasons_go_along_and_a_new_one_takes_the_place_of_the_old(
+    version: ServedVersion, annotator: Annotator, pairs: list[Pair]
+) -> None:
+    first = judge(annotator, pairs[0], "a")
+    tags = [{"tag": "tone", "side": "a", "good": True}, {"tag": "length", "side": "b", "good": False}]
+    Rationale.objects.create(judgment=first, text="Kind.", tags=tags)
+    judge(annotator, pairs[1], "b")
+    found, _ = read(annotator, version)
+    assert [each.reason for each in found.comparisons] == [{"#tone": 1.0, "#length": 1.0, "kind": 1.0}, {}]
+    take_back(first)
+    again = judge(annotator, pairs[2], "b")
+    Rationale.objects.create(judgment=again, tags=[{"tag": "tone", "side": "b", "good": False}])
+    found, _ = read(annotator, version)
+    assert [each.reason for each in found.comparisons] == [{}, {"#tone": 1.0}]

@@ -52,10 +52,10 @@ def test_what_goes_against_its_author_is_listed(people: ThreePeople) -> None:
     assert any("look mislabelled" in event.data.get("note", "") for event in done.events.all())
 
 
-def test_flipping_and_softening_change_what_is_learnt_and_nothing_that_was_said(people: ThreePeople) -> None:
+def test_flipping_softening_and_margins_change_what_is_learnt_and_nothing_that_was_said(people: ThreePeople) -> None:
     before = list(Judgment.objects.order_by("pk").values_list("pk", "choice"))
-    digests = {doubtful: run(people, doubtful).version.digest for doubtful in ("list", "soften", "flip")}
-    assert len(set(digests.values())) == 3
+    digests = {doubtful: run(people, doubtful).version.digest for doubtful in ("list", "soften", "flip", "margin")}
+    assert len(set(digests.values())) == 4
     assert list(Judgment.objects.order_by("pk").values_list("pk", "choice")) == before
 
 
@@ -64,6 +64,18 @@ def test_off_by_default(people: ThreePeople) -> None:
     assert done is not None and done.doubtful == "keep" and not done.doubts.exists()
     with pytest.raises(Invalid, match="“burn” is nothing that can be done"):
         start_run(project=people.project, doubtful="burn", send=False)
+
+
+def test_margins_are_for_models_that_aim_at_them(people: ThreePeople) -> None:
+    with pytest.raises(Invalid, match="“mixture” does not learn with margins; expected bradley_terry or hybrid"):
+        start_run(project=people.project, model_name="mixture", doubtful="margin", send=False)
+    owner = login(people.owner)
+    page = owner.get(reverse("models", args=[people.project.slug])).content.decode()
+    assert '<option value="margin">Listed, and all aimed at with a margin</option>' in page
+    owner.post(
+        reverse("train", args=[people.project.slug]), {"model": "bradley_terry", "doubtful": "margin", "options": ""}
+    )
+    assert people.project.runs.get().doubtful == "margin"
 
 
 def test_the_list_is_for_owners_and_viewers(people: ThreePeople) -> None:

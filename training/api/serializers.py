@@ -41,7 +41,7 @@ class RunInSerializer(StrictSerializer):
     doubtful = serializers.ChoiceField(
         choices=Run.Doubtful.choices,
         default=Run.Doubtful.KEEP,
-        help_text="What to do with judgments that look mislabelled.",
+        help_text="What to do with judgments that look mislabelled; margin: by bradley_terry and hybrid only.",
     )
     seed = Whole(min_value=0, max_value=2**31 - 1, default=0)
     promote = Truth(default=False, help_text="Make the version live when it is done.")

@@ -82,6 +82,7 @@ class Run(Job):
         LIST = "list", _("Looked for and listed")
         SOFTEN = "soften", _("Listed, and counted as ties")
         FLIP = "flip", _("Listed, and turned round")
+        MARGIN = "margin", _("Listed, and all aimed at with a margin")
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="runs")
     number = models.PositiveIntegerField(help_text="1, 2, 3 … within the project.")
