@@ -22,6 +22,10 @@ from attune.policies.losses import Pairs, Ranked
 from attune.policies.prompts import Message, few_shot_prompt, rationale_prompt
 from attune.policies.settings import PolicySettings
 
+SEQUENCES = ("input_ids", "attention_mask", "position_ids", "weights")
+CPU_SEQUENCES = 4
+"""How many sequences a CPU computes at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -191,19 +195,31 @@ def tensors(sequences: Sequence[Tokens], pad: int) -> dict[str, Tensor]:
 
 
 def log_probs(model: Any, batch: Mapping[str, Tensor], prefix: str = "") -> Tensor:
-    """Weighted sums of the response tokens' log-probabilities, (N,)."""
-    weights = batch[f"{prefix}weights"]
+    """Weighted sums of the response tokens' log-probabilities, (N,).
+
+    On a CPU a few sequences of like length go through the model at a time, so that little of what it computes is padding.
+    """
+    ids, mask, positions, weights = (batch[f"{prefix}{name}"] for name in SEQUENCES)
+    if ids.device.type != "cpu" or len(ids) <= CPU_SEQUENCES:
+        return _log_probs(model, ids, mask, positions, weights=weights)
+    order = mask.sum(1).argsort(stable=True)
+    parts = []
+    for places in order.split(CPU_SEQUENCES):
+        start = ids.shape[1] - weights.shape[1]  # where all responses begin
+        response = int(mask[places, start:].sum(1).max())
+        prompt = int(mask[places, :start].sum(1).max())
+        columns = slice(start - prompt, start + response)
+        cut = [each[places, columns] for each in (ids, mask, positions)]
+        parts.append(_log_probs(model, *cut, weights=weights[places, :response]))
+    return torch.cat(parts)[order.argsort()]
+
+
+def _log_probs(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, *, weights: Tensor) -> Tensor:
     width = weights.shape[1]
-    ids = batch[f"{prefix}input_ids"]
     keep = {"logits_to_keep": width + 1} if _keeps(model) else {}
-    logits = model(
-        input_ids=ids,
-        attention_mask=batch[f"{prefix}attention_mask"],
-        position_ids=batch[f"{prefix}position_ids"],
-        use_cache=False,
-        **keep,
-    ).logits[:, -width - 1 : -1]  # (N, R, V)
-    nll = cross_entropy(logits.float().flatten(0, 1), ids[:, -width:].flatten(), reduction="none")
+    logits = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, **keep).logits
+    answers = logits[:, -width - 1 : -1].float()  # (N, R, V)
+    nll = cross_entropy(answers.flatten(0, 1), ids[:, -width:].flatten(), reduction="none")
     return -(nll.view(weights.shape) * weights).sum(1)
 
 

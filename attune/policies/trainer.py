@@ -281,6 +281,7 @@ def _arguments(settings: PolicySettings, work: Path, rows: int, *, evaluates: bo
         bf16=gpu,
         use_cpu=not gpu,
         ddp_find_unused_parameters=False,
+        ddp_broadcast_buffers=False,  # they never change, and processes may have different numbers of forward passes
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from attune.data import Judgment, Response, Snapshot
 from attune.errors import BadData
+from attune.policies import batches
 from attune.policies.base import load_base
 from attune.policies.batches import Encoder, by_row, collate, lengths, log_probs, pairs_of, tensors
 from attune.policies.examples import (
@@ -47,6 +49,32 @@ def test_padding_changes_no_log_probability(micro: Path) -> None:
         alone = [log_probs(base.model, tensors([each], base.tokenizer.pad_token_id)).item() for each in sequences]
     assert together.tolist() == pytest.approx(alone, abs=1e-4)
     assert lengths(tensors(sequences, 0)).tolist() == [len(each.response) for each in sequences]
+
+
+def test_a_cpu_computes_little_padding_and_the_same_gradient(micro: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = load_base(str(micro))
+    words = ["Go.", "Yes, soon. " * 8, "No.", "Try it once, " * 5, "Now.", "Wait a little. " * 7]
+    rows = encoder(micro).rows(
+        [Example(ASK, one, other, "u") for one, other in pairwise([*words, "Ask."])], chosen_first=[True] * len(words)
+    )
+    batch = collate(rows, base.tokenizer.pad_token_id)
+    computed: list[int] = []
+    base.model.register_forward_pre_hook(
+        lambda _model, _args, told: computed.append(told["input_ids"].numel()), with_kwargs=True
+    )
+
+    def summed_and_gradient() -> tuple[torch.Tensor, torch.Tensor, int]:
+        computed.clear()
+        summed = log_probs(base.model, batch)
+        gradient = torch.autograd.grad((summed**2).sum(), base.model.get_input_embeddings().weight)[0]
+        return summed.detach(), gradient, sum(computed)
+
+    few, few_gradient, few_tokens = summed_and_gradient()
+    monkeypatch.setattr(batches, "CPU_SEQUENCES", len(batch["input_ids"]))
+    whole, whole_gradient, whole_tokens = summed_and_gradient()
+    assert torch.allclose(few, whole, atol=1e-4)
+    assert torch.allclose(few_gradient, whole_gradient, rtol=1e-4, atol=1e-4 * whole_gradient.abs().max().item())
+    assert few_tokens < 0.7 * whole_tokens
 
 
 def test_log_probabilities_are_those_of_the_model(micro: Path) -> None:
