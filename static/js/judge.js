@@ -50,7 +50,7 @@ function show(html, said = "") {
   begin();
   scrollTo(0, 0);
   document.querySelector("#prompt")?.focus({ preventScroll: true });
-  const aloud = said || words[`next_${kind()}`];
+  const aloud = said || words[dock()?.dataset.hindsight === undefined ? `next_${kind()}` : "next_hindsight"];
   say(dock() ? aloud.replace("{today}", document.querySelector("#today .num")?.textContent.trim() ?? "") : document.querySelector("#prompt h2")?.textContent ?? "");
 }
 
@@ -195,7 +195,7 @@ function status(state, count) {
   document.querySelector("#signed-out")?.remove();
   if (state === "signed_out") signedOut();
   if (!dock() && upcoming.length && !["saved", "saving"].includes(state)) show(upcoming.shift()); // a second look can wait
-  if (!dock() && !["saved", "saving"].includes(state)) waiting(count);
+  if (!dock() && !["saved", "saving"].includes(state)) waiting(state, count);
   if (state === "saved" && !dock() && (document.querySelector("#waiting") || !main.querySelector(".state"))) reload(); // or another tab sent it
 }
 
@@ -209,12 +209,13 @@ function signedOut() {
 }
 
 // There is no pair to show and no way to get one: say so, and that nothing is lost.
-function waiting(count) {
+function waiting(state, count) {
+  const [title, text] = state === "signed_out" ? [words.signed_out_title, words.signed_out_waiting] : [words.offline_title, words.offline_text];
   const panel = Object.assign(document.createElement("section"), { id: "waiting", className: "panel state" });
   main.replaceChildren(panel);
   panel.append(
-    Object.assign(document.createElement("h1"), { textContent: words.offline_title }),
-    Object.assign(document.createElement("p"), { textContent: words.offline_text.replace("{n}", count) }),
+    Object.assign(document.createElement("h1"), { textContent: title }),
+    Object.assign(document.createElement("p"), { textContent: text.replace("{n}", count) }),
   );
 }
 
