@@ -134,7 +134,10 @@ function stored(entry, html) {
   if (today) document.querySelector("#today").replaceWith(document.importNode(today, true));
   questions.look(today?.dataset.question);
   pace.show();
-  if (next && !dealtOf(next)) show(next); // nothing is left
+  if (next && !dealtOf(next)) { // nothing is left, or nothing is asked of this person any more
+    upcoming = [];
+    show(next);
+  }
   else if (next && secondLook(next)) takeInFirst(next);
   else if (next) takeIn(next);
   if (!dock() && upcoming.length) show(upcoming.shift());
@@ -174,7 +177,9 @@ function keep(html, lines = [], link = null) {
   const close = Object.assign(document.createElement("button"), { type: "button", className: "btn s", textContent: words.dismiss });
   close.addEventListener("click", () => note.remove());
   note.append(close);
-  document.querySelector("#kept").append(note);
+  const kept = document.querySelector("#kept");
+  [...kept.children].find((each) => each.textContent === note.textContent)?.remove(); // once is enough
+  kept.append(note);
   return note;
 }
 
