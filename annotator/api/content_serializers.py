@@ -277,6 +277,7 @@ class LineupSerializer(serializers.Serializer[Any]):
     cap = serializers.IntegerField(help_text="At most so many people get it.")
     taken = serializers.IntegerField(help_text="So many have judged it or have it open.")
     gold = serializers.BooleanField(help_text="Whether what is right of it is known.")
+    qualifying = serializers.BooleanField(help_text="Whether it is asked before anything else.")
     withdrawn = serializers.SerializerMethodField()
 
     def get_responses(self, lineup: Lineup) -> list[str]:

@@ -24,8 +24,9 @@ _CHOICES: dict[str, Sequence[str]] = {"format": FORMATS, "type": FILE_TYPES, "si
 _HELP = {
     "format": "`judgments` as they are kept; `trl`: TRL's preference type with an explicit prompt (ties left out); `pairs`:"
     " for each pair the votes, the majority, Dawid–Skene and MACE, the known answer and the adjudicated one; `people`: each"
-    " annotator's figures with 95 % intervals, effort and peer-prediction score.",
-    "type": "JSON lines, CSV, or (judgments only) a zip of JSON lines and the pictures they are of.",
+    " annotator's figures with 95 % intervals, effort and peer-prediction score; `known`: known answers of pairs, rankings and"
+    " ratings with their texts, as they can be imported.",
+    "type": "JSON lines, CSV, or (judgments and known answers) a zip of JSON lines and the pictures they are of.",
     "sides": "Judgments only. `pair`: `a` and `b` are the same two responses in every judgment of a pair, and `swapped`"
     " says that `b` was on the left. `shown`: `a` is what was on the left.",
 }
@@ -61,7 +62,9 @@ class ExportView(APIView):
         ],
         responses={
             (200, "application/jsonl"): OpenApiResponse(str, description="One row a line, streamed."),
-            (200, "application/zip"): OpenApiResponse(bytes, description="`judgments.jsonl` and `pictures/`."),
+            (200, "application/zip"): OpenApiResponse(
+                bytes, description="`judgments.jsonl` or `known.jsonl`, and `pictures/`."
+            ),
             (200, "text/csv"): OpenApiResponse(str, description="With a header; cells are guarded against formulas."),
             **problems(400, 422),
         },

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from annotator.api.content import owned, reading, storable
 from annotator.api.content_serializers import LineupSerializer
-from annotator.api.fields import StrictSerializer, Text, Whole, expect_no_body
+from annotator.api.fields import StrictSerializer, Text, Truth, Whole, expect_no_body
 from annotator.api.openapi import problems
 from annotator.api.pagination import PARAMETERS, Pages, page_of
 from annotator.api.pairs import MOST_PEOPLE, PinnedSerializer, annotators_called
@@ -50,6 +50,7 @@ class LineupGoldSerializer(_OrderSerializer):
         min_value=0, max_value=10, allow_null=True, default=None, help_text="The lowest rating that is right."
     )
     highest = Whole(min_value=0, max_value=10, allow_null=True, default=None, help_text="The highest one.")
+    qualifying = Truth(default=False, help_text="Asked before anything else.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if (attrs["lowest"] is None) != (attrs["highest"] is None):
@@ -144,7 +145,13 @@ class LineupGoldView(APIView):
         it any more. For owners."""
         lineup, said = _named(request, slug, pk), _body(LineupGoldSerializer, request)
         rating = (said["lowest"], said["highest"]) if said["lowest"] is not None else None
-        set_gold_lineup(lineup=lineup, ranking=_numbers(lineup, said["ranking"]), rating=rating, by=caller(request))
+        set_gold_lineup(
+            lineup=lineup,
+            ranking=_numbers(lineup, said["ranking"]),
+            rating=rating,
+            qualifying=said["qualifying"],
+            by=caller(request),
+        )
         lineup.refresh_from_db()
         return Response(_bodies([lineup])[0])
 

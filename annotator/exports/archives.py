@@ -1,4 +1,4 @@
-"""Judgments with the pictures that they are of, as a zip that ``attune import`` reads back."""
+"""Rows with the pictures that they are of, as a zip that ``attune import`` reads back."""
 
 from __future__ import annotations
 
@@ -13,30 +13,29 @@ import orjson
 from annotator.models import Project
 from annotator.services.pictures import media, path_of
 
-ROWS = "judgments.jsonl"
 FOLDER = "pictures/"
 _TIME = (1980, 1, 1, 0, 0, 0)
 _PIECE = 1 << 18
 _FIELDS = ("picture_a", "picture_b")
 
 
-def with_pictures(project: Project, rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    """The zip, piece by piece, once it is written to a temporary file. Unchanged data gives the same bytes."""
+def with_pictures(project: Project, rows: Iterable[dict[str, Any]], *, name: str) -> Iterator[bytes]:
+    """The zip with the rows as ``name``, piece by piece, once it is written to a temporary file. Unchanged data gives the same bytes."""
     with tempfile.TemporaryFile() as work:
         with zipfile.ZipFile(work, "w") as archive:
             names: set[str] = set()
-            with archive.open(_entry(ROWS, zipfile.ZIP_DEFLATED), "w", force_zip64=True) as out:
+            with archive.open(_entry(name, zipfile.ZIP_DEFLATED), "w", force_zip64=True) as out:
                 for row in rows:
                     named = {field: row[field] for field in _FIELDS if field in row}
                     names.update(named.values())
-                    paths: dict[str, Any] = {field: FOLDER + name for field, name in named.items()}
+                    paths: dict[str, Any] = {field: FOLDER + picture for field, picture in named.items()}
                     if listed := row.get("responses"):
                         names.update(each["picture"] for each in listed if "picture" in each)
                         paths["responses"] = [_with_path(each) for each in listed]
                     out.write(orjson.dumps(row | paths, option=orjson.OPT_APPEND_NEWLINE))
-            for name in sorted(names):
-                entry = _entry(FOLDER + name, zipfile.ZIP_STORED)  # pictures are compressed already
-                with media().open(path_of(project.pk, name)) as file, archive.open(entry, "w") as out:
+            for picture in sorted(names):
+                entry = _entry(FOLDER + picture, zipfile.ZIP_STORED)  # pictures are compressed already
+                with media().open(path_of(project.pk, picture)) as file, archive.open(entry, "w") as out:
                     shutil.copyfileobj(file, out)
         work.seek(0)
         while piece := work.read(_PIECE):

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from annotator.models import Judgment, Project, Response
+from annotator.models import Judgment, Project, Prompt, Response
 
 CHUNK = 200
 Row = dict[str, Any]
@@ -71,15 +71,14 @@ def _row(judgment: Judgment, responses: dict[int, Response], *, shown: bool) -> 
     rationale, flag = getattr(judgment, "rationale", None), getattr(judgment, "flag", None)
     order = judgment.shown if shown and judgment.shown else list(range(1, len(lineup.responses) + 1))
     number = {own: listed for listed, own in enumerate(order, start=1)}
-    turns = lineup.prompt.messages
     return {
         "kind": judgment.kind,
         "annotator": judgment.annotator.ref,
         "simulated": judgment.annotator.simulated,
         "prompt_id": lineup.prompt.ref,
-        "prompt": turns[0]["content"] if len(turns) == 1 and turns[0]["role"] == "user" else turns,
+        "prompt": prompt_value(lineup.prompt),
         "topic": lineup.prompt.topic,
-        "responses": [_response(responses[lineup.responses[own - 1]]) for own in order],
+        "responses": [response_value(responses[lineup.responses[own - 1]]) for own in order],
         "choice": judgment.choice,
         "ranking": [sorted(number[own] for own in tier) for tier in judgment.ranking or ()],
         "rating": judgment.rating,
@@ -105,7 +104,14 @@ def _row(judgment: Judgment, responses: dict[int, Response], *, shown: bool) -> 
     }
 
 
-def _response(response: Response) -> Row:
+def prompt_value(prompt: Prompt) -> object:
+    """Its text where it is a single question, else its messages."""
+    turns = prompt.messages
+    return turns[0]["content"] if len(turns) == 1 and turns[0]["role"] == "user" else turns
+
+
+def response_value(response: Response) -> Row:
+    """One of the ``responses`` of a row."""
     picture = {"picture": response.picture.name} if response.picture else {}
     beside = {name: value for name in ("after", "consequence") if (value := getattr(response, name))}
     return {"id": response.ref, "text": response.text, "source": response.source, **picture, **beside}

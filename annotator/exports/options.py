@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from annotator.errors import Invalid
 
-Format = Literal["judgments", "trl", "pairs", "people"]
+Format = Literal["judgments", "trl", "pairs", "people", "known"]
 FileType = Literal["jsonl", "csv", "zip"]
 Sides = Literal["pair", "shown"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -19,7 +19,8 @@ SIDES: tuple[Sides, ...] = get_args(Sides)
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
     """``format`` judgments as kept; trl: preference rows with an explicit prompt; pairs: aggregated answers and the last
-    word; people: figures of each annotator. ``type`` of the file; a zip holds the judgments and the pictures they are of.
+    word; people: figures of each annotator; known: known answers with their texts. ``type`` of the file; a zip holds
+    judgments or known answers and the pictures they are of.
 
     ``sides``: ``a`` and ``b`` are the pair's own (``swapped`` says if b was on the left), or as shown, ``a`` on the left.
     ``revisions`` adds judgments that were changed or withdrawn since. Both are for judgments only. Raises ``Invalid``.
@@ -37,8 +38,8 @@ class ExportOptions:
             for name, values in allowed.items()
             if getattr(self, name) not in values
         }
-        if self.type == "zip" and self.format != "judgments":
-            fields.setdefault("type", "A zip is for judgments, with their pictures.")
+        if self.type == "zip" and self.format not in ("judgments", "known"):
+            fields.setdefault("type", "A zip is for judgments and known answers, with their pictures.")
         if fields:
             raise Invalid(" ".join(fields.values()), fields=fields)
 

@@ -10,6 +10,7 @@ import orjson
 
 from annotator.cells import guarded
 from annotator.exports.archives import with_pictures
+from annotator.exports.known_rows import KNOWN_COLUMNS, known_rows
 from annotator.exports.lineup_rows import LINEUP_COLUMNS, lineup_judgments
 from annotator.exports.options import ExportOptions, Tally
 from annotator.exports.quality_rows import PAIR_COLUMNS, PEOPLE_COLUMNS, pair_rows, people_rows
@@ -20,7 +21,13 @@ log = logging.getLogger(__name__)
 
 PIECE = 64_000
 """Bytes gathered before they are handed on."""
-COLUMNS = {"judgments": JUDGMENT_COLUMNS, "trl": TRL_COLUMNS, "pairs": PAIR_COLUMNS, "people": PEOPLE_COLUMNS}
+COLUMNS = {
+    "judgments": JUDGMENT_COLUMNS,
+    "trl": TRL_COLUMNS,
+    "pairs": PAIR_COLUMNS,
+    "people": PEOPLE_COLUMNS,
+    "known": KNOWN_COLUMNS,
+}
 CONTENT_TYPES = {
     "jsonl": "application/jsonl; charset=utf-8",
     "csv": "text/csv; charset=utf-8",
@@ -33,7 +40,7 @@ def export_project(project: Project, options: ExportOptions, tally: Tally | None
     tally = tally if tally is not None else Tally()
     rows = _rows(project, options, tally)
     if options.type == "zip":
-        yield from with_pictures(project, rows)
+        yield from with_pictures(project, rows, name=f"{options.format}.jsonl")
     elif options.type == "jsonl":
         yield from pieces(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
     else:
@@ -50,9 +57,8 @@ def _columns(project: Project, options: ExportOptions) -> tuple[str, ...]:
 
 
 def _rows(project: Project, options: ExportOptions, tally: Tally) -> Iterator[Row]:
-    if options.format == "pairs":
-        return pair_rows(project, tally)
-    return people_rows(project, tally) if options.format == "people" else export_rows(project, options, tally)
+    about = {"pairs": pair_rows, "people": people_rows, "known": known_rows}.get(options.format)
+    return about(project, tally) if about else export_rows(project, options, tally)
 
 
 def file_name(project: Project, options: ExportOptions) -> str:

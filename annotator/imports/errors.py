@@ -76,7 +76,7 @@ REASONS = {
     "id_reused": "the id already stands for another text,",
     "second_judgment": "a second judgment of this pair by the same annotator,",
     "key_reused": "the client key is another judgment's,",
-    "gold_differs": "another known answer than the pair has,",
+    "gold_differs": "another known answer than the stored one,",
     "simulated_differs": "simulated and real judgments under one name,",
 }
 """Every reason, in words that stand before the value."""

@@ -12,8 +12,9 @@ import orjson
 
 from annotator.imports import fields
 from annotator.imports.errors import BadRow
+from annotator.imports.known import KnownAnswer, known_answer
 from annotator.imports.said import aspects_of, flag_of, judgment_about, key_in, spans_of, tags_of
-from annotator.models.content import GOLD_CHOICES, MAX_TEXT
+from annotator.models.content import MAX_TEXT
 from annotator.services.content import ROLES, Message, as_messages, prompt_digest, turns_problem
 from attune.data import content_digest, flatten_prompt
 
@@ -124,9 +125,7 @@ class PromptRow:
     raw: Raw
     prompt: PromptText
     responses: list[ResponseText]
-    gold: str = ""
-    """The known answer of its one pair, in the file's order; empty where none is given."""
-    qualifying: bool = False
+    known: KnownAnswer = field(default_factory=KnownAnswer)
 
 
 class Checker:
@@ -173,7 +172,7 @@ class Checker:
         prompt = prompt_of(row, "id")
         prompt.about = _about(row, extra_of(row, PROMPT_FIELDS, keep=self._keep))
         responses = listed_responses(row, prompt, keep=self._keep)
-        return PromptRow(line, raw, prompt, responses, *_gold(row, len(responses)))
+        return PromptRow(line, raw, prompt, responses, known_answer(row, len(responses)))
 
     def _texts(self, row: Mapping[str, object], *, short: bool) -> Texts:
         """A judgment's texts; those of a pair seen lately are not checked and hashed again."""
@@ -315,17 +314,6 @@ def _listed_response(
         _turns(value, "after", shown=f"{shown}.after") or after,
         fields.text(value, "consequence", limit=MAX_TEXT, blank=True, shown=f"{shown}.consequence"),
     )
-
-
-def _gold(row: Mapping[str, object], responses: int) -> tuple[str, bool]:
-    """The known answer of a pair, ``a`` being the first response, and whether it is asked before anything else."""
-    gold = fields.one_of(row, "gold", ("", *GOLD_CHOICES), absent="")
-    if gold and responses != 2:
-        raise BadRow("wrong_value", "gold", gold, f"none, because there are {responses} responses and not two")
-    qualifying = bool(fields.flag(row, "qualifying"))
-    if qualifying and not gold:
-        raise BadRow("wrong_value", "qualifying", True, "false, because there is no known answer in gold")
-    return gold, qualifying
 
 
 def refuse_same(responses: list[ResponseText]) -> None:

@@ -127,6 +127,8 @@ def _value(name: str, cell: str) -> object:
     if name in FLAGS:
         return _TRUTHS.get(cell.lower(), cell)
     text = unguarded(cell)
+    if name == "gold":  # a choice of a pair, or the JSON of an order or of ratings
+        return _json(text) if text[:1] in ("[", "{") or text.isdecimal() else text
     if name in LISTS and not text.startswith("["):
         return [each.strip() for each in text.split(";") if each.strip()]
     if name in LISTS or name in OBJECTS:

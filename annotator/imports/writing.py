@@ -11,6 +11,7 @@ import orjson
 from annotator.imports import texts
 from annotator.imports.errors import BadRow
 from annotator.imports.judgments import Placed, write_judgments
+from annotator.imports.known import KnownLineup, write_known_lineups
 from annotator.imports.lineups import LineupRow, PlacedLineup, write_lineups
 from annotator.imports.people import Annotators, Pairs
 from annotator.imports.pictures import Pictures
@@ -115,11 +116,26 @@ class Writer:
         outcome.new["pairs"] = self._pairs.find_or_add(
             (each.prompt.pk, *_in_order(each.responses[a], each.responses[b]))
             for each in found
+            if not each.row.known.of_lineup
             for a, b in pair_order(len(each.responses), self._pairs_per_prompt)
         )
-        if known := [each for each in found if each.row.gold]:
+        if known := [each for each in found if each.row.known.choice]:
             outcome.new["known answers"] = self._write_gold(known, outcome)
+        if lineups := [each for each in found if each.row.known.of_lineup]:
+            self._write_known_lineups(lineups, outcome)
         return outcome
+
+    def _write_known_lineups(self, found: Sequence[_Found[PromptRow]], outcome: Outcome) -> None:
+        wanted = [
+            KnownLineup(
+                each.row.known, each.prompt.pk, [response.pk for response in each.responses], _gold_of(each.row)
+            )
+            for each in found
+        ]
+        answers, lineups, refused = write_known_lineups(self._project, wanted)
+        outcome.new["known answers"] = outcome.new.get("known answers", 0) + answers
+        outcome.new["lineups"] = lineups
+        outcome.refused += [(found[place].row, bad) for place, bad in refused]
 
     def _write_gold(self, found: Sequence[_Found[PromptRow]], outcome: Outcome) -> int:
         """Keep the rows' known answers; one that contradicts a stored one is refused."""
@@ -127,12 +143,13 @@ class Writer:
         stored = dict(Pair.objects.filter(pk__in=pairs).exclude(gold_choice="").values_list("pk", "gold_choice"))
         fresh: dict[tuple[str, bool], list[int]] = {}
         for pk, each in zip(pairs, found, strict=True):
-            choice = _FLIPPED.get(each.row.gold, each.row.gold) if each.flipped else each.row.gold
+            said = each.row.known.choice
+            choice = _FLIPPED.get(said, said) if each.flipped else said
             if pk not in stored:
-                fresh.setdefault((choice, each.row.qualifying), []).append(pk)
+                fresh.setdefault((choice, each.row.known.qualifying), []).append(pk)
             if stored.setdefault(pk, choice) != choice:
                 expected = "the answer that the pair has; change it on the pair’s page"
-                outcome.refused.append((each.row, BadRow("gold_differs", "gold", each.row.gold, expected)))
+                outcome.refused.append((each.row, BadRow("gold_differs", "gold", said, expected)))
         for (choice, qualifying), pks in fresh.items():
             Pair.objects.filter(pk__in=pks).update(gold_choice=choice, qualifying=qualifying, cap=NO_CAP, target=None)
         return sum(map(len, fresh.values()))
@@ -256,6 +273,11 @@ def _otherwise(found: _Found[Row], stored: Mapping[int, tuple[object, str]]) -> 
             name = _field_of(found.row, number, "consequence")
             return BadRow("id_reused", name, each.consequence, "what is stored; change it on the pair’s page")
     return None
+
+
+def _gold_of(row: PromptRow) -> object:
+    """As a message may repeat it."""
+    return row.known.ranking or row.known.rating
 
 
 def _field_of(row: AnyRow, number: int, name: str) -> str:

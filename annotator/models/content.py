@@ -168,6 +168,9 @@ class Lineup(models.Model):
     gold_low = models.PositiveSmallIntegerField(null=True, blank=True, help_text="The lowest rating that is right.")
     gold_high = models.PositiveSmallIntegerField(null=True, blank=True, help_text="The highest one.")
     gold_scale = models.CharField(max_length=5, blank=True, db_default="", default="", help_text="The scale of these.")
+    qualifying = models.BooleanField(
+        default=False, db_default=False, help_text="One with a known answer that is asked before anything else."
+    )
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -182,6 +185,10 @@ class Lineup(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(gold_ranking__isnull=True) | Q(kind="ranking"), name="lineup_gold_order_of_a_ranking"
+            ),
+            models.CheckConstraint(
+                condition=Q(qualifying=False) | Q(gold_ranking__isnull=False) | Q(gold_low__isnull=False),
+                name="lineup_qualifying_is_gold",
             ),
             models.CheckConstraint(
                 condition=Q(kind="rating", responses__len=1)

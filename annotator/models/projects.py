@@ -10,6 +10,12 @@ def only_pairs() -> list[str]:
     return ["pair"]
 
 
+def scale_ends(scale: str) -> tuple[int, int]:
+    """The lowest and the highest place of a rating scale such as ``1-5``."""
+    low, _, high = scale.partition("-")
+    return int(low), int(high)
+
+
 class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is untyped
     """One collection of prompts, the people who judge them, and how they are asked to."""
 
@@ -146,8 +152,7 @@ class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is 
     @property
     def scale_ends(self) -> tuple[int, int]:
         """The lowest and the highest place of the rating scale."""
-        low, _, high = self.scale.partition("-")
-        return int(low), int(high)
+        return scale_ends(self.scale)
 
     @property
     def tag_labels(self) -> dict[str, str]:

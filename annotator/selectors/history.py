@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -15,6 +16,7 @@ from attune.quality.orders import orders_alike, tiers_of
 
 ENOUGH_TWICE = 5
 """With fewer pairs seen twice nothing is said: it would give them away, and mean little."""
+KEPT_SHOWN = 20
 
 _STEADY = Statement("""
 SELECT count(*) FILTER (WHERE second.choice = first.choice), count(*) FROM annotator_judgment second
@@ -52,6 +54,19 @@ class SteadyRatings:
     same: int
     near: int
     twice: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptDraft:
+    """What somebody entered and did not send, and why it counts for nothing.
+
+    ``withdrawn`` by the owner; ``undone``: the annotator took their own answer back, ``judgment``, and gave none before
+    the lease was over; ``followed`` a first judgment that was taken back; or the lease just ``ended``.
+    """
+
+    draft: Draft
+    why: Literal["withdrawn", "undone", "followed", "ended"]
+    judgment: int | None = None
 
 
 def own_judgments(annotator: Annotator, *, query: str = "", choice: str = "") -> QuerySet[Judgment]:
@@ -114,11 +129,32 @@ def _twice(annotator: Annotator) -> tuple[list[float], list[int]]:
     return orders, ratings
 
 
-def kept_drafts(annotator: Annotator) -> QuerySet[Draft]:
-    """What was entered for pairs that can't be judged any more: the owner withdrew them, or others took them."""
+def kept_drafts(annotator: Annotator) -> list[KeptDraft]:
+    """What was entered and never counted, newest first, as long as the same was not answered since."""
     since = timezone.now() - timedelta(days=KEPT_DAYS)
     lost = Draft.objects.filter(assignment__annotator=annotator, updated_at__gte=since)
     ended = [Assignment.State.EXPIRED, Assignment.State.RELEASED]
     withdrawn = Q(assignment__pair__withdrawn_at__isnull=False) | Q(assignment__lineup__withdrawn_at__isnull=False)
-    lost = lost.filter(Q(assignment__state__in=ended) | withdrawn)
-    return lost.select_related("assignment__pair__prompt", "assignment__lineup__prompt").order_by("-updated_at")
+    lost = lost.filter(Q(assignment__state__in=ended) | withdrawn).order_by("-updated_at")
+    lost = lost.select_related("assignment__pair__prompt", "assignment__lineup__prompt")[:KEPT_SHOWN]
+    own = Judgment.objects.filter(annotator=annotator, current=True, assignment__isnull=False)
+    held = [draft.assignment for draft in lost]
+    own = own.filter(Q(pair__in=[each.pair_id for each in held]) | Q(lineup__in=[each.lineup_id for each in held]))
+    said = {(each.pair_id, each.lineup_id, each.occasion): each for each in own}
+    found = [_kept(draft, said.get(_same(draft.assignment))) for draft in lost]
+    return [each for each in found if each]
+
+
+def _kept(draft: Draft, said: Judgment | None) -> KeptDraft | None:
+    if said and not said.withdrawn:
+        return None
+    of = draft.assignment.pair or draft.assignment.lineup
+    if of and of.withdrawn_at:
+        return KeptDraft(draft, "withdrawn")
+    if said:
+        return KeptDraft(draft, "undone", said.pk)
+    return KeptDraft(draft, "followed" if draft.assignment.follows_id else "ended")
+
+
+def _same(assignment: Assignment) -> tuple[int | None, int | None, int]:
+    return assignment.pair_id, assignment.lineup_id, assignment.occasion

@@ -67,6 +67,11 @@ def contested_lineups(project: Project) -> QuerySet[Lineup]:
     return rows.order_by(order, "id") if ids else rows
 
 
+def known_lineups(project: Project, query: str = "") -> QuerySet[Lineup]:
+    """Those with a known answer."""
+    return lineups_of(project, query=query).exclude(gold_ranking__isnull=True, gold_low=None)
+
+
 def lineup_counts(project: Project) -> dict[str, int]:
     """How many there are of each kind that are not withdrawn."""
     rows = Lineup.objects.filter(project=project, withdrawn_at=None).order_by()

@@ -16,17 +16,22 @@ PINNED = "pinned"
 
 @dataclass(frozen=True, slots=True)
 class GoldCounts:
-    """Pairs with a known answer: shown among the others, and asked before them."""
+    """Pairs, rankings and ratings with a known answer: shown among the others, and asked before them."""
 
     hidden: int
     qualifying: int
 
 
 def gold_counts(project: Project) -> GoldCounts:
-    """How many of each."""
-    gold = project.pairs.filter(withdrawn_at=None).exclude(gold_choice="")
-    counts = gold.aggregate(n=Count("pk"), qualifying_n=Count("pk", filter=Q(qualifying=True)))
-    return GoldCounts(counts["n"] - counts["qualifying_n"], counts["qualifying_n"])
+    """How many of each, of what the project asks for."""
+    counted = {"n": Count("pk"), "first": Count("pk", filter=Q(qualifying=True))}
+    pairs = project.pairs.filter(withdrawn_at=None).exclude(gold_choice="").aggregate(**counted)
+    if project.kinds == [Judgment.Kind.PAIR]:
+        return GoldCounts(pairs["n"] - pairs["first"], pairs["first"])
+    known = project.lineups.filter(withdrawn_at=None, kind__in=project.kinds)
+    lineups = known.exclude(gold_ranking__isnull=True, gold_low=None).aggregate(**counted)
+    first = pairs["first"] + lineups["first"]
+    return GoldCounts(pairs["n"] + lineups["n"] - first, first)
 
 
 def pairs_of(project: Project, query: str = "", *, only_gold: bool = False, flagged: bool = False) -> QuerySet[Pair]:

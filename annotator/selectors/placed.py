@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from annotator.models import Project
+from annotator.models import Annotator, Project
 from annotator.selectors.dashboard import COUNTS
 from attune.quality.lineups import Placed
 from attune.quality.orders import tiers_of
@@ -41,12 +41,18 @@ WITH since AS (
     JOIN annotator_judgment AS j ON j.annotator_id = annotator AND j.id > last AND j.current AND NOT j.withdrawn
         AND j.choice <> 'skip' AND j.lineup_id IS NOT NULL
     JOIN annotator_lineup AS u ON u.id = j.lineup_id
-    WHERE j.occasion = 1 OR u.gold_ranking IS NOT NULL OR u.gold_low IS NOT NULL
+    WHERE j.occasion = 1 OR NOT u.qualifying AND (u.gold_ranking IS NOT NULL OR u.gold_low IS NOT NULL)
 )
 SELECT j.annotator_id, j.id, j.id IN (SELECT id FROM checks), {_SAID}
 FROM annotator_judgment AS j JOIN annotator_lineup AS u ON u.id = j.lineup_id
 WHERE j.id IN (SELECT id FROM checks) OR (j.current AND NOT j.withdrawn AND j.choice <> 'skip' AND j.occasion = 0
     AND (j.annotator_id, j.lineup_id) IN (SELECT annotator_id, lineup_id FROM checks WHERE occasion = 1))
+"""
+_QUALIFYING = f"""
+SELECT j.choice <> 'skip', {_SAID}
+FROM annotator_judgment AS j JOIN annotator_lineup AS u ON u.id = j.lineup_id
+WHERE j.annotator_id = %s AND j.id > %s AND u.qualifying AND u.withdrawn_at IS NULL
+    AND j.current AND NOT j.withdrawn AND j.occasion = 0
 """
 
 Row = tuple[int, Placed]
@@ -71,6 +77,17 @@ def checks_since(project: Project, settling: Sequence[str]) -> list[tuple[int, i
     with connection.cursor() as cursor:
         cursor.execute(_CHECKS, {"project": project.pk, "settling": [*settling]})
         return [(who, pk, counts, _placed(said)) for who, pk, counts, *said in cursor.fetchall()]
+
+
+def qualifying_answers(annotator: Annotator, since: int) -> list[Placed | None]:
+    """What the annotator said of qualification lineups in judgments later than ``since``; None for a skipped one.
+
+    Those rated on another scale than the known answer's tell nothing and are left out.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_QUALIFYING, [annotator.pk, since])
+        found = [_placed(said) if answered else None for answered, *said in cursor.fetchall()]
+    return [each for each in found if each is None or each.known]
 
 
 def _placed(said: Sequence[Any], lengths: tuple[int, ...] = (), words: int = 0) -> Placed:

@@ -46,7 +46,7 @@ def adjudicate_lineup(
     if (rating if lineup.kind == Lineup.Kind.RANKING else ranking) is not None:
         raise Invalid(_("A ranking is decided by an order, a response to rate by a rating."))
     if ranking is not None:
-        return _decide(lineup, "ranked", {"ranking": known_order(ranking, lineup)}, note, by, {})
+        return _decide(lineup, "ranked", {"ranking": known_order(ranking, len(lineup.responses))}, note, by, {})
     if rating is None:
         return _decide(lineup, "", {}, note, by, {})
     low, high = lineup.project.scale_ends

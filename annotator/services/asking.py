@@ -9,8 +9,8 @@ from annotator.errors import Invalid
 from annotator.models import Annotator, Judgment
 from annotator.services import dealing
 from annotator.services.dealing import Dealt
-from annotator.services.dealing_lineups import DealtLineup, deal_lineup, show_lineup
-from annotator.services.qualifying import is_qualifying
+from annotator.services.dealing_lineups import DealtLineup, deal_lineup, deal_qualifying_lineup, show_lineup
+from annotator.services.qualifying import has_open, is_qualifying, settle
 from annotator.statements import Statement
 
 Task = Dealt | DealtLineup
@@ -43,18 +43,33 @@ def next_task(*, annotator: Annotator, exclude: Collection[int] = (), least: int
     if kinds == [Judgment.Kind.PAIR]:
         return dealing.deal(annotator=annotator, exclude=pairs, least=least)
     dealing.check_may_judge(annotator)
-    if is_qualifying(annotator) and (first := dealing.deal(annotator=annotator, exclude=pairs, least=least)):
-        return first
     if opened := _OPEN.run({"annotator": annotator.pk, "exclude": [*exclude], "kinds": kinds}):
         pk, is_lineup = opened[0]
         if task := (show_lineup if is_lineup else dealing.show)(assignment_id=pk, annotator=annotator):
             return task
     lineups = [-number for number in exclude if number < 0]
+    if is_qualifying(annotator):
+        if (first := _qualifying(annotator, pairs, lineups)) or has_open(annotator):
+            return first
+        if not settle(annotator=annotator):
+            dealing.check_may_judge(annotator)
     for each in random.sample(kinds, len(kinds)):
         if each == Judgment.Kind.PAIR:
             found: Task | None = dealing.deal(annotator=annotator, exclude=pairs, least=least)
         else:
             found = deal_lineup(annotator=annotator, kind=each, exclude=lineups, least=least)
+        if found:
+            return found
+    return None
+
+
+def _qualifying(annotator: Annotator, pairs: Collection[int], lineups: Collection[int]) -> Task | None:
+    """What is asked before anything else, of whatever kind the project asks for; those on the page already left out."""
+    for kind in annotator.project.kinds:
+        if kind == Judgment.Kind.PAIR:
+            found: Task | None = dealing.deal_qualifying(annotator=annotator, exclude=pairs)
+        else:
+            found = deal_qualifying_lineup(annotator=annotator, kind=kind, exclude=lineups)
         if found:
             return found
     return None

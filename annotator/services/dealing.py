@@ -132,6 +132,12 @@ def deal(*, annotator: Annotator, exclude: Collection[int] = (), least: int = 1)
     return None
 
 
+def deal_qualifying(*, annotator: Annotator, exclude: Collection[int] = ()) -> Dealt | None:
+    """A qualification pair that the annotator has not answered, as listed; None if there is none."""
+    _, candidates = _look_up(annotator, exclude, Project.Choosing.LISTED, "qualifying")
+    return _lend(annotator, _because("qualification", _ranked(annotator, candidates))) if candidates else None
+
+
 def show(*, assignment_id: int, annotator: Annotator) -> Dealt | None:
     """An open lease as its holder sees it, renewed if more than half of it has passed. None if it is not open."""
     if not (found := SHOW.run(renewal(assignment_id, annotator))):

@@ -83,10 +83,17 @@ def deal_lineup(
     return None
 
 
+def deal_qualifying_lineup(*, annotator: Annotator, kind: str, exclude: Collection[int] = ()) -> DealtLineup | None:
+    """A qualification lineup of this kind that the annotator has not answered, as listed; None if there is none."""
+    found = _look_up(annotator, kind, exclude, pool="qualifying")
+    return _lend(annotator, _because("qualification", _ranked(annotator, kind, found))) if found else None
+
+
 def _look_up(
     annotator: Annotator, kind: str, exclude: Collection[int], *, pool: LineupPool = "ordinary", extra: bool = False
 ) -> list[LineupCandidate]:
-    values: dict[str, Any] = quotas_of(annotator) | {
+    quotas = quotas_of(annotator) if pool != "qualifying" else {"quota_total": None, "quota_day": None}
+    values: dict[str, Any] = quotas | {
         "project": annotator.project_id,
         "annotator": annotator.pk,
         "kind": kind,
@@ -95,7 +102,8 @@ def _look_up(
         "limit": CANDIDATES,
         "today": start_of_today(),
     }
-    policy = annotator.project.choosing if pool == "ordinary" else Project.Choosing.RANDOM
+    policies = {"ordinary": annotator.project.choosing, "gold": Project.Choosing.RANDOM}
+    policy = policies.get(pool, Project.Choosing.LISTED)
     return [*map(LineupCandidate._make, free_lineups(policy, pool=pool, extra=extra).run(values))]
 
 

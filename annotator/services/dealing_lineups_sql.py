@@ -10,11 +10,15 @@ from annotator.selectors.content import beside
 from annotator.selectors.progress import PROGRESS
 from annotator.statements import Statement
 
-LineupPool = Literal["ordinary", "gold"]
-"""Which lineups: gold ones come at a rate of their own."""
+LineupPool = Literal["ordinary", "gold", "qualifying"]
+"""Which lineups: gold ones come at a rate of their own, qualifying ones before anything else."""
 
 _GOLD = "(u.gold_ranking IS NOT NULL OR u.gold_low IS NOT NULL)"
-_POOLS: dict[LineupPool, str] = {"ordinary": f"NOT {_GOLD}", "gold": _GOLD}
+_POOLS: dict[LineupPool, str] = {
+    "ordinary": f"NOT {_GOLD}",
+    "gold": f"{_GOLD} AND NOT u.qualifying",
+    "qualifying": "u.qualifying",
+}
 _CONTENT = f"""
     l.id, l.key, l.lineup_id, l.occasion, u.kind, u.responses, l.shown, l.lease_until, l.chosen_by,
     t.id, t.ref, t.messages, t.topic,

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from annotator.errors import Invalid
 from annotator.models import Lineup, Pair, Project, User
 from annotator.models.content import GOLD_CHOICES, NO_CAP
+from annotator.models.projects import scale_ends
 from annotator.services.audit import record
 from annotator.services.slots import slots_of
 
@@ -45,7 +46,12 @@ def set_gold(*, pair: Pair, choice: str, qualifying: bool = False, by: User | No
 
 
 def set_gold_lineup(
-    *, lineup: Lineup, ranking: Sequence[Sequence[int]] | None = None, rating: tuple[int, int] | None = None, by: User
+    *,
+    lineup: Lineup,
+    ranking: Sequence[Sequence[int]] | None = None,
+    rating: tuple[int, int] | None = None,
+    qualifying: bool = False,
+    by: User | None,
 ) -> None:
     """Write the known order of a ranking, or the lowest and the highest rating that are right; without, an ordinary lineup.
 
@@ -55,30 +61,34 @@ def set_gold_lineup(
     is_ranking = lineup.kind == Lineup.Kind.RANKING
     if (rating if is_ranking else ranking) is not None:
         raise Invalid(_("A ranking has a known order, a response to rate has a known rating."))
-    order = None if ranking is None else known_order(ranking, lineup)
-    scale = "" if rating is None else known_rating(rating, lineup.project)
+    order = None if ranking is None else known_order(ranking, len(lineup.responses))
+    scale = "" if rating is None else known_rating(rating, lineup.project.scale)
     low, high = rating or (None, None)
+    qualifying = qualifying and (order, low) != (None, None)
     with transaction.atomic():
         stored = Lineup.objects.select_for_update().get(pk=lineup.pk)
-        before = (stored.gold_ranking, stored.gold_low, stored.gold_high, stored.gold_scale)
-        after = (order, low, high, scale)
+        before = (stored.gold_ranking, stored.gold_low, stored.gold_high, stored.gold_scale, stored.qualifying)
+        after = (order, low, high, scale, qualifying)
         if before == after:
             return
         was = stored.gold
-        stored.gold_ranking, stored.gold_low, stored.gold_high, stored.gold_scale = after
+        stored.gold_ranking, stored.gold_low, stored.gold_high, stored.gold_scale, stored.qualifying = after
         if stored.gold:
             stored.target, stored.cap = None, NO_CAP
         elif was:
             stored.target, stored.cap = _ordinary_slots(lineup.project, stored)
-        stored.save(update_fields=["gold_ranking", "gold_low", "gold_high", "gold_scale", "target", "cap"])
+        fields = ["gold_ranking", "gold_low", "gold_high", "gold_scale", "qualifying", "target", "cap"]
+        stored.save(update_fields=fields)
         values: dict[str, list[object]] = {"answer": [before[0] or before[1:3], order or [low, high]]}
+        if before[-1] != qualifying:
+            values["qualifying"] = [before[-1], qualifying]
         record(project=lineup.project, by=by, what="known answer written", lineup=lineup.pk, values=values)
 
 
-def known_order(ranking: Sequence[Sequence[int]], lineup: Lineup) -> list[list[int]]:
-    """The order as it is kept. Raises ``Invalid`` unless it places every response once and decides something."""
+def known_order(ranking: Sequence[Sequence[int]], responses: int) -> list[list[int]]:
+    """The order of so many responses as it is kept. Raises ``Invalid`` unless it places every response once and decides something."""
     placed = sorted(number for tier in ranking for number in tier)
-    if placed != list(range(1, len(lineup.responses) + 1)) or not all(ranking):
+    if placed != list(range(1, responses + 1)) or not all(ranking):
         problem = _("Every response needs one place in the order; equal ones may share it.")
         raise Invalid(problem, fields={"ranking": problem})
     if len(ranking) < 2:
@@ -87,9 +97,9 @@ def known_order(ranking: Sequence[Sequence[int]], lineup: Lineup) -> list[list[i
     return [sorted(tier) for tier in ranking]
 
 
-def known_rating(rating: tuple[int, int], project: Project) -> str:
-    """The scale that it is on. Raises ``Invalid`` unless both ends are on it, in order, and leave something out."""
-    lowest, highest = project.scale_ends
+def known_rating(rating: tuple[int, int], scale: str) -> str:
+    """The ``scale``, which it is on. Raises ``Invalid`` unless both ends are on it, in order, and leave something out."""
+    lowest, highest = scale_ends(scale)
     low, high = rating
     if not lowest <= low <= high <= highest:
         problem = _("The scale goes from %(low)d to %(high)d, and the lower rating comes first.")
@@ -98,7 +108,7 @@ def known_rating(rating: tuple[int, int], project: Project) -> str:
     if (low, high) == (lowest, highest):
         problem = _("If every rating is right, nothing is known.")
         raise Invalid(problem, fields={"rating": problem})
-    return project.scale
+    return scale
 
 
 def _ordinary_slots(project: Project, of: Pair | Lineup) -> tuple[int | None, int]:

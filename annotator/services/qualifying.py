@@ -1,4 +1,7 @@
-"""Qualification: pairs with a known answer that an annotator is asked before anything else, where the project says so."""
+"""Qualification: what has a known answer and is asked before anything else, where the project says so.
+
+Pairs, rankings and ratings alike, each one check; a ranking counts with the share of couples that it has in the known order.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +11,28 @@ from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict
 from annotator.models import Annotator, Assignment, Judgment, QualityStep, User
+from annotator.selectors.placed import qualifying_answers
 from annotator.services.audit import record
+from attune.quality.lineups import gold_score
 
 What = QualityStep.What
 
 
 def is_qualifying(annotator: Annotator) -> bool:
-    """Whether the annotator has yet to answer the project's qualification pairs."""
+    """Whether the annotator has yet to answer the project's qualification questions."""
     return annotator.project.qualify_share is not None and annotator.qualified is None
 
 
 def has_open(annotator: Annotator) -> bool:
-    """Whether the annotator holds a qualification pair that they have not answered."""
-    return annotator.assignments.filter(state=Assignment.State.OPEN, pair__qualifying=True).exists()
+    """Whether the annotator holds one that they have not answered."""
+    held = annotator.assignments.filter(state=Assignment.State.OPEN)
+    return held.filter(Q(pair__qualifying=True) | Q(lineup__qualifying=True)).exists()
 
 
 def settle(*, annotator: Annotator) -> bool:
-    """Decide on an annotator who has answered all qualification pairs; a skipped one counts as wrong.
+    """Decide on an annotator who has answered all qualification questions; a skipped one counts as wrong.
 
-    Sets ``annotator.qualified`` and returns it. Without such pairs everybody passes, which is not remembered.
+    Sets ``annotator.qualified`` and returns it. Without any everybody passes, which is not remembered.
     """
     pairs = annotator.project.pairs.filter(qualifying=True, withdrawn_at=None)
     since = annotator.quality_steps.filter(what=What.AGAIN).values_list("last_judgment", flat=True).first() or 0
@@ -34,19 +40,22 @@ def settle(*, annotator: Annotator) -> bool:
     count = answered.filter(pk__gt=since).aggregate(
         right=Count("pk", filter=Q(choice=F("pair__gold_choice"))), of=Count("pk")
     )
-    if not count["of"]:
+    placed = qualifying_answers(annotator, since)
+    right = count["right"] + sum(gold_score(each) for each in placed if each)
+    of = count["of"] + len(placed)
+    if not of:
         return True
-    passed: bool = count["right"] >= (annotator.project.qualify_share or 0) * count["of"]
+    passed: bool = right >= (annotator.project.qualify_share or 0) * of
     with transaction.atomic():
         if Annotator.objects.filter(pk=annotator.pk, qualified=None).update(qualified=passed):
-            figures = {**count, "bar": annotator.project.qualify_share}
+            figures = {"right": round(right, 2), "of": of, "bar": annotator.project.qualify_share}
             _step(annotator, What.PASSED if passed else What.FAILED, None, figures)
     annotator.qualified = passed
     return passed
 
 
 def qualify(*, annotator: Annotator, by: User) -> None:
-    """Let somebody pass without the qualification pairs, or in spite of their answers."""
+    """Let somebody pass without the qualification, or in spite of their answers."""
     with transaction.atomic():
         if Annotator.objects.filter(pk=annotator.pk).exclude(qualified=True).update(qualified=True):
             _step(annotator, What.PASSED, by)
@@ -54,14 +63,13 @@ def qualify(*, annotator: Annotator, by: User) -> None:
 
 
 def try_again(*, annotator: Annotator, by: User) -> None:
-    """Let somebody who failed go on once there are qualification pairs that they have not answered.
+    """Let somebody who failed go on once there is something to qualify with that they have not answered.
 
-    Raises ``Conflict`` where there are none: the same pairs would tell nothing new.
+    Raises ``Conflict`` where there is nothing: the same would tell nothing new.
     """
-    answered = Judgment.objects.filter(annotator=annotator, current=True, withdrawn=False).values("pair")
-    if not annotator.project.pairs.filter(qualifying=True, withdrawn_at=None).exclude(pk__in=answered).exists():
+    if not _unanswered(annotator):
         raise Conflict(
-            _("%(display_name)s has answered every qualification pair. Add others first.")
+            _("%(display_name)s has answered every qualification question. Add others first.")
             % {"display_name": annotator.display_name}
         )
     with transaction.atomic():
@@ -73,6 +81,18 @@ def try_again(*, annotator: Annotator, by: User) -> None:
                 last=Judgment.objects.filter(annotator=annotator).aggregate(last=Max("pk"))["last"],
             )
             record(project=annotator.project, by=by, what="may qualify again", annotator=annotator.ref)
+
+
+def _unanswered(annotator: Annotator) -> bool:
+    project = annotator.project
+    answered = Judgment.objects.filter(annotator=annotator, current=True, withdrawn=False)
+    pairs = project.pairs.filter(qualifying=True, withdrawn_at=None)
+    lineups = project.lineups.filter(qualifying=True, withdrawn_at=None, kind__in=project.kinds)
+    of_pairs, of_lineups = answered.filter(pair__isnull=False), answered.filter(lineup__isnull=False)
+    return (
+        pairs.exclude(pk__in=of_pairs.values("pair")).exists()
+        or lineups.exclude(pk__in=of_lineups.values("lineup")).exists()
+    )
 
 
 def _step(

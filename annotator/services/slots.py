@@ -22,6 +22,7 @@ FROM (SELECT q.id, w.wanted, GREATEST(c.cap, q.taken) AS cap FROM {{table}} AS q
 WHERE p.id = fresh.id
   AND (p.cap, p.target) IS DISTINCT FROM (fresh.cap, NULLIF(LEAST(fresh.wanted, fresh.cap), fresh.cap))
 """
+_ORDINARY = "AND q.gold_ranking IS NULL AND q.gold_low IS NULL"
 
 
 def slots_of(project: Project, shuffle: int) -> tuple[int | None, int]:
@@ -44,7 +45,7 @@ def spread_slots(project: Project) -> int:
     """Let the set-up hold for the pairs and lineups that are there; one given to more people keeps those. How many changed."""
     values, changed = slot_parameters(project) | {"project": project.pk}, 0
     with connection.cursor() as cursor:
-        for table, only in (("annotator_pair", "AND q.gold_choice = ''"), ("annotator_lineup", "")):
+        for table, only in (("annotator_pair", "AND q.gold_choice = ''"), ("annotator_lineup", _ORDINARY)):
             cursor.execute(_SPREAD.format(table=table, only=only), values)
             changed += cursor.rowcount
     return changed

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from django import template
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
+from annotator.languages import language_of
 from annotator.markdown import render_markdown
 from annotator.models import Response
 from annotator.views.content import Content
@@ -17,6 +19,18 @@ register = template.Library()
 def markdown(text: str) -> SafeString:
     """Safe HTML of a prompt's or response's Markdown."""
     return render_markdown(text)
+
+
+@register.filter
+def language(text: str) -> str:
+    """The tag for ``lang`` of a text that people wrote; empty where nobody knows."""
+    return language_of(text)
+
+
+@register.filter
+def speaker(role: str) -> str:
+    """Who says a turn of a conversation."""
+    return {"user": _("User"), "assistant": _("Assistant"), "system": _("System")}.get(role, role.capitalize())
 
 
 @register.simple_tag

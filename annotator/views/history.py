@@ -16,8 +16,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from annotator.access import Access
 from annotator.errors import Invalid, NotFound
-from annotator.models import HINDSIGHT, Annotator, Draft, Judgment, Prompt, Response, User
-from annotator.selectors.history import kept_drafts, own_judgments, steadiness, steadiness_of_lineups
+from annotator.models import HINDSIGHT, Annotator, Judgment, Prompt, Response, User
+from annotator.selectors.history import KeptDraft, kept_drafts, own_judgments, steadiness, steadiness_of_lineups
 from annotator.selectors.progress import progress_of
 from annotator.services.answers import Answer, answer_of, lineup_words
 from annotator.services.judging import last_said, revise, withdraw
@@ -119,7 +119,7 @@ def history(request: HttpRequest, slug: str) -> HttpResponse:
         "steady": steadiness(annotator),
         "steady_orders": steady_orders,
         "steady_ratings": steady_ratings,
-        "kept": [_kept(draft) for draft in kept_drafts(annotator)[:20]],
+        "kept": [_kept(each) for each in kept_drafts(annotator)],
     }
     if is_part(request, "own"):
         return part(request, access, "annotator/_history_rows.html", context, target="own")
@@ -249,8 +249,14 @@ def _filters() -> list[tuple[str, str]]:
     ]
 
 
-def _kept(draft: Draft) -> dict[str, Any]:
-    values = draft.values
+def _kept(kept: KeptDraft) -> dict[str, Any]:
+    draft, values = kept.draft, kept.draft.values
+    whys = {
+        "withdrawn": _("The owner withdrew it while you had it."),
+        "undone": _("You took your answer back and gave no other before its time was over."),
+        "followed": _("The judgment that this second look belongs to was taken back."),
+        "ended": _("Its time was over before you sent it, and it became free for others."),
+    }
     lists = [value for name, value in values.items() if name == "mark" or name.endswith(("_good", "_bad"))]
     reasons = sum(map(len, lists))
     task = draft.assignment.pair or draft.assignment.lineup
@@ -259,4 +265,6 @@ def _kept(draft: Draft) -> dict[str, Any]:
         "words": values.get("rationale", ""),
         "reasons": ngettext("%d reason or mark", "%d reasons or marks", reasons) % reasons if reasons else "",
         "at": draft.updated_at,
+        "why": whys[kept.why],
+        "judgment": kept.judgment,
     }

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django_htmx.middleware import HtmxDetails
 
 from annotator.access import Access
-from annotator.errors import AnnotatorError, Conflict, Invalid, LeaseLost
+from annotator.errors import AnnotatorError, Conflict, Forbidden, Invalid, LeaseLost
 from annotator.models import Annotator, Judgment, User
 from annotator.selectors.progress import progress_of
 from annotator.services.asking import Task, next_task
@@ -47,7 +47,10 @@ def judge(request: HtmxRequest, slug: str) -> HttpResponse:
     """GET shows the pair lent to the caller (a new one if there is none); POST stores the answer to it."""
     access, annotator = _judging(request, slug)
     if request.method == "GET":
-        return _show(request, access, annotator, next_task(annotator=annotator))
+        try:
+            return _show(request, access, annotator, next_task(annotator=annotator))
+        except Forbidden as error:
+            return _show(request, access, annotator, None, stopped=str(error), status=error.status)
     try:
         recorded = record(
             annotator=annotator,
@@ -120,6 +123,15 @@ def _held(values: QueryDict) -> list[int]:
 
 
 def _next(request: HtmxRequest, access: Access, annotator: Annotator, judgment: Judgment) -> HttpResponse:
+    """The reply to an answer that is stored, whatever comes of asking for the next."""
+    try:
+        return _after(request, access, annotator, judgment)
+    except Forbidden as error:
+        template = "annotator/judge_ahead.html" if request.POST.get("ahead") else ""
+        return _show(request, access, annotator, None, judgment=judgment, stopped=str(error), template=template)
+
+
+def _after(request: HtmxRequest, access: Access, annotator: Annotator, judgment: Judgment) -> HttpResponse:
     if request.POST.get("ahead"):
         waits = request.POST.get("ahead") == "none"  # nothing is on the screen
         judged = judgment.pair_id or -(judgment.lineup_id or 0)
@@ -167,10 +179,13 @@ def _show(
     kind: str = "",
     status: int = 200,
     template: str = "",
+    stopped: str = "",
 ) -> HttpResponse:
     progress, user = dealt.progress if dealt else progress_of(annotator), _user(request)
     told = told_of(judgment, access.project, user, progress.guesses) if judgment else None
-    page = JudgePage(access.project, user, progress, told=told, note=note, note_kind=kind, ahead=bool(template))
+    page = JudgePage(
+        access.project, user, progress, told=told, note=note, note_kind=kind, ahead=bool(template), stopped=stopped
+    )
     if dealt:
         page.values = values or entered(dealt)
         page.task = shown_task(dealt, page.values, access.project)

@@ -187,6 +187,8 @@ class JudgePage:
     note_kind: str = ""
     ahead: bool = False
     """It is asked for before it is shown, while another pair is being judged."""
+    stopped: str = ""
+    """Why nothing is asked of the person any more, though there may be something."""
     revises: Judgment | None = None
     """The judgment that is edited; None on the page where pairs are judged."""
     client_key: uuid.UUID = field(default_factory=uuid.uuid4)
@@ -351,10 +353,14 @@ class JudgePage:
 
     @property
     def empty_title(self) -> str:
+        if self.stopped:
+            return _("Nothing is asked of you now")
         return _("That was the last one") if self.progress.total else _("Nothing to judge yet")
 
     @property
     def empty_text(self) -> str:
+        if self.stopped:
+            return self.stopped
         if self.progress.total:
             return _("You have judged all that is open to you. More will be here when the owner adds it.")
         return _("The project has nothing that is open to you. Its owner can import prompts with responses.")

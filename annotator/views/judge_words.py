@@ -27,6 +27,7 @@ def judge_words() -> dict[str, str]:
         "next_pair": _("Next pair. {today}"),
         "next_ranking": _("Next: put responses in order. {today}"),
         "next_rating": _("Next: rate a response. {today}"),
+        "next_hindsight": _("A second look at the same pair, with what came of each response. {today}"),
         "again": _("The one before. {today}"),
         "saved": _("Saved"),
         "saving": _("Saving…"),
@@ -38,6 +39,11 @@ def judge_words() -> dict[str, str]:
         "offline_text": _(
             "Your answers are kept on this device ({n}). They are sent when the connection is back, in their order, and the"
             " next pair comes then."
+        ),
+        "signed_out_title": _("You are signed out"),
+        "signed_out_waiting": _(
+            "Your answers are kept on this device ({n}). They are sent when you have signed in again, in their order, and"
+            " the next one comes then."
         ),
         "signed_out_text": _("You are signed out. What you entered is kept on this device; sign in again to send it."),
         "sign_in": _("Sign in"),
@@ -59,6 +65,7 @@ def judge_words() -> dict[str, str]:
         "mark_none": _("Select some text of a response first, with the pointer or with {key}"),
         "mark_tab": _("Tab: reason and comment"),
         "selecting": _("Selecting in {side}. Arrow keys move, Shift extends, {good} or {bad} marks, Escape ends."),
+        "the_response": _("the response"),
         "selected": _("Selected: {words}"),
         "differ": _("{a} words only in A, {b} only in B"),
         "differ_long": _("These are too long to compare word by word"),

@@ -27,13 +27,15 @@ PLACE = "place:"
 def lineup_gold(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Write the known order or the ratings that are right, or take them away."""
     access, row = _owned(request, slug, pk)
+    by, first = signed_in(request), request.POST.get("qualifying") == "on"
     try:
         if request.POST.get("act") == "none":
-            set_gold_lineup(lineup=row, by=signed_in(request))
+            set_gold_lineup(lineup=row, by=by)
         elif row.kind == Lineup.Kind.RANKING:
-            set_gold_lineup(lineup=row, ranking=_order(request, row), by=signed_in(request))
+            set_gold_lineup(lineup=row, ranking=_order(request, row), qualifying=first, by=by)
         else:
-            set_gold_lineup(lineup=row, rating=(_whole(request, "low"), _whole(request, "high")), by=signed_in(request))
+            rating = (_whole(request, "low"), _whole(request, "high"))
+            set_gold_lineup(lineup=row, rating=rating, qualifying=first, by=by)
     except Invalid as error:
         messages.error(request, str(error))
         return redirect("lineup", access.project.slug, pk)

@@ -16,6 +16,7 @@ from annotator.models import Judgment, Lineup, Role
 from annotator.selectors.lineups import (
     contested_lineups,
     flags_of_lineup,
+    known_lineups,
     lineups_of,
     said_of_lineup,
     standings,
@@ -29,7 +30,7 @@ from annotator.views.pages import is_part, paged, part, project_page, row_of, si
 from annotator.views.pairs import MOST_NAMED
 from annotator.views.quality_page import lineup_rows
 
-CONTESTED = "contested"
+CONTESTED, KNOWN = "contested", "known"
 
 
 @require_GET
@@ -38,9 +39,11 @@ def lineups(request: HttpRequest, slug: str) -> HttpResponse:
     """All lineups of one kind or of both, found by words of the prompt or by its id, and how far people agree."""
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
     query, kind = request.GET.get("q", ""), request.GET.get("kind", "")
-    kind = kind if kind in (*Lineup.Kind.values, CONTESTED) else ""
+    kind = kind if kind in (*Lineup.Kind.values, CONTESTED, KNOWN) else ""
     if kind == CONTESTED:
         rows = contested_lineups(access.project)
+    elif kind == KNOWN:
+        rows = known_lineups(access.project, query)
     else:
         rows = lineups_of(access.project, kind=kind, query=query)
     page = paged(rows, request)

@@ -60,7 +60,7 @@ class Person:
     upper: Figure | None
     """In rankings, preferences for the response shown further up."""
     earned: Figure | None
-    """The peer-prediction score, −1 … 1; 0 is what answers without information earn."""
+    """The peer-prediction score of pairs, rankings and ratings, −1 … 1; 0 is what answers without information earn."""
     verdict: Verdict
 
 

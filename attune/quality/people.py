@@ -17,6 +17,7 @@ from attune.quality import ANSWERS
 from attune.quality.coherence import coherence
 from attune.quality.figures import FEW, Figure, Person, Usual, Verdict
 from attune.quality.intervals import Z_SURE, Interval, mean_interval, median_interval, share_interval
+from attune.quality.lineup_peers import lineup_earnings
 from attune.quality.lineups import IDLE, TOO_FAST, LineupFigures, Placed, Shares, lineup_figures
 from attune.quality.peers import correlated_agreement
 
@@ -74,7 +75,8 @@ def people_figures(
     judged: Judged, annotators: int, fits: Fits, placed: Sequence[Placed] = ()
 ) -> tuple[list[Person], Usual]:
     """The figures of everybody (A,), each held against the others, and what is usual among them."""
-    made = list(_without_verdicts(judged, annotators, fits, lineup_figures(placed, annotators)))
+    lineups = lineup_figures(placed, annotators)
+    made = list(_without_verdicts(judged, annotators, fits, lineups, lineup_earnings(placed, annotators)))
     usual = Usual(_median_time(judged), **{name: _usual(made, name) for name in USUAL})
     return [_with_verdict(person, usual) for person in made], usual
 
@@ -108,7 +110,9 @@ def verdict_of(person: Person, usual: Usual) -> Verdict:
     return "inconsistent" if unlike_a_taste else "unclear"
 
 
-def _without_verdicts(judged: Judged, annotators: int, fits: Fits, lineups: LineupFigures) -> Iterator[Person]:
+def _without_verdicts(
+    judged: Judged, annotators: int, fits: Fits, lineups: LineupFigures, of_lineups: tuple[Ints, Floats]
+) -> Iterator[Person]:
     first = judged.where(judged.first)
     usual = _median_time(judged)
     decided = first.where(first.answer <= B)
@@ -141,7 +145,11 @@ def _without_verdicts(judged: Judged, annotators: int, fits: Fits, lineups: Line
     shares = _joined(shares, lineups.shares)
     times = _by_annotator(judged.annotator, judged.seconds, annotators)
     lengths = _by_annotator(judged.annotator, np.where(judged.words > 0, judged.words, np.nan), annotators)
-    scores = _by_annotator(first.annotator, np.where(peers > 0, earned, np.nan), annotators)
+    scores = _by_annotator(
+        np.concatenate([first.annotator, of_lineups[0]]),
+        np.concatenate([np.where(peers > 0, earned, np.nan), of_lineups[1]]),
+        annotators,
+    )
     n = np.bincount(first.annotator, minlength=annotators)
     for who in range(annotators):
         found = {name: _share(hits[who], of[who]) for name, (hits, of) in shares.items()}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 WRONG_DATA, WRONG_USE, WRONG_MACHINE = 1, 2, 3
 SHOWN_PROBLEMS = 10
-EXPORTS = ("judgments", "trl", "pairs", "people")
+EXPORTS = ("judgments", "trl", "pairs", "people", "known")
 """Formats that are no datasets."""
 _remote = click.option(
     "--remote", is_flag=True, help="On a server, see `attune login`; not in this machine's database."

@@ -50,7 +50,7 @@ function show(html, said = "") {
   begin();
   scrollTo(0, 0);
   document.querySelector("#prompt")?.focus({ preventScroll: true });
-  const aloud = said || words[`next_${kind()}`];
+  const aloud = said || words[dock()?.dataset.hindsight === undefined ? `next_${kind()}` : "next_hindsight"];
   say(dock() ? aloud.replace("{today}", document.querySelector("#today .num")?.textContent.trim() ?? "") : document.querySelector("#prompt h2")?.textContent ?? "");
 }
 
@@ -134,7 +134,10 @@ function stored(entry, html) {
   if (today) document.querySelector("#today").replaceWith(document.importNode(today, true));
   questions.look(today?.dataset.question);
   pace.show();
-  if (next && !dealtOf(next)) show(next); // nothing is left
+  if (next && !dealtOf(next)) { // nothing is left, or nothing is asked of this person any more
+    upcoming = [];
+    show(next);
+  }
   else if (next && secondLook(next)) takeInFirst(next);
   else if (next) takeIn(next);
   if (!dock() && upcoming.length) show(upcoming.shift());
@@ -174,7 +177,9 @@ function keep(html, lines = [], link = null) {
   const close = Object.assign(document.createElement("button"), { type: "button", className: "btn s", textContent: words.dismiss });
   close.addEventListener("click", () => note.remove());
   note.append(close);
-  document.querySelector("#kept").append(note);
+  const kept = document.querySelector("#kept");
+  [...kept.children].find((each) => each.textContent === note.textContent)?.remove(); // once is enough
+  kept.append(note);
   return note;
 }
 
@@ -195,7 +200,7 @@ function status(state, count) {
   document.querySelector("#signed-out")?.remove();
   if (state === "signed_out") signedOut();
   if (!dock() && upcoming.length && !["saved", "saving"].includes(state)) show(upcoming.shift()); // a second look can wait
-  if (!dock() && !["saved", "saving"].includes(state)) waiting(count);
+  if (!dock() && !["saved", "saving"].includes(state)) waiting(state, count);
   if (state === "saved" && !dock() && (document.querySelector("#waiting") || !main.querySelector(".state"))) reload(); // or another tab sent it
 }
 
@@ -209,12 +214,13 @@ function signedOut() {
 }
 
 // There is no pair to show and no way to get one: say so, and that nothing is lost.
-function waiting(count) {
+function waiting(state, count) {
+  const [title, text] = state === "signed_out" ? [words.signed_out_title, words.signed_out_waiting] : [words.offline_title, words.offline_text];
   const panel = Object.assign(document.createElement("section"), { id: "waiting", className: "panel state" });
   main.replaceChildren(panel);
   panel.append(
-    Object.assign(document.createElement("h1"), { textContent: words.offline_title }),
-    Object.assign(document.createElement("p"), { textContent: words.offline_text.replace("{n}", count) }),
+    Object.assign(document.createElement("h1"), { textContent: title }),
+    Object.assign(document.createElement("p"), { textContent: text.replace("{n}", count) }),
   );
 }
 

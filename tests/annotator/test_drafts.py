@@ -88,3 +88,35 @@ def test_a_pair_withdrawn_while_open_says_so_and_keeps_what_was_entered(
     history = annotator_client.get(reverse("history", args=[people.project.slug])).content.decode()
     assert "Entered, not counted" in history
     assert "“Kept words”" in history
+
+
+def entered_again(people: ThreePeople, client: Client) -> Judgment:
+    """An answer that was taken back, with another one begun in its place."""
+    form = get_form(client, people)
+    client.post(address(people), form | {"position": "2", "rationale": "Said"})
+    client.post(reverse("judge_undo", args=[people.project.slug]), {"client_key": str(uuid.uuid4())}, headers=HTMX)
+    keep(client, people, form, rationale="Second thoughts")
+    return Judgment.objects.get(current=True)
+
+
+def test_what_ones_own_undo_reopened_says_so_and_can_be_answered(people: ThreePeople, annotator_client: Client) -> None:
+    undone = entered_again(people, annotator_client)
+    history = reverse("history", args=[people.project.slug])
+    assert "Entered, not counted" not in annotator_client.get(history).content.decode(), "it is open still"
+    Assignment.objects.update(state=Assignment.State.EXPIRED)
+    page = annotator_client.get(history).content.decode()
+    assert "“Second thoughts”" in page
+    assert "You took your answer back and gave no other" in page
+    assert "others" not in page[page.index("Entered, not counted") : page.index("Second thoughts")]
+    again = reverse("history_revise", args=[people.project.slug, undone.pk])
+    assert f'href="{again}"' in page
+    form = {"position": "6", "client_key": str(uuid.uuid4())}
+    assert annotator_client.post(again, form).status_code == 302
+    assert "Entered, not counted" not in annotator_client.get(history).content.decode()
+
+
+def test_a_lease_that_ended_says_so(people: ThreePeople, annotator_client: Client) -> None:
+    keep(annotator_client, people, get_form(annotator_client, people))
+    Assignment.objects.update(state=Assignment.State.EXPIRED)
+    page = annotator_client.get(reverse("history", args=[people.project.slug])).content.decode()
+    assert "Its time was over before you sent it" in page

@@ -241,7 +241,24 @@ def test_a_paused_annotator_is_told(people: ThreePeople, annotator_client: Clien
     Annotator.objects.filter(pk=people.judge.pk).update(paused_at="2026-01-01T00:00Z")
     reply = annotator_client.get(address(people))
     assert reply.status_code == 403
-    assert "paused" in reply.content.decode()
+    page = reply.content.decode()
+    assert "Nothing is asked of you now" in page
+    assert "Your work in this project is paused" in page
+
+
+@pytest.mark.parametrize("held", ["some", "none", ""])
+def test_an_answer_of_somebody_paused_meanwhile_is_kept_and_they_are_told_once(
+    people: ThreePeople, annotator_client: Client, held: str
+) -> None:
+    form = get_form(annotator_client, people) | {"position": "2"} | ({"ahead": held} if held else {})
+    Annotator.objects.filter(pk=people.judge.pk).update(paused_at="2026-01-01T00:00Z")
+    reply = annotator_client.post(address(people), form, headers=HTMX)
+    assert reply.status_code == 200
+    assert Judgment.objects.count() == 1
+    page = reply.content.decode()
+    assert page.count("Your work in this project is paused") == 1
+    assert 'id="dock"' not in page
+    assert ('<template id="ahead">' in page) is bool(held)
 
 
 def test_the_page_asks_for_pairs_ahead_and_a_submit_brings_the_one_after_them(db: None) -> None:

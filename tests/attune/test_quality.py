@@ -11,6 +11,8 @@ from attune.quality.agreement import agreement, alphas, patterns_of
 from attune.quality.coherence import coherence
 from attune.quality.figures import Figure, Person, Usual
 from attune.quality.intervals import mean_interval, median_interval, share_interval
+from attune.quality.lineup_peers import lineup_earnings, rating_bin
+from attune.quality.lineups import Placed
 from attune.quality.peers import correlated_agreement
 from attune.quality.people import Fits, Judged, people_figures, verdict_of
 
@@ -144,6 +146,66 @@ def test_nobody_moves_their_own_yardstick_and_nothing_shared_earns_nothing() -> 
     assert peers.tolist() == [1, 1, 0]
     assert np.isnan(earned[2])
     assert np.isfinite(earned[:2]).all()
+
+
+def mean_earned(placed: list[Placed], annotators: int) -> list[float]:
+    who, earned = lineup_earnings(placed, annotators)
+    return [float(earned[who == each].mean()) for each in range(annotators)]
+
+
+def test_rankings_earn_by_their_couples() -> None:
+    rng = np.random.default_rng(7)
+    placed = []
+    for lineup in range(150):
+        quality = rng.normal(size=4)
+        for who, noise in enumerate([0.3, 0.3, 0.3, 1.5, 0.0, 0.0]):
+            seen = quality + rng.normal(size=4) * noise
+            if who == 4:  # always the listed order
+                seen = np.arange(4.0)
+            if who == 5:  # a coin
+                seen = rng.normal(size=4)
+            tiers = tuple(int(place) for place in np.argsort(np.argsort(-seen)))
+            placed.append(Placed(annotator=who, lineup=lineup, first=True, tiers=tiers))
+    careful, also, third, careless, always, coin = mean_earned(placed, 6)
+    assert min(careful, also, third) > careless + 0.05 > 0.1
+    assert abs(always) < 0.05
+    assert abs(coin) < 0.05
+
+
+def test_ratings_earn_by_parts_of_their_scale() -> None:
+    rng = np.random.default_rng(8)
+    placed = []
+    for lineup in range(400):
+        scale, top = (("0-10", 10), ("1-5", 5))[lineup % 2]
+        truth = rng.integers(0, top + 1)
+        for who, noise in enumerate([0.5, 0.5, 0.5, 3.0, None, 0.5]):
+            said = top if noise is None else int(np.clip(round(truth + rng.normal() * noise), int(scale[0]), top))
+            shifted = max(said - 1, int(scale[0])) if who == 5 else said  # harsher than the others, and as careful
+            placed.append(Placed(annotator=who, lineup=lineup, first=True, rating=shifted, scale=scale))
+    careful, also, third, careless, always, harsh = mean_earned(placed, 6)
+    assert min(careful, also, third) > careless + 0.05 > 0.1
+    assert abs(always) < 0.02
+    assert harsh > careless + 0.05, "what counts is what an answer tells, not that it is the same"
+
+
+def test_a_lineup_that_nobody_else_judged_earns_nothing_and_counts_nothing() -> None:
+    alone = [
+        Placed(annotator=0, lineup=1, first=True, tiers=(0, 1, 2)),
+        Placed(annotator=1, lineup=2, first=True, rating=3, scale="1-5"),
+        Placed(annotator=0, lineup=3, first=False, rating=3, scale="1-5"),
+    ]
+    assert [len(column) for column in lineup_earnings(alone, 2)] == [0, 0]
+    assert [len(column) for column in lineup_earnings([], 2)] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("scale", "parts"),
+    [("1-5", [0, 1, 2, 3, 4]), ("1-7", [0, 0, 1, 2, 2, 3, 4]), ("0-10", [0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4])],
+)
+def test_parts_of_a_scale(scale: str, parts: list[int]) -> None:
+    low = int(scale[0])
+    assert [rating_bin(low + place, scale) for place in range(len(parts))] == parts
+    assert rating_bin(None, scale) == 5
 
 
 # --- aggregates -----------------------------------------------------------------------------------------------------

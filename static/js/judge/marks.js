@@ -64,7 +64,7 @@ export class Marks {
     const text = this.texts[next];
     document.querySelector(`#view-${text.side}`)?.click();
     this.caret = { text, words: text.words(), sentences: text.words("sentence"), from: 0, to: 0 };
-    this.say(this.words.selecting.replace("{side}", text.side.toUpperCase()).replace("{good}", this.keys.mark_good).replace("{bad}", this.keys.mark_bad));
+    this.say(this.words.selecting.replace("{side}", this.texts.length > 1 ? text.side.toUpperCase() : this.words.the_response).replace("{good}", this.keys.mark_good).replace("{bad}", this.keys.mark_bad));
     this.#selectWords();
     return true;
   }
