@@ -21,17 +21,19 @@ FIGURES = (
 
 def policies_of(project: Project) -> QuerySet[PolicyVersion]:
     """Versions, newest first."""
-    return project.policies.select_related("run__snapshot", "run__by", "annotator__user")
+    return project.policies.select_related("run__snapshot", "run__judge", "run__by", "annotator__user")
 
 
 def policy_runs_of(project: Project) -> QuerySet[PolicyRun]:
     """The last runs, newest first."""
-    return project.policy_runs.select_related("by", "version", "annotator__user")[:50]
+    return project.policy_runs.select_related("by", "version", "judge", "annotator__user")[:50]
 
 
 def find_policy_run(project: Project, number: int) -> PolicyRun:
     """A policy run by its number. Raises ``NotFound``."""
-    rows = project.policy_runs.select_related("by", "snapshot", "version", "project", "annotator__user", "start_from")
+    rows = project.policy_runs.select_related(
+        "by", "snapshot", "judge", "version", "project", "annotator__user", "start_from"
+    )
     run = rows.filter(number=number).first()
     if run is None:
         raise NotFound(f"There is no policy run {number} in this project.")

@@ -37,7 +37,8 @@ class Tokens:
 
 @dataclass(slots=True)
 class Row:
-    """One example in tokens. The reference's log-probabilities are filled in once, before the first step."""
+    """One example in tokens. The reference's log-probabilities, and the origin's of self-play, are filled in once, before the
+    first step."""
 
     chosen: Tokens
     rejected: Tokens
@@ -47,6 +48,7 @@ class Row:
     ref_rejected: float = 0.0
     between: tuple[Tokens, ...] = ()
     ref_between: tuple[float, ...] = ()
+    origin: tuple[float, float] | None = None
 
 
 class Encoder:
@@ -155,6 +157,9 @@ def collate(rows: Sequence[Row], pad: int) -> dict[str, Any]:
     batch["degree"] = torch.tensor([row.example.degree for row in rows])
     batch["both_bad"] = torch.tensor([row.example.both_bad for row in rows])
     batch["group"] = torch.tensor([row.example.group for row in rows])
+    for name, known in (("wins", [row.example.wins for row in rows]), ("origin", [row.origin for row in rows])):
+        if all(known):
+            batch[name] = torch.tensor(known)
     reasons = [row.reason for row in rows if row.reason is not None]
     if reasons:
         batch |= {f"reason_{name}": value for name, value in tensors(reasons, pad).items()}
@@ -232,6 +237,8 @@ def pairs_of(batch: Mapping[str, Tensor], summed: Tensor) -> Pairs:
         batch["degree"],
         batch["both_bad"],
         ranked,
+        batch.get("wins"),
+        batch.get("origin"),
     )
 
 

@@ -14,10 +14,12 @@ Rationales = Literal["off", "nll", "published"]
 Order = Literal["random", "curriculum"]
 
 METHODS = (
-    *("dpo", "ipo", "ipo_sum", "cdpo", "rdpo", "hinge", "sppo", "soft", "degree"),
+    *("dpo", "ipo", "ipo_sum", "cdpo", "rdpo", "hinge", "sppo", "inpo", "dno", "soft", "degree"),
     *("vpo", "simpo", "orpo", "cpl", "kto", "listwise"),
 )
 """The names in ``attune.policies.losses``, known here without torch; a test holds the two together."""
+NASH_METHODS = ("inpo", "dno", "sppo")
+"""Those that learn from win rates against the policy's own samples."""
 
 
 @dataclass(frozen=True, slots=True)
