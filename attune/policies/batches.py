@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 
 from attune.errors import BadData
+from attune.policies.directions import directed_prompt
 from attune.policies.examples import Example
 from attune.policies.losses import Pairs, Ranked
 from attune.policies.prompts import Message, few_shot_prompt, rationale_prompt
@@ -89,7 +90,11 @@ class Encoder:
 
     def _texts(self, example: Example) -> tuple[Tokens, Tokens, tuple[Tokens, ...]]:
         """Chosen, rejected, and what a ranking puts between them."""
-        asked = few_shot_prompt(example.conversation, example.shots) if example.shots else example.conversation
+        asked: Sequence[Message] = example.conversation
+        if example.shots:
+            asked = few_shot_prompt(asked, example.shots)
+        if example.direction:
+            asked = directed_prompt(asked, example.direction)
         chosen = self._told(asked, example.chosen, example.chosen_spans)
         rejected = self._told(asked, example.rejected, example.rejected_spans)
         return chosen, rejected, tuple(self._told(asked, each, ()) for each in example.between)

@@ -28,7 +28,8 @@ class Example:
     Of a ranking, ``chosen`` and ``rejected`` are its ends, ``between`` the responses that were put between them, best first, and
     ``tiers`` the place of each, tied ones sharing theirs; ``gap`` of a comparison out of a ranking says how many places lie between
     the two, as a share of the most there can be. ``weight`` is the judgment's: below 1 where one act makes several. Of a pair that a
-    preference model judged, ``wins`` holds the win rates of chosen and rejected against the policy's own samples.
+    preference model judged, ``wins`` holds the win rates of chosen and rejected against the policy's own samples. ``direction`` stands
+    in the prompt, and the response that it prefers is the chosen one.
     """
 
     conversation: tuple[Message, ...]
@@ -48,6 +49,7 @@ class Example:
     shots: tuple[Shot, ...] = ()
     gap: float = 1.0
     wins: tuple[float, float] | None = None
+    direction: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

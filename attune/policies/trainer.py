@@ -24,6 +24,7 @@ from attune.errors import BadData, Cancelled
 from attune.policies import losses
 from attune.policies.base import Base, load_base
 from attune.policies.batches import Encoder, Row, by_row, log_probs
+from attune.policies.directions import with_directions, yardstick_of
 from attune.policies.errors import translated
 from attune.policies.examples import Examples, curriculum, examples_of, with_shots
 from attune.policies.noise import flip_rate
@@ -33,6 +34,7 @@ from attune.policies.sampling import Looker
 from attune.policies.saving import ADAPTER_WEIGHTS, check_base, extrapolate, save_policy
 from attune.policies.selfplay import Opinions, examples_of_opinions
 from attune.policies.settings import PolicySettings
+from attune.policies.steering import ASKED, steered
 
 LEARNT_SAMPLE = 32
 """At least so many of the learnt rows are looked at beside those kept aside."""
@@ -126,7 +128,7 @@ class _Fit:
         if trainer.is_world_process_zero() and last_checkpoint(self.work) is None:
             self.tell({"step": 0, "steps": 0, **trainer.diagnosed(), **start})
         self._train(trainer, conduct)
-        metrics = self._finish(trainer, held_out, look)
+        metrics = self._finish(trainer, base.tokenizer, examples, held_out, look)
         digest = ""
         if trainer.is_world_process_zero():
             described = self._described(metrics, notes, train, held_out, look)
@@ -136,8 +138,8 @@ class _Fit:
     def _examples(self) -> Examples:
         asked = self.settings
         if isinstance(self.snapshot, Opinions):
-            if asked.shots:
-                raise BadData("shots are judgments of an annotator, and opinions of a model have none; set shots to 0")
+            if asked.shots or asked.directions:
+                raise BadData("shots and directions need judgments, and opinions of a model are none; set both to 0")
             return examples_of_opinions(self.snapshot, held_out=asked.held_out, seed=asked.seed)
         examples = examples_of(
             self.snapshot,
@@ -147,6 +149,8 @@ class _Fit:
             annotators=self.whose.annotators,
             groups=self.whose.groups,
         )
+        if asked.directions:
+            return with_directions(examples, asked.directions, asked.seed)
         return with_shots(examples, asked.shots, asked.seed) if asked.shots else examples
 
     def _fill_origin(self, trainer: PreferenceTrainer, rows: list[Row]) -> None:
@@ -243,7 +247,9 @@ class _Fit:
         if conduct.stopped:
             raise Cancelled(f"The run was stopped at step {trainer.state.global_step}; its checkpoint is kept.")
 
-    def _finish(self, trainer: PreferenceTrainer, held_out: list[Row], look: Looker) -> Figures:
+    def _finish(
+        self, trainer: PreferenceTrainer, tokenizer: Any, examples: Examples, held_out: list[Row], look: Looker
+    ) -> Figures:
         """Best weights, momentum, and the figures of what is really stored."""
         model = trainer.accelerator.unwrap_model(trainer.model)
         if held_out:
@@ -252,6 +258,9 @@ class _Fit:
             extrapolate(self.whose.start_from, model, self.settings.momentum)
         metrics = trainer.diagnosed()
         metrics |= look() | look.lengths()
+        if self.settings.directions and self.settings.samples:
+            asked = _questions(examples, ASKED)
+            metrics |= steered(model, tokenizer, asked, yardstick_of(examples), self.settings.seed)
         return metrics | {
             "train_loss": float(trainer.figures.get("loss", 0.0)),
             "steps": float(trainer.state.global_step),

@@ -117,6 +117,11 @@ class PolicyVersion(Scoped):
         return self.label
 
     @property
+    def reads_directions(self) -> bool:
+        """Whether it learnt to follow a direction that stands in its prompt."""
+        return bool(self.run.settings.get("directions"))
+
+    @property
     def label(self) -> str:
         """As people and the API name it: ``policy@3``."""
         return f"policy@{self.number}"

@@ -274,7 +274,7 @@ def test_a_run_learns_from_opinions_and_its_card_says_so(
 
 
 def test_opinions_have_no_shots(settings: PolicySettings, judged: Snapshot, tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="opinions of a model have none"):
+    with pytest.raises(BadData, match="opinions of a model are none"):
         fit_policy(opinions_of(judged, lead=0.8), replace(settings, shots=2), out=tmp_path / "p", work=tmp_path / "w")
 
 
