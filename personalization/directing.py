@@ -14,13 +14,12 @@ from attune.direction import ASPECTS, OVERALL, Yardstick, unit
 from attune.errors import BadData
 from attune.style_features import poles_of
 from personalization.policy_ranking import Ranked
+from training.policy_trials import MOST_WEIGHT
 
 Array = NDArray[np.float32]
 
 REFERENCE = 400
 """So many of a project's responses its styles are measured by."""
-MOST = 100
-"""A slider goes from −100 to 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +51,22 @@ class Directed:
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """The sliders, and the responses in the order that they give, best first."""
+    """The sliders, and the responses in the order that they give, best first.
+
+    ``speaks``: some policy of the trial can be asked to speak in the direction. ``spoken``: it was asked in this very one.
+    """
 
     sliders: list[Slider]
     order: list[Directed]
+    speaks: bool
+    spoken: bool
 
 
-def directed(*, project: Project, ranked: Ranked, given: Mapping[str, str]) -> Direction | None:
-    """The answers ordered by the direction that ``given`` says: ``d0`` … ``d6``, −100 to 100 each; the reward alone where it says none.
+def directed(
+    *, project: Project, ranked: Ranked, given: Mapping[str, str], spoken: Sequence[int] = ()
+) -> Direction | None:
+    """The answers ordered by the direction that ``given`` says: ``d0`` … ``d6``, −100 to 100 each; where it says none by the one in
+    which they were ``spoken``, or else by the reward alone.
 
     None with fewer than two answers, or where the project has too few responses to measure style by.
     """
@@ -67,9 +74,9 @@ def directed(*, project: Project, ranked: Ranked, given: Mapping[str, str]) -> D
     yardstick = _yardstick(project.pk, Response.objects.filter(prompt__project=project).count() // REFERENCE)
     if len(texts) < 2 or yardstick is None:
         return None
-    values = [_value(given.get(f"d{number}", "")) for number in range(len(ASPECTS))]
+    values = weights_of(given)
     if not any(values):
-        values[0] = MOST
+        values = list(spoken) or [MOST_WEIGHT, *[0] * (len(ASPECTS) - 1)]
     direction = unit(values)
     aspects = np.concatenate([_rewards(ranked, list(texts))[:, None], yardstick.traits(list(texts.values()))], axis=1)
     rewards = aspects @ direction
@@ -79,7 +86,17 @@ def directed(*, project: Project, ranked: Ranked, given: Mapping[str, str]) -> D
         Slider(number, name, value, float(share))
         for number, (name, value, share) in enumerate(zip(ASPECTS, values, direction, strict=True))
     ]
-    return Direction(sliders, sorted(order, key=lambda each: (-each.reward, each.letter)))
+    return Direction(
+        sliders,
+        sorted(order, key=lambda each: (-each.reward, each.letter)),
+        speaks=any(reply.version and reply.version.reads_directions for _, reply in ranked.lettered),
+        spoken=values == list(spoken),
+    )
+
+
+def weights_of(given: Mapping[str, str]) -> list[int]:
+    """The sliders ``d0`` … ``d6`` of a form; 0 where there is none, or no number."""
+    return [_value(given.get(f"d{number}", "")) for number in range(len(ASPECTS))]
 
 
 def _rewards(ranked: Ranked, letters: Sequence[str]) -> Array:
@@ -91,7 +108,7 @@ def _rewards(ranked: Ranked, letters: Sequence[str]) -> Array:
 
 def _value(text: str) -> int:
     try:
-        return max(-MOST, min(MOST, round(float(text))))
+        return max(-MOST_WEIGHT, min(MOST_WEIGHT, round(float(text))))
     except (ValueError, OverflowError):
         return 0
 

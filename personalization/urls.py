@@ -73,6 +73,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(POLICY_PLAYGROUND, policy_playground.policy_playground, name="policy_playground"),
     path(POLICY_PLAYGROUND + "<int:pk>/", policy_playground.policy_trial, name="policy_trial"),
     path(POLICY_PLAYGROUND + "<int:pk>/live/", policy_playground.policy_trial_live, name="policy_trial_live"),
+    path(POLICY_PLAYGROUND + "<int:pk>/steer/", policy_playground.policy_trial_steer, name="policy_trial_steer"),
     path(POLICY_PLAYGROUND + "<int:pk>/stop/", policy_playground.policy_trial_stop, name="policy_trial_stop"),
     path(ROUNDS, rounds.rounds, name="policy_rounds"),
     path(ROUNDS + "<int:number>/", rounds.policy_round, name="policy_round"),

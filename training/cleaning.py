@@ -9,12 +9,17 @@ from django.utils import timezone
 
 from training import store
 from training.errors import StoreError
-from training.models import ModelVersion, PolicyTrial, PolicyVersion, Snapshot
+from training.models import ModelVersion, PolicyRun, PolicyTrial, PolicyVersion, Snapshot
 
 log = logging.getLogger(__name__)
 
-ROWS = {"snapshots": Snapshot.objects, "models": ModelVersion.objects, "policies": PolicyVersion.objects}
-"""Whose ``path`` names the folders under a prefix."""
+ROWS = {
+    "snapshots": (Snapshot.objects, "path"),
+    "models": (ModelVersion.objects, "path"),
+    "policies": (PolicyVersion.objects, "path"),
+    "opinions": (PolicyRun.objects, "opinions"),
+}
+"""Whose rows name the folders under a prefix, and in which field."""
 KEPT = timedelta(days=1)
 """Longer than any run: what it has stored and not yet registered is younger."""
 TRIALS_KEPT = timedelta(days=30)
@@ -25,9 +30,9 @@ def remove_unreferenced(now: datetime | None = None) -> int:
     older_than = (now or timezone.now()) - KEPT
     removed = 0
     try:
-        for prefix, rows in ROWS.items():
+        for prefix, (rows, field) in ROWS.items():
             old = [path for path, at in store.folders_under(prefix) if at < older_than]
-            named = set(rows.filter(path__in=old).values_list("path", flat=True))
+            named = set(rows.filter(**{f"{field}__in": old}).values_list(field, flat=True))
             removed += sum(store.remove_folder(path, older_than=older_than) for path in old if path not in named)
     except StoreError as error:
         log.warning("cleaning the artifacts storage stopped: %s", error)

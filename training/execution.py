@@ -114,6 +114,10 @@ def _keep(run: Run, row: Snapshot, snapshot: data.Snapshot, model: RewardModel, 
 
 def check_nobody_left(run: Run | PolicyRun) -> None:
     """Raise where somebody was erased from what the run has learnt from: it must not be registered."""
+    if isinstance(run, PolicyRun) and run.judge:
+        if run.judge.erased != ModelVersion.objects.values_list("erased", flat=True).get(pk=run.judge.pk):
+            raise TrainingError("Somebody whose judgments its preference model learnt from was erased meanwhile.")
+        return
     assert run.snapshot
     if run.snapshot.erased != Snapshot.objects.values_list("erased", flat=True).get(pk=run.snapshot.pk):
         raise TrainingError("Somebody whose judgments it learnt from was erased meanwhile. Start it again.")

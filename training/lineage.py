@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from annotator.errors import Conflict
 from annotator.models import Annotator, Erasure, Project, User
 from annotator.services import audit, jobs
 from attune.data import Judgment, Response, iterate_judgments, iterate_responses, write_snapshot
@@ -57,7 +58,8 @@ def footprint_of(annotator: Annotator) -> Footprint:
     snapshots = [(each.snapshot, each.judgments) for each in within]
     ids = [snapshot.pk for snapshot, _ in snapshots]
     versions = ModelVersion.objects.filter(run__snapshot__in=ids).select_related("run")
-    policies = PolicyVersion.objects.filter(run__snapshot__in=ids).select_related("run", "annotator")
+    learnt = Q(run__snapshot__in=ids) | Q(run__judge__run__snapshot__in=ids)
+    policies = PolicyVersion.objects.filter(learnt).select_related("run", "annotator")
     return Footprint(
         snapshots,
         list(versions),
@@ -80,14 +82,19 @@ def flag(*, erasure: Erasure, footprint: Footprint, by: User | None) -> dict[str
     PolicyVersion.objects.filter(pk__in=[each.pk for each in footprint.policies]).update(erased=F("erased") + 1)
     _forget_member(erasure)
     ids = [snapshot.pk for snapshot, _ in footprint.snapshots]
-    stopped = [run for model in (Run, PolicyRun) for run in model.objects.filter(snapshot__in=ids, state__in=ACTIVE)]
+    mine = Q(snapshot__in=ids) | Q(judge__run__snapshot__in=ids)
+    stopped: list[Run | PolicyRun] = [
+        *Run.objects.filter(snapshot__in=ids, state__in=ACTIVE),
+        *PolicyRun.objects.filter(mine, state__in=ACTIVE),
+    ]
     for run in stopped:
         jobs.cancel(job=run)
         audit.record(project=run.project, by=by, what="stopped for an erasure", run=run.number)
-    unfinished = PolicyRun.objects.filter(Q(snapshot__in=ids, version=None) | Q(annotator=erasure.number))
+    unfinished = PolicyRun.objects.filter(mine & Q(version=None) | Q(annotator=erasure.number))
+    opinions = PolicyRun.objects.filter(annotator=erasure.number).exclude(opinions="")
     return {
         "snapshots": ids,
-        "folders": [each.path for each in footprint.personal],
+        "folders": [*(each.path for each in footprint.personal), *opinions.values_list("opinions", flat=True)],
         "policy_runs": list(unfinished.values_list("pk", flat=True)),
     }
 
@@ -131,6 +138,11 @@ def retrain(*, version: ModelVersion | PolicyVersion, by: User | None, send: boo
             send=send,
         )
     earlier = version.run
+    if earlier.judge:
+        raise Conflict(
+            f"{version.label} learnt from opinions of {earlier.judge.label}, which knew who was erased. Train that model again, then"
+            " let it judge a new round."
+        )
     return start_policy_run(
         project=version.project,
         by=by,

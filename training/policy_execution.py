@@ -59,24 +59,31 @@ def run_folder(run: PolicyRun) -> Path:
 
 def _carry_out(run: PolicyRun, report: Reporter, beat: jobs.Beat) -> None:
     report.phase("freezing")
-    row = freeze(run)
-    snapshot = load_snapshot(row)
-    groups = _groups(run, snapshot)
-    plan = _plan(run, groups)
+    snapshot = None if run.opinions else load_snapshot(freeze(run))
+    plan = _plan(run, _groups(run, snapshot) if snapshot else {})
     report.phase("training")
     folder = run_folder(run)
-    with policy_process(folder, store.fetch_folder(row.path), plan) as process:
+    with policy_process(folder, _learnt(run), plan) as process:
         for line in process.lines():
             beat.check()
             if line is not None and "step" in line:
                 report(line)
         outcome = process.outcome()
-    outcome["metrics"] |= explicit_accuracy(run, snapshot, plan["whose"]["annotators"])
+    if snapshot:
+        outcome["metrics"] |= explicit_accuracy(run, snapshot, plan["whose"]["annotators"])
     report.phase("storing")
     path = f"policies/{run.project_id}/{outcome['digest']}"
     store.put_folder(folder / "out", path)
     _register(run, path, outcome, plan)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _learnt(run: PolicyRun) -> dict[str, Path]:
+    """What the process reads, by the name of its option."""
+    if run.opinions:
+        return {"--opinions": store.fetch_folder(run.opinions)}
+    assert run.snapshot, "frozen before"
+    return {"--snapshot": store.fetch_folder(run.snapshot.path)}
 
 
 def _groups(run: PolicyRun, snapshot: data.Snapshot) -> dict[str, int]:
@@ -101,14 +108,24 @@ def _plan(run: PolicyRun, groups: dict[str, int]) -> dict[str, Any]:
             "annotators": members,
             "groups": groups if run.settings["maxmin"] else {},
             "start_from": str(store.fetch_folder(started.path)) if started else None,
+            "origin": str(store.fetch_folder(origin.path)) if (origin := began_with(run)) else None,
         },
         "about": {
             "project": run.project.slug,
             "run": run.number,
             "simulated": run.project.simulated,
             "start_from": started.label if started else None,
+            "opinions_of": run.judge.label if run.judge else None,
         },
     }
+
+
+def began_with(run: PolicyRun) -> PolicyVersion | None:
+    """The policy with which self-play began: the first before the run that did not come of a model's opinions; None the base."""
+    version = run.start_from
+    while version is not None and version.run.opinions:
+        version = version.run.start_from
+    return version
 
 
 def _members(run: PolicyRun, groups: dict[str, int]) -> list[str] | None:

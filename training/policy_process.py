@@ -99,11 +99,14 @@ class PolicyProcess:
 
 
 @contextmanager
-def policy_process(folder: Path, snapshot: Path, plan: Mapping[str, Any]) -> Iterator[PolicyProcess]:
-    """Start the training in ``folder``, which keeps its checkpoints; on the way out it is stopped in any case."""
+def policy_process(folder: Path, learnt: Mapping[str, Path], plan: Mapping[str, Any]) -> Iterator[PolicyProcess]:
+    """Start the training in ``folder``, which keeps its checkpoints; on the way out it is stopped in any case.
+
+    ``learnt`` is what it reads, by the name of its option.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / "out", ignore_errors=True)
-    options = {"--snapshot": snapshot, "--out": folder / "out", "--work": folder / "work"}
+    options = {**learnt, "--out": folder / "out", "--work": folder / "work"}
     crowded = "Choose a smaller batch, a shorter max_length or a smaller base model, and continue the run."
     with _process(folder, launcher(*processes()), options, plan, crowded) as process:
         yield process

@@ -37,12 +37,15 @@ def start_policy_run(
     chosen: Mapping[str, object] | None = None,
     snapshot: Snapshot | None = None,
     start_from: PolicyVersion | None = None,
+    judge: ModelVersion | None = None,
+    opinions: str = "",
     send: bool = True,
 ) -> PolicyRun:
     """Write the run's row, then tell a worker; where the broker is away the sweep tells one later.
 
-    A personal adapter starts from the group's, or else from everyone's, unless ``start_from`` names another of the same base. Raises ``Invalid`` for a setting or scope that does not
-    fit, ``NothingToLearn``, and ``Conflict`` while the same is in work.
+    A personal adapter starts from the group's, or else from everyone's, unless ``start_from`` names another of the same base.
+    ``opinions`` is the stored folder of what the preference model ``judge`` said, learnt in place of people's judgments. Raises
+    ``Invalid`` for a setting or scope that does not fit, ``NothingToLearn``, and ``Conflict`` while the same is in work.
     """
     checked = _settings(chosen or {})
     run = PolicyRun(
@@ -53,19 +56,29 @@ def start_policy_run(
         groups=groups,
         settings=checked,
         snapshot=snapshot,
+        judge=judge,
+        opinions=opinions,
         by=by,
     )
     _check_scope(run)
     if snapshot:
         check_trainable(project, snapshot)
-    _check_judgments(run)
-    if start_from is None and run.scope != Scope.EVERYONE and checked["adapter"] == "lora":
+    if not opinions:
+        _check_judgments(run)
+    if start_from is None and not opinions and run.scope != Scope.EVERYONE and checked["adapter"] == "lora":
         start_from = _group_policy(run)
     run.start_from = start_from
     with transaction.atomic():
         lock_project(project)
         earlier = project.policy_runs.all()
-        same = earlier.filter(state__in=ACTIVE, scope=scope, prototype=prototype, annotator=annotator, settings=checked)
+        same = earlier.filter(
+            state__in=ACTIVE,
+            scope=scope,
+            prototype=prototype,
+            annotator=annotator,
+            settings=checked,
+            opinions=opinions,
+        )
         if found := (same.filter(snapshot=snapshot) if snapshot else same).first():
             raise Conflict(f"Policy run {found.number} already trains this and is {found.state}.")
         run.number = (earlier.values_list("number", flat=True).first() or 0) + 1

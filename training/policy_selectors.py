@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from annotator.errors import NotFound
 from annotator.models import Annotator, Project
+from attune.style_features import TRAITS, poles_of
 from training.models import PolicyRun, PolicyVersion, Scope
 from training.selectors import Progress, Step
 
@@ -21,17 +22,19 @@ FIGURES = (
 
 def policies_of(project: Project) -> QuerySet[PolicyVersion]:
     """Versions, newest first."""
-    return project.policies.select_related("run__snapshot", "run__by", "annotator__user")
+    return project.policies.select_related("run__snapshot", "run__judge", "run__by", "annotator__user")
 
 
 def policy_runs_of(project: Project) -> QuerySet[PolicyRun]:
     """The last runs, newest first."""
-    return project.policy_runs.select_related("by", "version", "annotator__user")[:50]
+    return project.policy_runs.select_related("by", "version", "judge", "annotator__user")[:50]
 
 
 def find_policy_run(project: Project, number: int) -> PolicyRun:
     """A policy run by its number. Raises ``NotFound``."""
-    rows = project.policy_runs.select_related("by", "snapshot", "version", "project", "annotator__user", "start_from")
+    rows = project.policy_runs.select_related(
+        "by", "snapshot", "judge", "version", "project", "annotator__user", "start_from"
+    )
     run = rows.filter(number=number).first()
     if run is None:
         raise NotFound(f"There is no policy run {number} in this project.")
@@ -75,6 +78,30 @@ def policy_for(annotator: Annotator) -> tuple[PolicyVersion | None, str]:
     if everyone := next((each for each in rows if each.scope == Scope.EVERYONE), None):
         return everyone, "everyone's; they have none of their own yet"
     return None, "none has been trained yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """How far apart answers are that were asked for with a trait's two poles, in spreads, with its standard error."""
+
+    poles: tuple[str, str]
+    apart: float
+    error: float
+
+    @property
+    def follows(self) -> bool:
+        """Beyond two standard errors."""
+        return self.apart > 2 * self.error
+
+
+def steered_by(version: PolicyVersion) -> list[Steered]:
+    """What a direction in its prompt changed when it was trained; nothing where it reads none, or was not measured."""
+    found, named = version.metrics, [poles_of(each) for each in TRAITS]
+    return [
+        Steered(poles, found[f"steer_{poles[1]}"], found[f"steer_error_{poles[1]}"])
+        for poles in named
+        if f"steer_{poles[1]}" in found
+    ]
 
 
 def policy_progress(run: PolicyRun) -> Progress:

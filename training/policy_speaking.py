@@ -79,4 +79,5 @@ def _voice(reply: PolicyReply) -> dict[str, Any] | None:
         "revision": reply.revision,
         "chat_template": reply.chat_template,
         "policy": folder,
+        "direction": reply.trial.direction if reply.directed else [],
     }

@@ -13,6 +13,7 @@ from annotator.errors import Invalid, NotFound
 from annotator.models import Project, User
 from annotator.services import jobs
 from annotator.services.texts import text_problem
+from attune.direction import ASPECTS
 from training.models import PolicyReply, PolicyTrial, PolicyVersion
 from training.policy_selectors import policies_of
 from training.runs import ACTIVE
@@ -21,6 +22,8 @@ MOST_POLICIES = 4
 MOST_CHARACTERS = 8_000
 MOST_TOKENS = 1_024
 WARMEST = 2.0
+MOST_WEIGHT = 100
+"""Of an aspect in a direction: a slider goes from −100 to 100."""
 
 
 def start_trial(
@@ -33,15 +36,17 @@ def start_trial(
     temperature: float = 1.0,
     most_tokens: int = 256,
     seed: int | None = None,
+    direction: Sequence[int] = (),
     send: bool = True,
 ) -> PolicyTrial:
     """Write the trial's row with a reply for each base model and each of ``policies`` (numbers), then tell a worker.
 
-    A person has one trial in work: an earlier one that is not over is stopped. Without a ``seed`` one is drawn.
+    ``direction`` stands in the prompt of those policies that learnt to read one: a weight for each aspect, −100 to 100. A person has one trial in work: an earlier one that is not over is stopped. Without a ``seed`` one is drawn.
     Raises ``Invalid`` naming the fields, and ``NotFound`` for a policy that is not there.
     """
     _check(prompt, policies, temperature, most_tokens)
     versions = [_find(project, number) for number in dict.fromkeys(policies)]
+    _check_direction(direction, versions)
     with transaction.atomic():
         for earlier in project.policy_trials.filter(by=by, state__in=ACTIVE):
             jobs.cancel(job=earlier)
@@ -52,6 +57,7 @@ def start_trial(
             most_tokens=most_tokens,
             seed=secrets.randbelow(2**31) if seed is None else seed,
             people=list(dict.fromkeys(people)),
+            direction=list(direction),
             by=by,
         )
         PolicyReply.objects.bulk_create(_replies(trial, versions))
@@ -82,7 +88,7 @@ def find_trial(project: Project, trial_id: int) -> PolicyTrial:
 
 def replies_of(trial: PolicyTrial) -> list[PolicyReply]:
     """From left to right."""
-    return list(trial.replies.select_related("version__annotator__user", "version__project"))
+    return list(trial.replies.select_related("trial", "version__annotator__user", "version__project", "version__run"))
 
 
 def _check(prompt: str, policies: Sequence[int], temperature: float, most_tokens: int) -> None:
@@ -95,6 +101,22 @@ def _check(prompt: str, policies: Sequence[int], temperature: float, most_tokens
         problems["most_tokens"] = f"The longest response is {most_tokens} tokens; expected 1 to {MOST_TOKENS}."
     if fields := {name: problem for name, problem in problems.items() if problem}:
         raise Invalid(" ".join(fields.values()), fields=fields)
+
+
+def _check_direction(direction: Sequence[int], versions: Sequence[PolicyVersion]) -> None:
+    if not direction:
+        return
+    problem = ""
+    if len(direction) != len(ASPECTS) or not all(-MOST_WEIGHT <= each <= MOST_WEIGHT for each in direction):
+        problem = (
+            f"The direction is {list(direction)}; expected {len(ASPECTS)} weights from −{MOST_WEIGHT} to {MOST_WEIGHT}."
+        )
+    elif not any(direction):
+        problem = "All weights of the direction are 0, which is none."
+    elif not any(each.reads_directions for each in versions):
+        problem = "None of the policies learnt to read a direction; train one with directions."
+    if problem:
+        raise Invalid(problem, fields={"direction": problem})
 
 
 def _find(project: Project, number: int) -> PolicyVersion:

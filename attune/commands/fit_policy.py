@@ -17,14 +17,16 @@ import click
 import orjson
 
 from attune.commands.child import REFUSED, STOPPED, Lines, asked_to_stop, sink
-from attune.data import read_judgments, read_snapshot
+from attune.data import Snapshot, read_judgments, read_snapshot
 from attune.errors import AttuneError, Cancelled
+from attune.policies.selfplay import Opinions, read_opinions
 from attune.policies.settings import PolicySettings
 
 
 @click.command(name="fit-policy")
+@click.option("--snapshot", type=click.Path(exists=True, path_type=Path), help="Judgments to learn from.")
 @click.option(
-    "--snapshot", required=True, type=click.Path(exists=True, path_type=Path), help="Judgments to learn from."
+    "--opinions", type=click.Path(exists=True, path_type=Path), help="Or what a preference model said of its samples."
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for the policy.")
 @click.option(
@@ -35,8 +37,11 @@ from attune.policies.settings import PolicySettings
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="A setting, as method=dpo or epochs=2.")
 @click.option("--parent", type=int, help="Stop, with a checkpoint, once this process is gone.")
 @click.option("--annotator", "annotators", multiple=True, help="Learn only from this annotator; may be repeated.")
+@click.option("--start-from", type=click.Path(exists=True, path_type=Path), help="A policy's folder to go on from.")
+@click.option("--origin", type=click.Path(exists=True, path_type=Path), help="That with which self-play began.")
 def command(
-    snapshot: Path,
+    snapshot: Path | None,
+    opinions: Path | None,
     out: Path,
     work: Path | None,
     plan: Path | None,
@@ -44,14 +49,23 @@ def command(
     changes: tuple[str, ...],
     parent: int | None,
     annotators: tuple[str, ...],
+    start_from: Path | None,
+    origin: Path | None,
 ) -> None:
     """Train a policy and store it as a new folder. SIGTERM or Ctrl-C: a checkpoint is written, then it ends."""
+    if (snapshot is None) == (opinions is None):
+        raise click.UsageError("expected one of --snapshot and --opinions")
     planned: dict[str, Any] = orjson.loads(plan.read_bytes()) if plan else {}
+    told = {"start_from": start_from, "origin": origin}
+    whose = dict(planned.get("whose", {})) | {name: folder for name, folder in told.items() if folder}
+    if annotators:
+        whose |= {"annotators": list(annotators), "title": "A personal policy", "sentence": "For one annotator."}
     with sink(progress) as lines:
         folder = work or out.with_name(f"{out.name}.work")
         try:
             with _alone_in(folder):
-                _fit(snapshot, out, folder, planned, changes, annotators, lines, asked_to_stop(parent))
+                learnt = read_opinions(opinions) if opinions else _judgments(snapshot)
+                _fit(learnt, out, folder, planned | {"whose": whose}, changes, lines, asked_to_stop(parent))
         except Cancelled as stopped:
             lines({"stopped": str(stopped)})
             sys.exit(STOPPED)
@@ -61,27 +75,27 @@ def command(
             sys.exit(REFUSED)
 
 
+def _judgments(path: Path | None) -> Snapshot:
+    assert path is not None, "checked before"
+    return read_snapshot(path) if path.is_dir() else read_judgments(path)
+
+
 def _fit(
-    snapshot: Path,
+    learnt: Snapshot | Opinions,
     out: Path,
     work: Path,
     planned: Mapping[str, Any],
     changes: tuple[str, ...],
-    annotators: tuple[str, ...],
     lines: Lines,
     stop: Callable[[], bool],
 ) -> None:
     settings = PolicySettings.from_mapping(dict(planned.get("settings", {})) | dict(map(_change, changes)))
-    judgments = read_snapshot(snapshot) if snapshot.is_dir() else read_judgments(snapshot)
     from attune.policies.trainer import Whose, fit_policy
 
-    whose = dict(planned.get("whose", {}))
-    if annotators:
-        whose |= {"annotators": list(annotators), "title": "A personal policy", "sentence": "For one annotator."}
-    if start := whose.get("start_from"):
-        whose["start_from"] = Path(start)
+    folders = {name: Path(each) for name in ("start_from", "origin") if (each := planned["whose"].get(name))}
+    whose = planned["whose"] | folders
     report = fit_policy(
-        judgments,
+        learnt,
         settings,
         out=out,
         work=work,

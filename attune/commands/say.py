@@ -30,6 +30,11 @@ from attune.policies.tiny import TINY
 )
 @click.option("--annotator", default="", help="Whose judgments of --judgments are shown, the last ones.")
 @click.option("--shots", default=8, show_default=True, help="How many at most.")
+@click.option(
+    "--direction",
+    metavar="POLE=WEIGHT,…",
+    help="Such as concise=1,casual=0.5. For policies trained with directions; the others answer without.",
+)
 @click.option("--temperature", default=1.0, show_default=True, help="0 always takes the likeliest token.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--most-tokens", default=256, show_default=True, help="Where a response is cut off.")
@@ -42,6 +47,7 @@ def command(
     judgments: Path | None,
     annotator: str,
     shots: int,
+    direction: str | None,
     temperature: float,
     seed: int,
     most_tokens: int,
@@ -60,7 +66,8 @@ def command(
         if not prompt.strip():
             raise click.UsageError("PROMPT is empty; expected a question.")
         conversation = _asked(prompt, judgments, annotator, shots)
-        voices, manner = voices_of(policies), Manner(temperature, seed, most_tokens)
+        voices = voices_of(policies, _direction(direction))
+        manner = Manner(temperature, seed, most_tokens)
     with sink(progress) as lines, ends_in_a_line(lines):
         speak(
             voices,
@@ -89,8 +96,18 @@ def _asked(prompt: str, judgments: Path | None, annotator: str, most: int) -> li
         raise click.ClickException(str(error)) from error
 
 
-def voices_of(policies: tuple[Path, ...]) -> list[Any]:
-    """Policies as voices, after the base models that they are of; the tiny one where there is none."""
+def _direction(text: str | None) -> tuple[float, ...]:
+    from attune.policies.directions import direction_of
+
+    try:
+        return direction_of(text) if text else ()
+    except AttuneError as error:
+        raise click.UsageError(f"--direction: {error}") from error
+
+
+def voices_of(policies: tuple[Path, ...], direction: tuple[float, ...] = ()) -> list[Any]:
+    """Policies as voices, after the base models that they are of; the tiny one where there is none. ``direction`` is for those that
+    learnt to read one."""
     from attune.policies.saving import describe
     from attune.policies.speaking import Voice
 
@@ -98,7 +115,9 @@ def voices_of(policies: tuple[Path, ...]) -> list[Any]:
     for folder in policies:
         described = describe(folder)
         base, template = described["base"], described["settings"]["chat_template"]
-        found.append(Voice(folder.name, base["name"], base["revision"], template, folder))
+        reads = described["settings"].get("directions", 0)
+        mine = direction if reads else ()
+        found.append(Voice(folder.name, base["name"], base["revision"], template, folder, mine))
     grounds = dict.fromkeys(each.ground for each in found) or {(TINY, "", ""): None}
     return [*(Voice(name, name, revision, template) for name, revision, template in grounds), *found]
 

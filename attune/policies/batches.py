@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 
 from attune.errors import BadData
+from attune.policies.directions import directed_prompt
 from attune.policies.examples import Example
 from attune.policies.losses import Pairs, Ranked
 from attune.policies.prompts import Message, few_shot_prompt, rationale_prompt
@@ -41,7 +42,8 @@ class Tokens:
 
 @dataclass(slots=True)
 class Row:
-    """One example in tokens. The reference's log-probabilities are filled in once, before the first step."""
+    """One example in tokens. The reference's log-probabilities, and the origin's of self-play, are filled in once, before the
+    first step."""
 
     chosen: Tokens
     rejected: Tokens
@@ -51,6 +53,7 @@ class Row:
     ref_rejected: float = 0.0
     between: tuple[Tokens, ...] = ()
     ref_between: tuple[float, ...] = ()
+    origin: tuple[float, float] | None = None
 
 
 class Encoder:
@@ -91,7 +94,11 @@ class Encoder:
 
     def _texts(self, example: Example) -> tuple[Tokens, Tokens, tuple[Tokens, ...]]:
         """Chosen, rejected, and what a ranking puts between them."""
-        asked = few_shot_prompt(example.conversation, example.shots) if example.shots else example.conversation
+        asked: Sequence[Message] = example.conversation
+        if example.shots:
+            asked = few_shot_prompt(asked, example.shots)
+        if example.direction:
+            asked = directed_prompt(asked, example.direction)
         chosen = self._told(asked, example.chosen, example.chosen_spans)
         rejected = self._told(asked, example.rejected, example.rejected_spans)
         return chosen, rejected, tuple(self._told(asked, each, ()) for each in example.between)
@@ -159,6 +166,9 @@ def collate(rows: Sequence[Row], pad: int) -> dict[str, Any]:
     batch["degree"] = torch.tensor([row.example.degree for row in rows])
     batch["both_bad"] = torch.tensor([row.example.both_bad for row in rows])
     batch["group"] = torch.tensor([row.example.group for row in rows])
+    for name, known in (("wins", [row.example.wins for row in rows]), ("origin", [row.origin for row in rows])):
+        if all(known):
+            batch[name] = torch.tensor(known)
     reasons = [row.reason for row in rows if row.reason is not None]
     if reasons:
         batch |= {f"reason_{name}": value for name, value in tensors(reasons, pad).items()}
@@ -248,6 +258,8 @@ def pairs_of(batch: Mapping[str, Tensor], summed: Tensor) -> Pairs:
         batch["degree"],
         batch["both_bad"],
         ranked,
+        batch.get("wins"),
+        batch.get("origin"),
     )
 
 

@@ -17,7 +17,7 @@ from attune.policies.prompts import Message
 TARGETS: Mapping[int | None, float] = {None: 1.0, 1: 0.7, 2: 0.85, 3: 0.95}
 """P(chosen ≻ rejected) that a strength stands for, where the method reads soft labels."""
 
-TIES_METHODS = frozenset({"soft", "sppo", "kto"})
+TIES_METHODS = frozenset({"soft", "sppo", "inpo", "dno", "kto"})
 _TURN = re.compile(r"(?:\A|\n\n)(system|user|assistant): ")
 
 
@@ -27,7 +27,9 @@ class Example:
 
     Of a ranking, ``chosen`` and ``rejected`` are its ends, ``between`` the responses that were put between them, best first, and
     ``tiers`` the place of each, tied ones sharing theirs; ``gap`` of a comparison out of a ranking says how many places lie between
-    the two, as a share of the most there can be. ``weight`` is the judgment's: below 1 where one act makes several.
+    the two, as a share of the most there can be. ``weight`` is the judgment's: below 1 where one act makes several. Of a pair that a
+    preference model judged, ``wins`` holds the win rates of chosen and rejected against the policy's own samples. ``direction`` stands
+    in the prompt, and the response that it prefers is the chosen one.
     """
 
     conversation: tuple[Message, ...]
@@ -46,6 +48,8 @@ class Example:
     tiers: tuple[int, ...] = (0, 1)
     shots: tuple[Shot, ...] = ()
     gap: float = 1.0
+    wins: tuple[float, float] | None = None
+    direction: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ def examples_of(
     if not any(each.target > 0.5 for each in found):
         raise BadData(" ".join(["No judgment is left that prefers one response over another.", *notes]))
     _check_two_sided(found, method)
-    return _split(found, held_out, seed, notes)
+    return split_by_prompt(found, held_out, seed, notes)
 
 
 def _unfit(snapshot: Snapshot, judgment: Judgment, method: str) -> str:
@@ -228,15 +232,19 @@ def _check_two_sided(found: Sequence[Example], method: str) -> None:
         )
 
 
-def _split(found: Sequence[Example], share: float, seed: int, notes: list[str]) -> Examples:
+def split_by_prompt(found: Sequence[Example], share: float, seed: int, notes: list[str]) -> Examples:
     """By prompt, so that no held-out prompt was learnt from. Every prompt's side is a hash: more data moves none."""
     train = [each for each in found if _place(each, seed) >= share]
-    held_out = [each for each in found if _place(each, seed) < share and each.target > 0.5]
-    if not any(each.target > 0.5 for each in train):
+    held_out = [each for each in found if _place(each, seed) < share and _decided(each)]
+    if not any(map(_decided, train)):
         train, held_out = list(found), []
     if share and not held_out:
         notes.append("Too few prompts to keep some aside: nothing was measured on held-out judgments.")
     return Examples(train, held_out, tuple(notes))
+
+
+def _decided(each: Example) -> bool:
+    return each.target > 0.5 or each.wins is not None
 
 
 def with_shots(examples: Examples, most: int, seed: int) -> Examples:

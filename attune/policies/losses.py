@@ -38,7 +38,9 @@ class Pairs:
 
     ``target`` is P(c ≻ r) as the annotator meant it: 1 for a plain choice, less for a slight one, ½ for a tie.
     ``degree`` is the strength, 1 … ``Options.degrees``; 0 where it was not asked. ``both_bad`` (bool): neither was wanted.
-    ``ranked`` holds the whole rankings of which chosen and rejected are the ends, for who learns from them.
+    ``ranked`` holds the whole rankings of which chosen and rejected are the ends, for who learns from them. Of pairs that a
+    preference model judged, ``wins`` (B, 2) holds both responses' estimated win rates against the policy's own samples.
+    ``origin`` (B, 2) holds log-probabilities under the model where self-play began, unless it is the reference itself.
     """
 
     chosen: Tensor
@@ -51,6 +53,8 @@ class Pairs:
     degree: Tensor
     both_bad: Tensor
     ranked: Ranked | None = None
+    wins: Tensor | None = None
+    origin: Tensor | None = None
 
     @property
     def gain(self) -> Tensor:
@@ -67,6 +71,14 @@ class Pairs:
         """Δ, (B,)."""
         return self.gain - self.drop
 
+    @property
+    def lead(self) -> Tensor:
+        """How much more often c wins against the policy's own samples than r, (B,): a difference of win rates, −1 to 1.
+
+        Where no preference model estimated them, c and r are the only samples: with P(y ≻ y) = ½ it is p − ½.
+        """
+        return self.target - 0.5 if self.wins is None else self.wins[:, 0] - self.wins[:, 1]
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -77,6 +89,7 @@ class Options:
 
     beta: float = field(default=0.1, metadata={"above": 0.0})  # nearness to the reference; temperature
     noise: float = field(default=0.1, metadata={"from": 0.0, "below": 0.5})  # ε, share of flipped labels
+    anchor: float = field(default=0.3, metadata={"from": 0.0, "to": 1.0})  # τ/η of INPO: pull to where self-play began
     gamma: float = field(default=0.5, metadata={"from": 0.0})  # SimPO's margin
     value: float = field(default=0.1, metadata={"from": 0.0})  # α of VPO
     value_sign: int = field(default=-1, metadata={"one_of": (-1, 1)})  # −1 stays near (offline), +1 explores (online)
@@ -208,12 +221,37 @@ def hinge(pairs: Pairs, options: Options) -> Tensor:
 
 @pairwise("sppo", ties=True)
 def sppo(pairs: Pairs, options: Options) -> Tensor:
-    """Self-play towards a Nash policy: (ρ(c) − (p−½)/β)² + (ρ(r) + (p−½)/β)², p = P(c ≻ r).
+    """Self-play towards a Nash policy: (ρ(c) − (w(c)−½)/β)² + (ρ(r) − (w(r)−½)/β)², w the win rates, or p and 1−p.
 
-    Wu et al. 2024, equation 4.7, with η = 1/β. Reads ``beta``; ``target`` 1 is the paper's hard form.
+    Wu et al. 2024, equation 4.7, with η = 1/β. Reads ``beta``; without ``wins``, ``target`` 1 is the paper's hard form.
     """
-    aim = (pairs.target - 0.5) / options.beta
-    return (pairs.gain - aim) ** 2 + (pairs.drop + aim) ** 2
+    won = torch.stack([pairs.target, 1 - pairs.target], 1) if pairs.wins is None else pairs.wins
+    aim = (won - 0.5) / options.beta  # (B, 2)
+    return (pairs.gain - aim[:, 0]) ** 2 + (pairs.drop - aim[:, 1]) ** 2
+
+
+@pairwise("inpo", ties=True)
+def inpo(pairs: Pairs, options: Options) -> Tensor:
+    """Self-play by mirror descent, drawn to where it began: (h − lead/β)², h = Δ − (τ/β) Δ₀, lead the difference of win rates.
+
+    Zhang et al. 2024, *Iterative Nash policy optimization*, the loss L_t of section 3 with η = β: h is log π(c)/π(r) less τ/η of the
+    origin's and 1 − τ/η of the last iterate's, Δ₀ what the origin puts c above r by beyond the last iterate. A single pair, of which
+    one response won, has lead ½ and with it their 1/2η. Reads ``beta``, ``anchor``.
+    """
+    if pairs.origin is None:
+        return (pairs.delta - pairs.lead / options.beta) ** 2
+    beyond = (pairs.origin[:, 0] - pairs.origin[:, 1]) - (pairs.ref_chosen - pairs.ref_rejected)
+    return (pairs.delta - options.anchor * beyond - pairs.lead / options.beta) ** 2
+
+
+@pairwise("dno", ties=True)
+def dno(pairs: Pairs, options: Options) -> Tensor:
+    """Self-play by regression to win rates: −q log σ(βΔ) − (1−q) log σ(−βΔ), q = σ(lead).
+
+    Rosset et al. 2024, *Direct Nash optimization*, algorithm 1, with η = β: the reward of a response is how often it wins against the
+    last iterate's samples. Reads ``beta``.
+    """
+    return bce(options.beta * pairs.delta, torch.sigmoid(pairs.lead), reduction="none")
 
 
 @pairwise("soft", ties=True)

@@ -66,13 +66,23 @@ def as_they_come(count: int, most: int, rng: np.random.Generator) -> Pairs:
     return list(zip(places[::2], places[1::2], strict=False))[:most]
 
 
+def furthest_apart(wins: Array, most: int, rng: np.random.Generator) -> Pairs:
+    """``most`` pairs of candidates whose win rates ``wins`` (N,) lie furthest apart: the first against the last, the second against
+    the last but one, each once; equal ones in any order (DNO's and INPO's best against worst, where ``most`` is 1)."""
+    mixed = rng.permutation(len(wins))
+    order = [int(place) for place in mixed[np.argsort(-wins[mixed], kind="stable")]]
+    return [(order[place], order[-1 - place]) for place in range(min(most, len(order) // 2))]
+
+
 PAIRINGS: dict[str, Pairing] = {
     "best_of_n": lambda rewards, _count, most, rng, _beta: best_of_n(_needed(rewards), most, rng),
     "rso": lambda rewards, _count, most, rng, beta: rejection_sampled(_needed(rewards), most, beta, rng),
+    "nash": lambda wins, _count, most, rng, _beta: furthest_apart(_needed(wins), most, rng),
     "on_policy": lambda _rewards, count, most, rng, _beta: as_they_come(count, most, rng),
 }
-"""By name: rewards (N,) or None, N, the most pairs, the generator and β give pairs."""
-NEED_REWARDS = frozenset({"best_of_n", "rso"})
+"""By name: rewards (of ``nash``: win rates) (N,) or None, N, the most pairs, the generator and β give pairs."""
+NASH = "nash"
+NEED_REWARDS = frozenset({"best_of_n", "rso", NASH})
 
 
 def _needed(rewards: Array | None) -> Array:

@@ -35,7 +35,7 @@ tags: [attune, preference, {method}]
 ---
 # {title}
 
-{whose} Trained by Attune {version} with `{method}` on {pairs} judgments{simulated}.
+{whose} Trained by Attune {version} with `{method}` on {pairs} {learnt}.
 
 | | |
 |---|---|
@@ -47,7 +47,7 @@ tags: [attune, preference, {method}]
 
 ## What it is not
 
-It says what the annotators of one project preferred, measured on {held_out} of their judgments that were kept aside. It was not
+{says}, measured on {held_out} {aside} that were kept aside. It was not
 checked for anything else: not for truth, and not for what other people would say.
 """
 PEFT_LOADING = """With PEFT: `PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), "THIS FOLDER")`.
@@ -138,11 +138,24 @@ def card(base: Base, about: Mapping[str, Any], *, lora: bool) -> str:
         whose=about["whose"],
         version=attune.__version__,
         pairs=about["counts"]["train"],
-        simulated=", some of them by simulated annotators" if about.get("simulated") else "",
+        **_learnt(about),
         rows="\n".join(f"| {key} | {value} |" for key, value in rows),
         loading=loading,
         held_out=about["counts"]["held_out"],
     )
+
+
+def _learnt(about: Mapping[str, Any]) -> dict[str, str]:
+    """What a card says of where the signal came from: people, programs among them, or a model."""
+    if model := about.get("opinions_of"):
+        return {
+            "learnt": f"pairs of its own responses, judged by the preference model {model} and by no person",
+            "says": "It says what a model expects the annotators of one project to prefer",
+            "aside": "of the pairs",
+        }
+    programs = ", some of them by simulated annotators" if about.get("simulated") else ""
+    says = "It says what the annotators of one project preferred"
+    return {"learnt": f"judgments{programs}", "says": says, "aside": "of their judgments"}
 
 
 def base_id(base: Base) -> str:

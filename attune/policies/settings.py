@@ -14,10 +14,12 @@ Rationales = Literal["off", "nll", "published"]
 Order = Literal["random", "curriculum"]
 
 METHODS = (
-    *("dpo", "ipo", "ipo_sum", "cdpo", "rdpo", "hinge", "sppo", "soft", "degree"),
+    *("dpo", "ipo", "ipo_sum", "cdpo", "rdpo", "hinge", "sppo", "inpo", "dno", "soft", "degree"),
     *("vpo", "simpo", "orpo", "cpl", "kto", "listwise"),
 )
 """The names in ``attune.policies.losses``, known here without torch; a test holds the two together."""
+NASH_METHODS = ("inpo", "dno", "sppo")
+"""Those that learn from win rates against the policy's own samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,9 @@ class PolicySettings:
     span_weight: float = 1.0  # of tokens in a marked span; others have 1
     order: Order = "random"
     shots: int = 0  # earlier judgments of the same annotator that a prompt may show (FSPO); 0 is off
+    directions: int = (
+        0  # drawn directions under which each pair is learnt, which then stand in the prompt (DPA); 0 is off
+    )
     maxmin: float = 0.0  # step size of the group weights; 0 is off
     momentum: float = 0.0  # extrapolation beyond the adapter that the run started from
     held_out: float = 0.15  # share of prompts kept aside
@@ -61,6 +66,8 @@ class PolicySettings:
                 raise BadData(f"{name} is {value!r}; expected {'an integer' if whole else 'a number'} {low} to {high}")
         if self.span_weight != 1.0 and self.method == "orpo":
             raise BadData("span_weight does not go with orpo, whose odds are of the mean token; leave it at 1")
+        if self.directions and (self.shots or self.method in ("kto", "listwise")):
+            raise BadData("directions order pairs, and go neither with shots nor with kto and listwise")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> PolicySettings:
@@ -92,6 +99,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "rationale_weight": (0.0, 100.0),
     "span_weight": (0.0, 100.0),
     "shots": (0, 32),
+    "directions": (0, 64),
     "maxmin": (0.0, 10.0),
     "momentum": (0.0, 10.0),
     "held_out": (0.0, 0.5),
@@ -101,5 +109,17 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**31 - 1),
 }
 _WHOLE = frozenset(
-    ("rank", "epochs", "batch", "accumulate", "max_length", "shots", "patience", "checkpoint_every", "samples", "seed")
+    (
+        "rank",
+        "epochs",
+        "batch",
+        "accumulate",
+        "max_length",
+        "shots",
+        "directions",
+        "patience",
+        "checkpoint_every",
+        "samples",
+        "seed",
+    )
 )

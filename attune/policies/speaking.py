@@ -19,6 +19,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from attune.errors import AttuneError, BadData, Cancelled
 from attune.policies.base import Base, load_base
+from attune.policies.directions import directed_prompt
 from attune.policies.errors import translated
 from attune.policies.generate import Sample, generate, prompt_tokens, text_of
 from attune.policies.prompts import Message
@@ -32,18 +33,23 @@ Tell = Callable[[Mapping[str, object]], None]
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """Who answers: the policy stored in ``policy``, or (None) its base model as it is. ``key`` names it in what is told."""
+    """Who answers: the policy stored in ``policy``, or (None) its base model as it is. ``key`` names it in what is told.
+
+    ``direction`` stands in its prompt, for policies that learnt to read one; empty: none.
+    """
 
     key: str
     base: str
     revision: str = ""
     chat_template: str = ""
     policy: Path | None = None
+    direction: tuple[float, ...] = ()
 
     @classmethod
     def of_plan(cls, planned: Mapping[str, Any]) -> Voice:
         """One of the voices of a job's plan, as JSON has it."""
-        return cls(**{**planned, "policy": Path(planned["policy"]) if planned["policy"] else None})
+        folder, direction = planned["policy"], tuple(planned.get("direction", ()))
+        return cls(**{**planned, "policy": Path(folder) if folder else None, "direction": direction})
 
     @property
     def ground(self) -> tuple[str, str, str]:
@@ -106,6 +112,8 @@ def _answer(
     tell: Tell,
     asked_to_stop: Callable[[], bool],
 ) -> None:
+    if voice.direction:
+        conversation = directed_prompt(conversation, voice.direction)
     _check_room(base, conversation, manner)
     tell({"key": voice.key, "text": ""})
     began = time.monotonic()

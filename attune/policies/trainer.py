@@ -24,6 +24,7 @@ from attune.errors import BadData, Cancelled
 from attune.policies import losses
 from attune.policies.base import Base, load_base
 from attune.policies.batches import Encoder, Row, by_row, log_probs
+from attune.policies.directions import with_directions, yardstick_of
 from attune.policies.errors import translated
 from attune.policies.examples import Examples, curriculum, examples_of, with_shots
 from attune.policies.noise import flip_rate
@@ -31,7 +32,9 @@ from attune.policies.preference_trainer import Conduct, Figures, PreferenceTrain
 from attune.policies.prompts import Message
 from attune.policies.sampling import Looker
 from attune.policies.saving import ADAPTER_WEIGHTS, check_base, extrapolate, save_policy
+from attune.policies.selfplay import Opinions, examples_of_opinions
 from attune.policies.settings import PolicySettings
+from attune.policies.steering import ASKED, steered
 
 LEARNT_SAMPLE = 32
 """At least so many of the learnt rows are looked at beside those kept aside."""
@@ -41,13 +44,15 @@ Tell = Callable[[Mapping[str, float | int | str]], None]
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """Whose taste is learnt: ``annotators`` None is everybody's. ``groups`` are MaxMin's; ``start_from`` is an adapter."""
+    """Whose taste is learnt: ``annotators`` None is everybody's. ``groups`` are MaxMin's; ``start_from`` is an adapter, and ``origin``
+    that with which self-play began, None the base model."""
 
     title: str = "Policy"
     sentence: str = "For everybody in the project."
     annotators: Collection[str] | None = None
     groups: Mapping[str, int] = field(default_factory=dict)
     start_from: Path | None = None
+    origin: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class PolicyReport:
 
 
 def fit_policy(
-    snapshot: Snapshot,
+    snapshot: Snapshot | Opinions,
     settings: PolicySettings,
     *,
     out: Path,
@@ -70,7 +75,7 @@ def fit_policy(
     tell: Tell = lambda _: None,
     asked_to_stop: Callable[[], bool] = lambda: False,
 ) -> PolicyReport:
-    """Train and store a policy in ``out``; checkpoints go to ``work``.
+    """Train and store a policy in ``out``, from judgments or from a preference model's opinions; checkpoints go to ``work``.
 
     Raises ``BadData`` where the judgments teach nothing, ``Cancelled`` after the checkpoint that a stop asked for, and a
     ``PolicyError`` for a base that cannot be used, a full disk, too little memory or a loss that is not finite.
@@ -89,7 +94,7 @@ class _Fit:
 
     def __init__(
         self,
-        snapshot: Snapshot,
+        snapshot: Snapshot | Opinions,
         settings: PolicySettings,
         whose: Whose,
         work: Path,
@@ -102,16 +107,7 @@ class _Fit:
         self.began = time.monotonic()
 
     def run(self, out: Path, about: Mapping[str, Any]) -> PolicyReport:
-        examples = examples_of(
-            self.snapshot,
-            method=self.settings.method,
-            held_out=self.settings.held_out,
-            seed=self.settings.seed,
-            annotators=self.whose.annotators,
-            groups=self.whose.groups,
-        )
-        if self.settings.shots:
-            examples = with_shots(examples, self.settings.shots, self.settings.seed)
+        examples = self._examples()
         self._measure_noise()
         set_seed(self.settings.seed)
         base = load_base(self.settings.base, self.settings.revision, chat_template=self.settings.chat_template)
@@ -127,19 +123,56 @@ class _Fit:
         )
         trainer = self._trainer(base, model, train, held_out, conduct)
         _fill_reference(trainer, [*train, *held_out])
+        self._fill_origin(trainer, [*train, *held_out])
         start = look.before()
         if trainer.is_world_process_zero() and last_checkpoint(self.work) is None:
             self.tell({"step": 0, "steps": 0, **trainer.diagnosed(), **start})
         self._train(trainer, conduct)
-        metrics = self._finish(trainer, held_out, look)
+        metrics = self._finish(trainer, base.tokenizer, examples, held_out, look)
         digest = ""
         if trainer.is_world_process_zero():
             described = self._described(metrics, notes, train, held_out, look)
             digest = save_policy(model, base.tokenizer, base, out, {**described, **about})
         return PolicyReport(digest, metrics, notes)
 
+    def _examples(self) -> Examples:
+        asked = self.settings
+        if isinstance(self.snapshot, Opinions):
+            if asked.shots or asked.directions:
+                raise BadData("shots and directions need judgments, and opinions of a model are none; set both to 0")
+            return examples_of_opinions(self.snapshot, held_out=asked.held_out, seed=asked.seed)
+        examples = examples_of(
+            self.snapshot,
+            method=asked.method,
+            held_out=asked.held_out,
+            seed=asked.seed,
+            annotators=self.whose.annotators,
+            groups=self.whose.groups,
+        )
+        if asked.directions:
+            return with_directions(examples, asked.directions, asked.seed)
+        return with_shots(examples, asked.shots, asked.seed) if asked.shots else examples
+
+    def _fill_origin(self, trainer: PreferenceTrainer, rows: list[Row]) -> None:
+        """log π of every response under the model with which self-play began, for INPO, where that is not the reference."""
+        start, origin = self.whose.start_from, self.whose.origin
+        if self.settings.method != "inpo" or not self.options.anchor or start is None or origin == start:
+            return
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        if origin is None:
+            with model.disable_adapter():
+                found = _measured(trainer, rows)
+        else:
+            _load_weights(model, origin)
+            found = _measured(trainer, rows)
+            _load_weights(model, start)
+        for place, (chosen, *_between, rejected) in found:
+            rows[place].origin = (chosen, rejected)
+
     def _measure_noise(self) -> None:
         """ε of rDPO and cDPO from how often the annotators contradict themselves, unless it was set."""
+        if isinstance(self.snapshot, Opinions):
+            return
         if self.settings.method in ("rdpo", "cdpo") and "noise" not in self.settings.options:
             measured = flip_rate(self.snapshot, self.whose.annotators)
             if measured is not None:
@@ -214,7 +247,9 @@ class _Fit:
         if conduct.stopped:
             raise Cancelled(f"The run was stopped at step {trainer.state.global_step}; its checkpoint is kept.")
 
-    def _finish(self, trainer: PreferenceTrainer, held_out: list[Row], look: Looker) -> Figures:
+    def _finish(
+        self, trainer: PreferenceTrainer, tokenizer: Any, examples: Examples, held_out: list[Row], look: Looker
+    ) -> Figures:
         """Best weights, momentum, and the figures of what is really stored."""
         model = trainer.accelerator.unwrap_model(trainer.model)
         if held_out:
@@ -223,6 +258,9 @@ class _Fit:
             extrapolate(self.whose.start_from, model, self.settings.momentum)
         metrics = trainer.diagnosed()
         metrics |= look() | look.lengths()
+        if self.settings.directions and self.settings.samples:
+            asked = _questions(examples, ASKED)
+            metrics |= steered(model, tokenizer, asked, yardstick_of(examples), self.settings.seed)
         return metrics | {
             "train_loss": float(trainer.figures.get("loss", 0.0)),
             "steps": float(trainer.state.global_step),
@@ -240,7 +278,7 @@ class _Fit:
             "counts": {
                 "train": len(train),
                 "held_out": len(held_out),
-                "annotators": len({row.example.annotator for row in train}),
+                "annotators": len({row.example.annotator for row in train} - {""}),
                 "rationales": sum(row.reason is not None for row in train),
             },
             "metrics": metrics,
@@ -294,9 +332,15 @@ def _questions(examples: Examples, count: int) -> list[tuple[Message, ...]]:
 
 
 def _fill_reference(trainer: PreferenceTrainer, rows: list[Row]) -> None:
-    """log π_ref of every response, once: the model as it is before the first step. Each process computes its share."""
+    """log π_ref of every response, once: the model as it is before the first step."""
     if not trainer.method.reference:
         return
+    for place, (chosen, *between, rejected) in _measured(trainer, rows):
+        rows[place].ref_chosen, rows[place].ref_rejected, rows[place].ref_between = chosen, rejected, tuple(between)
+
+
+def _measured(trainer: PreferenceTrainer, rows: list[Row]) -> list[tuple[int, list[float]]]:
+    """log π of every row's responses, best first, under the model as it is. Each process computes its share."""
     world, rank = trainer.accelerator.num_processes, trainer.accelerator.process_index
     model = trainer.accelerator.unwrap_model(trainer.model)
     model.eval()
@@ -307,9 +351,9 @@ def _fill_reference(trainer: PreferenceTrainer, rows: list[Row]) -> None:
         batches = batched([rows[place] for place in places], size, trainer)
         for start, batch in zip(range(0, len(places), size), batches, strict=True):
             mine += zip(places[start : start + size], by_row(batch, log_probs(model, batch)), strict=True)
-    for place, (chosen, *between, rejected) in gather_object(mine) if world > 1 else mine:
-        rows[place].ref_chosen, rows[place].ref_rejected, rows[place].ref_between = chosen, rejected, tuple(between)
     model.train()
+    found: list[tuple[int, list[float]]] = gather_object(mine) if world > 1 else mine
+    return found
 
 
 def _load_weights(model: Any, folder: Path) -> None:

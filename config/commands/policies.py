@@ -80,6 +80,7 @@ def _described(run: "PolicyRun") -> dict[str, object]:
     return {
         "run": run.number,
         "snapshot": run.snapshot.digest if run.snapshot else None,
+        "opinions_of": run.judge.label if run.judge else None,
         "state": run.state,
         "error": run.error,
         "policy": version.label if version else None,

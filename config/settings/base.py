@@ -177,6 +177,8 @@ SPECTACULAR_SETTINGS = {
         "PairSide": "annotator.api.serializers.SIDES",
         "SideOrPlace": "annotator.api.serializers.ANYWHERE",
         "MachineKind": "personalization.models.MachineAnnotator.Kind",
+        "MethodEnum": "personalization.models.PolicyRound.Method",
+        "SelfPlayMethod": "attune.policies.settings.NASH_METHODS",
     },
 }
 

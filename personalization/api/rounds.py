@@ -17,7 +17,9 @@ from annotator.api.pagination import PARAMETERS, listed, page_of
 from annotator.api.permissions import caller
 from annotator.api.writes import written_once
 from annotator.models import JobState, Role
+from attune.policies.settings import NASH_METHODS
 from personalization.models import PolicyRound, RoundPair
+from personalization.rounds.playing import USUAL_ANCHOR, USUAL_BETA, Play, start_self_play
 from personalization.rounds.putting import put_round, start_next_run
 from personalization.rounds.reading import find_round, pairs_of, rounds_of, wins_of
 from personalization.rounds.starting import Asked, cancel_round, start_round
@@ -65,7 +67,12 @@ class RoundSerializer(serializers.Serializer[Any]):
     seed = serializers.IntegerField()
     progress = serializers.SerializerMethodField()
     error = serializers.CharField()
-    metrics = serializers.SerializerMethodField(help_text="Counts, rewards, lengths; win: by reward.")
+    judge = serializers.CharField(
+        allow_null=True, help_text="The preference model that judged its pairs, in self-play."
+    )
+    metrics = serializers.SerializerMethodField(
+        help_text="Counts, rewards, lengths; win: by reward; beats: by the preference model, in self-play."
+    )
     wins = serializers.SerializerMethodField(help_text="By people's judgments of pairs with the opponent.")
     put_at = serializers.DateTimeField(allow_null=True)
     next_run = serializers.SerializerMethodField(help_text="The policy run that learns from it.")
@@ -113,6 +120,15 @@ class RoundPairSerializer(serializers.Serializer[Any]):
     other = serializers.CharField(source="other.text")
     one_reward = serializers.FloatField(source="one.reward", allow_null=True)
     other_reward = serializers.FloatField(source="other.reward", allow_null=True)
+    chance = serializers.FloatField(
+        allow_null=True, help_text="In self-play: P(one is preferred to other), a preference model's opinion."
+    )
+    one_win = serializers.FloatField(
+        source="one.win",
+        allow_null=True,
+        help_text="How often it wins against the policy's own responses, by that model.",
+    )
+    other_win = serializers.FloatField(source="other.win", allow_null=True)
     one_temperature = serializers.FloatField(source="one.temperature")
     other_temperature = serializers.FloatField(source="other.temperature")
     pair = serializers.IntegerField(source="pair_id", allow_null=True, help_text="What annotators judge, once put.")
@@ -128,6 +144,13 @@ class PutSerializer(StrictSerializer):
 @extend_schema_serializer(component_name="PolicyRoundNext")
 class NextSerializer(StrictSerializer):
     only_new = Truth(default=False, help_text="Learn from the judgments of this round's pairs alone.")
+    opinions = Truth(
+        default=False,
+        help_text="Learn what the preference model said of a round of self-play, and no judgments of people.",
+    )
+    method = serializers.ChoiceField(NASH_METHODS, default="inpo", help_text="With opinions: the loss.")
+    beta = Number(default=USUAL_BETA, help_text="With opinions: η.")
+    anchor = Number(default=USUAL_ANCHOR, help_text="With opinions and inpo: τ/η, 0 to 1.")
 
 
 def _reading(request: Request, slug: str) -> Access:
@@ -268,13 +291,19 @@ class RoundNextView(APIView):
         tags=["policies"],
     )
     def post(self, request: Request, slug: str, number: int) -> Response:
-        """As its own policy was trained, from where that one stands. 409 where a run learns from it already."""
+        """As its own policy was trained, or with `opinions` by self-play; from where that one stands. 409 where a run learns from it
+        already."""
         row = _owned(request, slug, number)
         body = NextSerializer(data=request.data)
         body.is_valid(raise_exception=True)
 
         def write() -> tuple[int, object]:
-            run = start_next_run(row=row, by=caller(request), only_new=body.validated_data["only_new"])
+            asked = body.validated_data
+            if asked["opinions"]:
+                play = Play(method=asked["method"], beta=asked["beta"], anchor=asked["anchor"])
+                run = start_self_play(row=row, play=play, by=caller(request))
+            else:
+                run = start_next_run(row=row, by=caller(request), only_new=asked["only_new"])
             return 201, PolicyRunSerializer(run).data
 
         return written_once(request, write)

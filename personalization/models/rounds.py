@@ -5,7 +5,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from annotator.models import Job, Pair, Project, Prompt, Response, User
-from training.models import PolicyRun, PolicyVersion
+from training.models import ModelVersion, PolicyRun, PolicyVersion
 
 
 class PolicyRound(Job):
@@ -19,6 +19,7 @@ class PolicyRound(Job):
         BEST_OF_N = "best_of_n", _("The best of them against others")
         RSO = "rso", _("Rejection sampling")
         ON_POLICY = "on_policy", _("Any two of them")
+        NASH = "nash", _("Self-play, judged by the preference model")
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="policy_rounds")
     number = models.PositiveIntegerField(help_text="1, 2, 3 … within the project.")
@@ -39,6 +40,13 @@ class PolicyRound(Job):
     put_when_done = models.BooleanField(default=False)
     put_at = models.DateTimeField(null=True, blank=True)
     put_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    judge = models.ForeignKey(
+        ModelVersion,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        help_text="The preference model that judged its pairs, where it is a round of self-play.",
+    )
     next_run = models.ForeignKey(PolicyRun, on_delete=models.SET_NULL, null=True, related_name="from_rounds")
     metrics = models.JSONField(default=dict, blank=True)
     queued_at = models.DateTimeField(null=True, blank=True, help_text="When its message was last sent.")
@@ -81,6 +89,9 @@ class RoundCandidate(models.Model):
     finished = models.BooleanField(default=True, help_text="Not cut off by the cap on length.")
     reward = models.FloatField(null=True)
     reward_std = models.FloatField(null=True)
+    win = models.FloatField(
+        null=True, help_text="How often it wins against the policy's own responses, by the preference model."
+    )
     response = models.ForeignKey(Response, on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:
@@ -98,6 +109,7 @@ class RoundPair(models.Model):
     one = models.ForeignKey(RoundCandidate, on_delete=models.CASCADE, related_name="+")
     other = models.ForeignKey(RoundCandidate, on_delete=models.CASCADE, related_name="+")
     versus = models.BooleanField(default=False)
+    chance = models.FloatField(null=True, help_text="P(one is preferred to other), by the preference model.")
     pair = models.ForeignKey(Pair, on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:

@@ -72,12 +72,14 @@ def _carry_out(work: _Work) -> None:
     work.progress("writing")
     candidates, too_long = _written(work, prompts)
     work.progress("rewarding")
-    served = rewarded(row, candidates)
-    pairs = pair_candidates(row, candidates)
-    metrics = measured(row, candidates, pairs, served=served, too_long=too_long)
+    verdict = rewarded(row, candidates)
+    pairs = pair_candidates(row, candidates, verdict)
+    metrics = measured(row, candidates, pairs, verdict=verdict, too_long=too_long)
     work.beat.check()
     with transaction.atomic():
         jobs.finish(job=row, metrics=metrics, progress={"phase": "done"})
+        if verdict.tables and verdict.served:
+            PolicyRound.objects.filter(pk=row.pk).update(judge=verdict.served.id)
         row.candidates.all().delete()
         RoundCandidate.objects.bulk_create(candidates)
         RoundPair.objects.bulk_create(pairs)

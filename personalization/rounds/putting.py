@@ -71,12 +71,11 @@ def start_next_run(*, row: PolicyRound, by: User | None = None, only_new: bool =
     """
     if row.put_at is None:
         raise Conflict(f"Round {row.number} has not been put to annotators, so there is nothing new to learn.")
-    if row.next_run is not None and row.next_run.state not in (JobState.FAILED, JobState.CANCELLED):
-        raise Conflict(f"Policy run {row.next_run.number} learns from round {row.number} already.")
+    check_next(row)
     version, project = row.version, row.project
     only = SnapshotFilters(rounds=(str(row.number),))
     snapshot = take_snapshot(project=project, by=by, filters=only) if only_new else None
-    chosen = dict(version.run.settings) if version else _first_settings(row)
+    chosen = dict(version.run.settings) if version else first_settings(row)
     with transaction.atomic():
         run = start_policy_run(
             project=project,
@@ -95,7 +94,14 @@ def start_next_run(*, row: PolicyRound, by: User | None = None, only_new: bool =
     return run
 
 
-def _first_settings(row: PolicyRound) -> dict[str, object]:
+def check_next(row: PolicyRound) -> None:
+    """Raises ``Conflict`` where a run learns from the round already, or has learnt."""
+    if row.next_run is not None and row.next_run.state not in (JobState.FAILED, JobState.CANCELLED):
+        raise Conflict(f"Policy run {row.next_run.number} learns from round {row.number} already.")
+
+
+def first_settings(row: PolicyRound) -> dict[str, object]:
+    """Those of the first policy, where the base model wrote."""
     known: dict[str, object] = {"base": row.base, "revision": row.revision, "chat_template": row.chat_template}
     return known | ({"options": {"beta": TINY_BETA}} if row.base == TINY else {})
 

@@ -34,7 +34,7 @@ class Wins:
 def rounds_of(project: Project) -> QuerySet[PolicyRound]:
     """Newest first."""
     return project.policy_rounds.select_related(
-        "version__annotator__user", "opponent__annotator__user", "by", "put_by", "next_run__version", "project"
+        "version__annotator__user", "opponent__annotator__user", "by", "put_by", "judge", "next_run__version", "project"
     )
 
 

@@ -131,9 +131,7 @@ def _check(project: Project, asked: Asked) -> None:
     if asked.method not in PolicyRound.Method.values:
         wrong["method"] = f"is {asked.method!r}; expected {', '.join(PolicyRound.Method.values)}"
     elif asked.method in NEED_REWARDS and asked.pairs_each and live_version(project.pk) is None:
-        wrong["method"] = (
-            f"is {asked.method}, which needs rewards, and no reward model is live yet; on_policy needs none"
-        )
+        wrong["method"] = f"is {asked.method}, which needs a reward model, and none is live yet; on_policy needs none"
     if not 0.01 <= asked.beta <= 100:
         wrong["beta"] = f"is {asked.beta:g}; expected 0.01 to 100"
     if not asked.pairs_each and not asked.versus_each:

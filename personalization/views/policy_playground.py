@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotator.access import Access, project_for
 from annotator.errors import AnnotatorError, Forbidden, Invalid
 from annotator.models import Annotator, Project, Role
-from personalization.directing import directed
+from personalization.directing import directed, weights_of
 from personalization.playground import MOST_PEOPLE
 from personalization.policy_ranking import rank_replies
 from training.models import PolicyTrial, PolicyVersion, Scope
@@ -22,11 +24,13 @@ from training.policy_trials import (
     MOST_CHARACTERS,
     MOST_POLICIES,
     MOST_TOKENS,
+    MOST_WEIGHT,
     cancel_trial,
     find_trial,
     replies_of,
     start_trial,
 )
+from training.views.people import person
 
 POLICIES_LISTED = 100
 PEOPLE_LISTED = 500
@@ -95,6 +99,34 @@ def policy_trial_stop(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     return redirect("policy_trial", access.project.slug, pk)
 
 
+@require_POST
+@login_required
+def policy_trial_steer(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Order the answers by the sliders, or put the same prompt to the same policies once more, with the direction in it."""
+    access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
+    trial = find_trial(access.project, pk)
+    weights = weights_of(request.POST)
+    sliders = QueryDict(mutable=True)
+    sliders.update({f"d{number}": str(weight) for number, weight in enumerate(weights)})
+    if request.POST.get("act") == "speak":
+        try:
+            trial = start_trial(
+                project=access.project,
+                by=person(request),
+                prompt=trial.prompt,
+                policies=[reply.version.number for reply in replies_of(trial) if reply.version],
+                people=trial.people,
+                temperature=trial.temperature,
+                most_tokens=trial.most_tokens,
+                seed=trial.seed,
+                direction=weights if any(weights) else [MOST_WEIGHT, *weights[1:]],
+            )
+        except AnnotatorError as error:
+            messages.error(request, str(error))
+    where = reverse("policy_trial", args=[slug, trial.pk])
+    return redirect(f"{where}?{sliders.urlencode()}#direction" if any(weights) else f"{where}#direction")
+
+
 def _start(request: HttpRequest, access: Access, entered: Entered, versions: list[PolicyVersion]) -> PolicyTrial:
     """Those whose policies answer judge too, after the people who were named. Raises ``Invalid`` and ``NotFound``."""
     chosen = [each.annotator.ref for each in versions if each.number in entered.policies and each.annotator]
@@ -104,7 +136,7 @@ def _start(request: HttpRequest, access: Access, entered: Entered, versions: lis
         raise Invalid(f"There is no annotator “{unknown}” in this project.", fields={"people": "is not known"})
     return start_trial(
         project=access.project,
-        by=request.user if request.user.is_authenticated else None,
+        by=person(request),
         prompt=entered.prompt,
         policies=entered.policies,
         people=people,
@@ -160,7 +192,11 @@ def _context(access: Access, entered: Entered) -> dict[str, Any]:
 def _trial_context(request: HttpRequest, access: Access, trial: PolicyTrial) -> dict[str, Any]:
     ranked = rank_replies(access=access, trial=trial, replies=replies_of(trial))
     over = sum(reply.over for _, reply in ranked.lettered)
-    direction = directed(project=access.project, ranked=ranked, given=request.GET) if trial.over else None
+    direction = (
+        directed(project=access.project, ranked=ranked, given=request.GET, spoken=trial.direction)
+        if trial.over
+        else None
+    )
     return {
         "access": access,
         "project": access.project,

@@ -15,7 +15,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from annotator.access import Access, project_for
 from annotator.errors import AnnotatorError, Invalid
 from annotator.models import JobState, Role
+from attune.policies.settings import NASH_METHODS
 from personalization.models import PolicyRound
+from personalization.rounds.playing import USUAL_ANCHOR, USUAL_BETA, Play, start_self_play
 from personalization.rounds.putting import leave_out, put_round, start_next_run
 from personalization.rounds.reading import find_round, judged_of, pairs_of, rounds_of, wins_of
 from personalization.rounds.starting import (
@@ -108,11 +110,14 @@ def policy_round_put(request: HttpRequest, slug: str, number: int) -> HttpRespon
 @require_POST
 @login_required
 def policy_round_next(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """Train the next policy, and go to its run."""
+    """Train the next policy from people's judgments, or by self-play, and go to its run."""
     project = project_for(request.user, slug, Role.OWNER).project
     found = find_round(project, number)
     try:
-        run = start_next_run(row=found, by=person(request), only_new=request.POST.get("only_new") == "on")
+        if request.POST.get("from") == "opinions":
+            run = start_self_play(row=found, play=_play(request.POST), by=person(request))
+        else:
+            run = start_next_run(row=found, by=person(request), only_new=request.POST.get("only_new") == "on")
     except AnnotatorError as error:
         messages.error(request, str(error))
         return redirect("policy_round", slug, number)
@@ -146,6 +151,7 @@ def _context(request: HttpRequest, access: Access, number: int) -> dict[str, Any
     page = Paginator(pairs_of(found), PAIRS_A_PAGE).get_page(request.GET.get("page"))
     judged, judgments = judged_of(found)
     run = found.next_run
+    unlearnt = run is None or run.state in (JobState.FAILED, JobState.CANCELLED)
     return {
         "access": access,
         "project": access.project,
@@ -158,7 +164,10 @@ def _context(request: HttpRequest, access: Access, number: int) -> dict[str, Any
         "judged": judged,
         "judgments": judgments,
         "next_version": getattr(run, "version", None) if run else None,
-        "may_go_on": bool(found.put_at) and (run is None or run.state in (JobState.FAILED, JobState.CANCELLED)),
+        "may_go_on": bool(found.put_at) and unlearnt,
+        "may_play": found.judge is not None and bool(found.metrics.get("pairs")) and unlearnt,
+        "nash_methods": NASH_METHODS,
+        "usual": {"beta": f"{USUAL_BETA:g}", "anchor": f"{USUAL_ANCHOR:g}"},
     }
 
 
@@ -198,6 +207,15 @@ def _asked(given: QueryDict) -> Asked:
         method=given.get("method", ""),
         beta=_number(given.get("beta") or "0.5", "beta"),
         **{name: _whole(given.get(name) or str(usual), name) for name, usual in NUMBERS.items()},
+    )
+
+
+def _play(given: QueryDict) -> Play:
+    """Raises ``Invalid`` naming the field."""
+    return Play(
+        method=given.get("method", "inpo"),
+        beta=_number(given.get("beta") or f"{USUAL_BETA:g}", "beta"),
+        anchor=_number(given.get("anchor") or f"{USUAL_ANCHOR:g}", "anchor"),
     )
 
 

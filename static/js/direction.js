@@ -1,4 +1,5 @@
-// The sliders of the policy playground order the answers at once: r = ⟨v, g⟩ with v on the unit sphere. Without this the form asks the server.
+// The sliders of the policy playground order the answers at once: r = ⟨v, g⟩ with v on the unit sphere. Without this, and for texts in a direction, the form
+// asks the server.
 
 const signed = (value, digits) => (value < 0 ? "" : "+") + value.toFixed(digits);
 
@@ -30,5 +31,7 @@ document.addEventListener("input", (event) => {
 });
 document.addEventListener("change", (event) => {
   const form = event.target.closest("[data-direction]");
-  if (form) history.replaceState(null, "", `?${new URLSearchParams(new FormData(form))}#direction`);
+  if (!form) return;
+  const sliders = [...form.querySelectorAll('input[type="range"]')].map((slider) => [slider.name, slider.value]);
+  history.replaceState(null, "", `?${new URLSearchParams(sliders)}#direction`);
 });

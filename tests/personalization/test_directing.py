@@ -11,6 +11,7 @@ from annotator.access import project_for
 from attune.direction import ASPECTS
 from personalization.directing import directed
 from personalization.policy_ranking import rank_replies
+from tests.annotator.api import Program, refused
 from tests.personalization.conftest import World
 from tests.personalization.test_policy_playground import answered, make_policy, where
 from tests.personalization.worlds import judge
@@ -66,3 +67,80 @@ def test_one_answer_has_no_order(world: World) -> None:
     access = project_for(world.people.owner, world.project.slug)
     ranked = rank_replies(access=access, trial=trial, replies=replies_of(trial))
     assert directed(project=world.project, ranked=ranked, given={}) is None
+
+
+@pytest.fixture
+def follower(world: World) -> PolicyVersion:
+    """A policy that learnt to read directions."""
+    judge(world.judge, world.pairs[0], "a")
+    policy = make_policy(world.project)
+    policy.run.settings["directions"] = 4
+    policy.run.save()
+    return policy
+
+
+def test_the_same_prompt_is_asked_again_in_the_direction(
+    world: World, follower: PolicyVersion, owner_client: Client
+) -> None:
+    first = answered(world, follower, [SHORT, LONG], temperature=0.7)
+    page = owner_client.get(f"{where(world.project)}{first.pk}/").content.decode()
+    assert "Ask again in this direction" in page
+    steer = f"{where(world.project)}{first.pk}/steer/"
+    sent = owner_client.post(steer, {"act": "speak", f"d{DETAILED}": "-80", "d0": "x"})
+    again = PolicyTrial.objects.get(pk__gt=first.pk)
+    assert sent["Location"].endswith(f"/{again.pk}/?d0=0&d1=-80&d2=0&d3=0&d4=0&d5=0&d6=0#direction")
+    assert (again.prompt, again.seed, again.temperature) == (first.prompt, first.seed, 0.7)
+    assert again.direction == [0, -80, 0, 0, 0, 0, 0]
+    assert [reply.directed for reply in replies_of(again)] == [False, True]
+    page = owner_client.get(f"{where(world.project)}{again.pk}/").content.decode()
+    assert page.count("asked in the direction") == page.count("asked without a direction") == 1
+
+
+def test_sliders_without_a_script_only_order(world: World, follower: PolicyVersion, owner_client: Client) -> None:
+    trial = answered(world, follower, [SHORT, LONG])
+    sent = owner_client.post(f"{where(world.project)}{trial.pk}/steer/", {"act": "order", f"d{DETAILED}": "5"})
+    assert f"/{trial.pk}/?d0=0&d1=5&" in sent["Location"]
+    assert PolicyTrial.objects.count() == 1
+
+
+def test_a_direction_needs_a_policy_that_reads_one(world: World, trial: PolicyTrial, owner_client: Client) -> None:
+    page = owner_client.get(f"{where(world.project)}{trial.pk}/").content.decode()
+    assert "Ask again in this direction" not in page
+    refused = owner_client.post(f"{where(world.project)}{trial.pk}/steer/", {"act": "speak", "d1": "5"}, follow=True)
+    assert "None of the policies learnt to read a direction" in refused.content.decode()
+    assert PolicyTrial.objects.count() == 1
+
+
+def test_the_spoken_direction_stands_on_the_sliders(world: World, follower: PolicyVersion) -> None:
+    trial = answered(world, follower, [SHORT, LONG], direction=[0, -50, 0, 0, 0, 0, 0])
+    access = project_for(world.people.owner, world.project.slug)
+    ranked = rank_replies(access=access, trial=trial, replies=replies_of(trial))
+    found = directed(project=world.project, ranked=ranked, given={}, spoken=trial.direction)
+    assert found
+    assert [each.value for each in found.sliders] == trial.direction
+    assert (found.speaks, found.spoken, found.order[0].letter) == (True, True, "Y")
+    turned = directed(project=world.project, ranked=ranked, given={"d1": "50"}, spoken=trial.direction)
+    assert turned
+    assert (turned.spoken, turned.order[0].letter) == (False, "Z")
+
+
+def test_trials_through_the_api(world: World, follower: PolicyVersion) -> None:
+    program = Program(world.people.owner, world.project)
+    body = {"prompt": "Why?", "policies": [follower.number], "direction": {"concise–detailed": -80}, "seed": 3}
+    made = program.ok("POST", "/policies/trials", body, status=201)
+    assert made["direction"] == {"concise–detailed": -80}
+    assert [each["directed"] for each in made["replies"]] == [False, True]
+    assert program.ok("GET", f"/policies/trials/{made['id']}")["state"] == "waiting"
+    for field, wrong, words in (
+        ("direction", {"direction": {"funny": 1}}, "is no aspect"),
+        ("direction", {"direction": {"overall": 101}}, "7 weights from"),
+        ("direction", {"direction": {"overall": 0}}, "which is none"),
+        ("policies", {"policies": []}, "Choose 1 to 4 policies"),
+    ):
+        answer = program.send("POST", "/policies/trials", body | wrong)
+        refused(answer, 422, field)
+        assert words in answer.content.decode()
+    follower.run.settings["directions"] = 0
+    follower.run.save()
+    refused(program.send("POST", "/policies/trials", body), 422, "direction")
+    assert PolicyTrial.objects.count() == 1

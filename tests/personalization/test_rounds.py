@@ -16,6 +16,7 @@ from personalization.rounds.executing import execute_round
 from personalization.rounds.pairing import measured, pair_candidates
 from personalization.rounds.putting import leave_out, put_round, start_next_run
 from personalization.rounds.reading import judged_of, wins_of
+from personalization.rounds.rewarding import Verdict
 from personalization.rounds.starting import Asked, cancel_round, start_round
 from personalization.sweeping import resume_jobs
 from tests.annotator.api import Program
@@ -56,7 +57,7 @@ def written(project: Project, *, texts: dict[bool, list[str]], **fields: Any) ->
         for place, (mine, text) in enumerate(all_of_them)
     ]
     pairs = pair_candidates(row, candidates)
-    row.metrics = measured(row, candidates, pairs, served=None, too_long=0)
+    row.metrics = measured(row, candidates, pairs, verdict=Verdict(), too_long=0)
     row.save()
     RoundCandidate.objects.bulk_create(candidates)
     RoundPair.objects.bulk_create(pairs)

@@ -52,6 +52,11 @@ class PolicyRunSerializer(serializers.Serializer[Any]):
     prototype = serializers.IntegerField(allow_null=True)
     annotator = serializers.SerializerMethodField()
     settings = serializers.JSONField()
+    opinions_of = serializers.CharField(
+        source="judge",
+        allow_null=True,
+        help_text="The preference model whose opinions it learns, and no judgments of people; null: it learns judgments.",
+    )
     progress = serializers.SerializerMethodField()
     error = serializers.CharField()
     policy = serializers.SerializerMethodField(help_text="What came of it, such as policy@3.")
@@ -92,6 +97,9 @@ class PolicySerializer(serializers.Serializer[Any]):
     retired = serializers.BooleanField()
     erased = serializers.IntegerField(help_text="People in its snapshot who were erased since it was made.")
     run = serializers.IntegerField(source="run.number")
+    opinions_of = serializers.CharField(
+        source="run.judge", allow_null=True, help_text="The preference model that it learnt from; null: people."
+    )
     metrics = serializers.DictField(child=serializers.FloatField(allow_null=True))
     created_at = serializers.DateTimeField()
 
@@ -122,7 +130,9 @@ class PolicyRunsView(APIView):
     )
     def get(self, request: Request, slug: str) -> Response:
         """Oldest first."""
-        rows = PolicyRun.objects.filter(project=_reading(request, slug).project).select_related("version", "annotator")
+        rows = PolicyRun.objects.filter(project=_reading(request, slug).project).select_related(
+            "version", "judge", "annotator"
+        )
         return listed(rows, request, PolicyRunSerializer)
 
     @extend_schema(
@@ -224,5 +234,5 @@ class PoliciesView(APIView):
     def get(self, request: Request, slug: str) -> Response:
         """Oldest first."""
         project = _reading(request, slug).project
-        rows = PolicyVersion.objects.filter(project=project).select_related("run", "annotator")
+        rows = PolicyVersion.objects.filter(project=project).select_related("run__judge", "annotator")
         return listed(rows, request, PolicySerializer)

@@ -11,6 +11,7 @@ from training.api.policies import (
 )
 from training.api.runs import KindsView, PromoteView, RunCancelView, RunsView, RunView, VersionsView
 from training.api.snapshots import SnapshotDiffView, SnapshotsView, SnapshotView
+from training.api.trials import TrialsView, TrialView
 
 PREFIX = "projects/<slug:slug>/"
 
@@ -25,6 +26,8 @@ urlpatterns: list[URLPattern] = [
     path(PREFIX + "snapshots/<str:snapshot>", SnapshotView.as_view(), name="api_snapshot"),
     path(PREFIX + "snapshots/<str:before>/diff/<str:after>", SnapshotDiffView.as_view(), name="api_snapshot_diff"),
     path(PREFIX + "policies", PoliciesView.as_view(), name="api_policies"),
+    path(PREFIX + "policies/trials", TrialsView.as_view(), name="api_policy_trials"),
+    path(PREFIX + "policies/trials/<int:trial>", TrialView.as_view(), name="api_policy_trial"),
     path(PREFIX + "policies/runs", PolicyRunsView.as_view(), name="api_policy_runs"),
     path(PREFIX + "policies/runs/<int:number>", PolicyRunView.as_view(), name="api_policy_run"),
     path(PREFIX + "policies/runs/<int:number>/cancel", PolicyRunCancelView.as_view(), name="api_policy_run_cancel"),

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from annotator.models import Annotator, Job, Project, User
+from training.models.registry import ModelVersion
 from training.models.runs import Event, Snapshot
 
 
@@ -49,6 +50,15 @@ class PolicyRun(Job, Scoped):
     settings = models.JSONField(default=dict, blank=True)
     groups = models.PositiveSmallIntegerField(default=3, help_text="Into how many groups annotators are parted.")
     start_from = models.ForeignKey("PolicyVersion", on_delete=models.RESTRICT, null=True, blank=True, related_name="+")
+    judge = models.ForeignKey(
+        ModelVersion,
+        on_delete=models.RESTRICT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The preference model whose opinions it learns, in place of a snapshot of people's judgments.",
+    )
+    opinions = models.CharField(max_length=255, blank=True, help_text="Their folder in the artifacts storage.")
     queued_at = models.DateTimeField(null=True, blank=True, help_text="When its message was last sent.")
     metrics = models.JSONField(default=dict, blank=True)
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -58,6 +68,10 @@ class PolicyRun(Job, Scoped):
         constraints = [
             models.UniqueConstraint(fields=["project", "number"], name="policy_run_number_once_per_project"),
             models.CheckConstraint(condition=_scope_fits(), name="policy_run_scope_fits"),
+            models.CheckConstraint(
+                condition=Q(judge=None, opinions="") | (Q(judge__isnull=False, snapshot=None) & ~Q(opinions="")),
+                name="policy_run_opinions_are_no_judgments",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -101,6 +115,11 @@ class PolicyVersion(Scoped):
 
     def __str__(self) -> str:
         return self.label
+
+    @property
+    def reads_directions(self) -> bool:
+        """Whether it learnt to follow a direction that stands in its prompt."""
+        return bool(self.run.settings.get("directions"))
 
     @property
     def label(self) -> str:

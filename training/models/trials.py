@@ -16,6 +16,11 @@ class PolicyTrial(Job):
     seed = models.PositiveIntegerField(default=0)
     most_tokens = models.PositiveSmallIntegerField(default=256)
     people = models.JSONField(default=list, blank=True)
+    direction = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="A weight for each of attune.direction.ASPECTS, −100 to 100, as it stood in prompts; empty: none.",
+    )
     queued_at = models.DateTimeField(null=True, blank=True, help_text="When its message was last sent.")
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
 
@@ -54,6 +59,11 @@ class PolicyReply(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def directed(self) -> bool:
+        """Whether the trial's direction stands in its prompt: only for policies that learnt to read one."""
+        return bool(self.trial.direction and self.version and self.version.reads_directions)
 
     @property
     def name(self) -> str:

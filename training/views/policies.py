@@ -29,6 +29,8 @@ from training.runs import ACTIVE
 from training.views.people import person
 from training.views.run import STOP_POLLING
 
+USUAL_DIRECTIONS = 4
+"""Drawn directions of each pair, where a policy is to follow them."""
 SIGMOID_METHODS = frozenset({"dpo", "cdpo", "rdpo", "soft", "degree", "vpo", "listwise"})
 """Those of σ(βΔ), for which the tiny model has a β of its own."""
 
@@ -131,6 +133,7 @@ def policy(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "policy": found,
         "run": found.run,
         "metrics": found.metrics,
+        "steered": selectors.steered_by(found),
     }
     return render(request, "training/policy.html", context)
 
@@ -174,6 +177,7 @@ def _asked(request: HttpRequest, project: Project) -> dict[str, object]:
         "method": request.POST.get("method", "dpo"),
         "rationales": "nll" if request.POST.get("rationales") == "on" else "off",
         "order": "curriculum" if request.POST.get("curriculum") == "on" else "random",
+        "directions": USUAL_DIRECTIONS if request.POST.get("directions") == "on" else 0,
         "maxmin": 0.5 if request.POST.get("maxmin") == "on" else 0.0,
         "epochs": _number(request, "epochs", 3),
     }

@@ -16,6 +16,10 @@ from attune.policies.losses import METHODS, Options, Pairs
 LN2 = math.log(2)
 
 
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
 def pairs(**changes: Tensor) -> Pairs:
     """One pair: ρ(c) = 2, ρ(r) = −1, so Δ = 3; lengths 4 and 5."""
     one = Pairs(
@@ -30,10 +34,6 @@ def pairs(**changes: Tensor) -> Pairs:
         both_bad=torch.tensor([False]),
     )
     return replace(one, **changes)
-
-
-def sigmoid(x: float) -> float:
-    return 1 / (1 + math.exp(-x))
 
 
 def value(name: str, batch: Pairs, **options: float) -> float:
@@ -60,6 +60,10 @@ def test_the_pair_is_what_the_numbers_below_take_it_for() -> None:
         ("hinge", {"beta": 0.5}, 0.0),
         # aim 0.5/0.5 = 1: (2 − 1)² + (−1 + 1)²
         ("sppo", {"beta": 0.5}, 1.0),
+        # one pair: lead ½, and so 1/2η = 1 with η = ½: (3 − 1)²
+        ("inpo", {"beta": 0.5}, 4.0),
+        # q = σ(½): (1 − q)·βΔ more than −log σ(βΔ)
+        ("dno", {"beta": 0.5}, math.log(1 + math.exp(-1.5)) + (1 - sigmoid(0.5)) * 1.5),
         ("soft", {"beta": 0.5}, math.log(1 + math.exp(-1.5))),
         # βρ(c) = 1, minus 0.1 of it
         ("vpo", {"beta": 0.5, "value": 0.1}, math.log(1 + math.exp(-1.5)) - 0.1),
@@ -74,6 +78,20 @@ def test_the_pair_is_what_the_numbers_below_take_it_for() -> None:
 )
 def test_hand_worked(name: str, options: dict[str, float], expected: float) -> None:
     assert value(name, pairs(), **options) == pytest.approx(expected, abs=1e-6)
+
+
+def test_win_rates_by_hand() -> None:
+    """c wins 60 % and r 35 % against the policy's samples; the origin has c above r by 1, the last iterate by −10 + 14 = 4."""
+    batch = pairs(wins=torch.tensor([[0.6, 0.35]]), origin=torch.tensor([[-9.0, -10.0]]))
+    assert batch.lead.item() == pytest.approx(0.25)
+    # aims 0.1/0.05 and −0.15/0.05: (2 − 2)² + (−1 + 3)²
+    assert value("sppo", batch, beta=0.05) == pytest.approx(4.0, abs=1e-4)
+    # h = 3 − 0.5 (1 − 4) = 4.5, and 0.25/0.1 = 2.5
+    assert value("inpo", batch, beta=0.1, anchor=0.5) == pytest.approx(4.0, abs=1e-4)
+    assert value("inpo", batch, beta=0.1, anchor=0.0) == pytest.approx(0.25, abs=1e-4)
+    assert value("dno", batch, beta=0.5) == pytest.approx(
+        math.log(1 + math.exp(-1.5)) + (1 - sigmoid(0.25)) * 1.5, abs=1e-6
+    )
 
 
 def test_orpo_by_hand() -> None:

@@ -15,7 +15,8 @@ from attune.errors import ArtifactError, BadData, Cancelled
 from attune.policies.errors import AdapterMismatch, BaseModelError
 from attune.policies.preference_trainer import COMPLETE, last_checkpoint
 from attune.policies.saving import describe
-from attune.policies.settings import PolicySettings
+from attune.policies.selfplay import Opinion, Opinions
+from attune.policies.settings import NASH_METHODS, PolicySettings
 from attune.policies.trainer import Whose, fit_policy
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # PEFT's
@@ -246,3 +247,54 @@ def test_rankings_are_learnt_whole(settings: PolicySettings, judged: Snapshot, t
     assert counts["train"] + counts["held_out"] == 12
     assert report.metrics["held_out_accuracy"] == 1.0
     assert report.metrics["train_loss"] < 1.7  # ln 3! = 1.79: the order of three of which nothing is known
+
+
+def opinions_of(judged: Snapshot, *, lead: float) -> Opinions:
+    """Each judged pair as a preference model might see it, the short response ahead by ``lead``."""
+    rows = []
+    for each in judged.judgments:
+        short, long = (judged.responses[key].text for key in sorted((each.a, each.b), reverse=True))
+        prompt = judged.responses[each.a].prompt
+        rows.append(Opinion(prompt, long, short, 0.5 - lead / 2, 0.5 - lead / 2, 0.5 + lead / 2))
+    return Opinions(tuple(rows), "e" * 64)
+
+
+@pytest.mark.parametrize("method", NASH_METHODS)
+def test_a_run_learns_from_opinions_and_its_card_says_so(
+    method: str, settings: PolicySettings, judged: Snapshot, tmp_path: Path
+) -> None:
+    asked = replace(settings, method=method, options={"beta": 0.2}, epochs=4)
+    about = {"opinions_of": "gpm@3"}
+    opinions = opinions_of(judged, lead=0.8)
+    report = fit_policy(opinions, asked, out=tmp_path / "p", work=tmp_path / "w", about=about)
+    assert report.metrics["held_out_accuracy"] == 1.0
+    described = describe(tmp_path / "p")
+    assert (described["snapshot"], described["counts"]["annotators"]) == ("e" * 64, 0)
+    assert "judged by the preference model gpm@3 and by no person" in (tmp_path / "p" / "README.md").read_text()
+
+
+def test_opinions_have_no_shots(settings: PolicySettings, judged: Snapshot, tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="opinions of a model are none"):
+        fit_policy(opinions_of(judged, lead=0.8), replace(settings, shots=2), out=tmp_path / "p", work=tmp_path / "w")
+
+
+def test_inpo_is_drawn_to_where_self_play_began(settings: PolicySettings, judged: Snapshot, tmp_path: Path) -> None:
+    """Opinions that say next to nothing leave the pull alone: to the base model, or to the policy itself, which is none."""
+    start = tmp_path / "start"
+    fit_policy(judged, replace(settings, epochs=3, samples=0), out=start, work=tmp_path / "w0")
+    asked = replace(settings, method="inpo", options={"anchor": 1.0}, samples=0, held_out=0.0)
+    nothing = opinions_of(judged, lead=1e-4)
+
+    def losses(name: str, origin: Path | None) -> list[float]:
+        said: list[float] = []
+        whose = Whose(start_from=start, origin=origin)
+        out, work = tmp_path / name, tmp_path / f"{name}.w"
+        fit_policy(
+            nothing, asked, out=out, work=work, whose=whose, tell=lambda line: said.append(float(line.get("loss", 0)))
+        )
+        return said[1:]  # the first line is from before the first step
+
+    assert losses("stays", start)[0] < 1e-4
+    there = losses("returns", None)
+    assert there[0] > 1
+    assert there[-1] < 0.5 * there[0]

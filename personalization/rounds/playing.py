@@ -1,0 +1,120 @@
+"""Self-play: the next policy learns what the preference model said of a round's pairs, and no person's judgment.
+
+The last iterate is the round's own policy, from which the run starts; INPO is drawn as well to the policy with which self-play began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from annotator.errors import Conflict, Invalid
+from annotator.models import JobState, User
+from attune.policies.selfplay import Opinion, write_opinions
+from attune.policies.settings import NASH_METHODS
+from personalization.models import PolicyRound, RoundPair
+from personalization.rounds.putting import check_next, first_settings
+from training import store
+from training.models import PolicyRun, Scope
+from training.policy_runs import start_policy_run
+
+USUAL_BETA = 0.1
+USUAL_ANCHOR = 0.3
+UNUSED = {"rationales": "off", "order": "random", "shots": 0, "directions": 0, "maxmin": 0.0}
+"""Settings of a policy that learnt from people, and that opinions of a model have no use for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Play:
+    """How the next policy learns: a method of ``NASH_METHODS``, β = η, and INPO's τ/η."""
+
+    method: str = "inpo"
+    beta: float = USUAL_BETA
+    anchor: float = USUAL_ANCHOR
+
+
+def start_self_play(
+    *, row: PolicyRound, play: Play | None = None, by: User | None = None, send: bool = True
+) -> PolicyRun:
+    """Store the round's opinions and train the next policy from them, from where this one stands.
+
+    Raises ``Conflict`` where it is no round of self-play that is done, where a run learns from it already, or where somebody was
+    erased whose judgments its preference model knew; ``Invalid`` for the method, and what ``start_policy_run`` raises.
+    """
+    play = play or Play()
+    _check(play)
+    check_next(row)
+    pairs = _judged(row)
+    assert row.judge is not None, "judged rounds have one"
+    if row.judge.erased:
+        raise Conflict(
+            f"Somebody whose judgments {row.judge.label} learnt from was erased since. Train it again and start a new round."
+        )
+    path = _stored(row, pairs)
+    version = row.version
+    chosen = dict(version.run.settings if version else first_settings(row)) | UNUSED
+    chosen |= {"method": play.method, "options": {"beta": play.beta, "anchor": play.anchor}}
+    if version and chosen["adapter"] != "lora":
+        raise Conflict(f"{version.label} has full weights, and self-play goes on from an adapter.")
+    with transaction.atomic():
+        run = start_policy_run(
+            project=row.project,
+            by=by,
+            scope=version.scope if version else Scope.EVERYONE,
+            prototype=version.prototype if version else None,
+            annotator=version.annotator if version else None,
+            groups=version.run.groups if version else 3,
+            chosen=chosen,
+            start_from=version,
+            judge=row.judge,
+            opinions=path,
+            send=send,
+        )
+        PolicyRound.objects.filter(pk=row.pk).update(next_run=run)
+    row.refresh_from_db()
+    return run
+
+
+def _check(play: Play) -> None:
+    wrong = {}
+    if play.method not in NASH_METHODS:
+        wrong["method"] = f"is {play.method!r}; expected {', '.join(NASH_METHODS)}"
+    if not 0.001 <= play.beta <= 100:
+        wrong["beta"] = f"is {play.beta:g}; expected 0.001 to 100"
+    if not 0 <= play.anchor <= 1:
+        wrong["anchor"] = f"is {play.anchor:g}; expected 0 to 1"
+    if wrong:
+        raise Invalid("; ".join(f"{name} {why}" for name, why in wrong.items()) + ".", fields=wrong)
+
+
+def _judged(row: PolicyRound) -> Sequence[RoundPair]:
+    """Pairs of the policy's own responses with what the model said of them."""
+    if row.state != JobState.DONE:
+        raise Conflict(f"Round {row.number} is {row.state}; expected one that is done.")
+    known = row.pairs.filter(versus=False, chance__isnull=False, one__win__isnull=False, other__win__isnull=False)
+    pairs = list(known.select_related("one__prompt", "other"))
+    if row.judge is None or not pairs:
+        raise Conflict(f"No pair of round {row.number} was judged by a preference model; start one with method nash.")
+    return pairs
+
+
+def _stored(row: PolicyRound, pairs: Sequence[RoundPair]) -> str:
+    """The opinions as a folder in the artifacts storage; its path."""
+    rows = [
+        Opinion(
+            prompt=each.one.prompt.text,
+            one=each.one.text,
+            other=each.other.text,
+            chance=float(each.chance or 0.0),
+            one_wins=float(each.one.win or 0.0),
+            other_wins=float(each.other.win or 0.0),
+        )
+        for each in pairs
+    ]
+    with store.work_folder() as work:
+        digest = write_opinions(work / "opinions", rows)
+        path = f"opinions/{row.project_id}/{digest}"
+        store.put_folder(work / "opinions", path)
+    return path
