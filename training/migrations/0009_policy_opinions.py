@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("annotator", "0022_contested_lineups"),
-        ("training", "0007_policy_trials"),
+        ("training", "0008_doubtful_with_margins"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("training", "0008_policy_opinions"),
+        ("training", "0009_policy_opinions"),
     ]
 
     operations = [
