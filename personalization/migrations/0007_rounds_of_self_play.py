@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("personalization", "0006_machine_annotators"),
-        ("training", "0008_policy_opinions"),
+        ("training", "0009_policy_opinions"),
     ]
 
     operations = [
