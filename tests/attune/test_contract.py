@@ -83,7 +83,14 @@ def test_swapping_sides_mirrors(model: RewardModel, world: Simulation, context: 
 def test_how_a_judgment_was_written_down_does_not_matter(model: RewardModel, context: list[Comparison]) -> None:
     """a ≻ b and b ≺ a are one judgment: with the sides turned round and the choice with them, nothing changes."""
     turned = [
-        Comparison(each.item_b, each.item_a, FLIPPED.get(each.choice, each.choice), each.strength, not each.swapped)  # type: ignore[arg-type]
+        replace(
+            each,
+            item_a=each.item_b,
+            item_b=each.item_a,
+            choice=FLIPPED.get(each.choice, each.choice),  # type: ignore[arg-type]
+            swapped=not each.swapped,
+            reason={word: -side for word, side in each.reason.items()},
+        )
         for each in context
     ]
     np.testing.assert_allclose(model.adapt(context).mean, model.adapt(turned).mean, atol=2e-3)
