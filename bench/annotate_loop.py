@@ -6,6 +6,7 @@ machine. The baseline is a bare Django view with a login and one query, on the s
 
 from __future__ import annotations
 
+import os
 import random
 import statistics
 import threading
@@ -13,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +35,7 @@ def run(quick: bool) -> dict[str, Any]:
     with database() as home:
         emails = seed(pairs=pairs, people=9)
         with web(home) as port:
-            return measure(port, emails, alone, together) | {"pairs": pairs}
+            return measure(port, home, emails, alone, together) | {"pairs": pairs}
 
 
 def seed(*, pairs: int, people: int) -> list[str]:
@@ -93,8 +95,11 @@ def _settle() -> None:
         cursor.execute("CHECKPOINT")
 
 
-def measure(port: int, emails: list[str], alone: int, together: int) -> dict[str, Any]:
-    """Without a model, then with one that is adapted after every judgment and chooses the next pair."""
+def measure(port: int, home: Path, emails: list[str], alone: int, together: int) -> dict[str, Any]:
+    """Without a model, then with one that is adapted after every judgment and chooses the next pair.
+
+    A judgment waits for one flush of the disk, whose time depends on what others write to it: so that is measured, too.
+    """
     browsers = [_logged_in(port, email) for email in emails]
     one, *eight = browsers
     plain, plain_rate = _times(one, _plain, alone), _at_once(eight, together, plain=True)
@@ -108,9 +113,11 @@ def measure(port: int, emails: list[str], alone: int, together: int) -> dict[str
     for name in ("without a model", "with a live model"):
         if name == "with a live model":
             promote_a_model()
+        flush = _flush(home)
         times, crowd = _times(one, Judge(one), alone), _at_once(eight, together)
         submitted += WARM_UP + len(times) + len(crowd.times)
         figures[name] = {
+            "baseline, a flush of the disk, p50 ms before and after": [_ms(flush), _ms(_flush(home))],
             "1 user, submit to next, p50 ms": _ms(statistics.median(times)),
             "1 user, submit to next, p95 ms": _ms(_p95(times)),
             "1 user, p50, times the baseline": round(statistics.median(times) / base, 2),
@@ -120,6 +127,19 @@ def measure(port: int, emails: list[str], alone: int, together: int) -> dict[str
             "8 users, p95 ms": _ms(_p95(crowd.times)),
         }
     return figures | _stored(submitted)
+
+
+def _flush(home: Path) -> float:
+    """Seconds that a page of the database's size takes to the disk and back, the median of a few."""
+    page, times = bytes(8192), []
+    with (home / "flush").open("wb", buffering=0) as file:
+        for _ in range(100):
+            begin = time.perf_counter()
+            file.seek(0)
+            file.write(page)
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - begin)
+    return statistics.median(times)
 
 
 def promote_a_model() -> None:
