@@ -168,17 +168,28 @@ class AccountForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
 
     class Meta:
         model = User
-        fields = ("name", "language", "text_size", "line_length", "show_guess", "break_minutes", "shortcuts")
+        fields = (
+            "name",
+            "language",
+            "text_size",
+            "line_length",
+            "show_guess",
+            "show_machines",
+            "break_minutes",
+            "shortcuts",
+        )
         widgets = {"text_size": forms.RadioSelect, "line_length": forms.RadioSelect}
         labels = {
             "name": _("Your name"),
             "text_size": _("Text size"),
             "line_length": _("Length of lines"),
             "show_guess": _("Tell me after a judgment what my model had guessed"),
+            "show_machines": _("Tell me after a judgment what machine annotators had said"),
             "shortcuts": _("Single-key shortcuts"),
         }
         help_texts = {
             "show_guess": _("Where the project tells it at all."),
+            "show_machines": _("Where the project tells it at all."),
             "shortcuts": _(
                 "Turn them off for a screen reader or voice control; Tab, arrow keys and Enter keep working."
             ),

@@ -168,6 +168,7 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
             "encoder",
             "refit_every",
             "show_guess",
+            "show_machines",
             "source_note",
         )
         widgets = {
@@ -192,6 +193,7 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
             "daily_goal": _("Pairs a day for each person"),
             "refit_every": _("New judgments that start a training run"),
             "show_guess": _("After a judgment, tell what the model had guessed"),
+            "show_machines": _("After a judgment, tell what machine annotators had said of the pair"),
             "source_note": _("Where the data is from, and its licence"),
         }
         help_texts = {
@@ -204,6 +206,9 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
                 "Our server then fetches a copy of each, from public addresses only. Annotators’ browsers never ask them."
             ),
             "show_guess": _("Never before it: that would steer them."),
+            "show_machines": _(
+                "Only what they have said already, marked as a machine’s. What somebody changes afterwards may follow it."
+            ),
             "source_note": _("Shown with the project."),
         }
 

@@ -124,6 +124,9 @@ class SettingsInSerializer(StrictSerializer):
     picture_urls = Truth(required=False, help_text="Pictures may be named by address; the server fetches a copy.")
     refit_every = Whole(min_value=0, max_value=2**31 - 1, required=False)
     show_guess = Truth(required=False)
+    show_machines = Truth(
+        required=False, help_text="Tell annotators, after a judgment, what machine annotators had said."
+    )
     source_note = Text(required=False)
 
 

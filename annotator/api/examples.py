@@ -121,6 +121,7 @@ JUDGMENT_STORED = [
             "withdrawn": False,
             "judged_at": "2026-11-23T12:01:14Z",
             "guess": 0.71,
+            "machines": [{"name": "Judge", "choice": "b", "swayed": False}],
         },
         response_only=True,
     )

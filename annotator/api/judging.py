@@ -41,6 +41,7 @@ from annotator.services.aspects import aspects_of
 from annotator.services.dealing import Dealt, Shown
 from annotator.services.judging import record, revise, withdraw
 from annotator.services.layouts import layout_of
+from annotator.services.opinions import opinions_after
 from annotator.services.people import annotator_by_ref, annotator_of
 
 _WITH = (*("annotator", "pair__prompt", "pair__response_a", "pair__response_b", "lineup__prompt", "rationale", "flag"),)
@@ -124,7 +125,7 @@ class JudgmentsView(APIView):
                 answer=answer,
                 source=Judgment.Source.API,
             )
-            return 201, _stored(recorded.judgment, assignment_key)
+            return 201, _stored(recorded.judgment, assignment_key, caller(request))
 
         return written_once(request, write)
 
@@ -176,7 +177,7 @@ class ReviseView(APIView):
                 source=Judgment.Source.API,
             ).judgment
             revised.annotator = judgment.annotator
-            return 201, _stored(revised, revised.assignment.key if revised.assignment else None)
+            return 201, _stored(revised, revised.assignment.key if revised.assignment else None, caller(request))
 
         return written_once(request, write)
 
@@ -217,7 +218,11 @@ def _one_of_many(request: Request, access: Access, key: str, number: int, said: 
                 answer=answer_from(said),
                 source=Judgment.Source.API,
             )
-            return {"status": 201, "judgment": _stored(recorded.judgment, said["assignment"]), "problem": None}
+            return {
+                "status": 201,
+                "judgment": _stored(recorded.judgment, said["assignment"], caller(request)),
+                "problem": None,
+            }
     except AnnotatorError as error:
         problem = {"status": error.status, "code": error.code, "detail": str(error), "fields": error.fields}
         return {"status": error.status, "judgment": None, "problem": problem}
@@ -253,7 +258,9 @@ class WithdrawView(APIView):
         def write() -> tuple[int, object]:
             own_key = client_key(request, key)
             taken_back = withdraw(annotator=judgment.annotator, judgment_id=pk, client_key=own_key).judgment
-            return 200, _stored(taken_back, taken_back.assignment.key if taken_back.assignment else None)
+            return 200, _stored(
+                taken_back, taken_back.assignment.key if taken_back.assignment else None, caller(request)
+            )
 
         return written_once(request, write)
 
@@ -333,9 +340,12 @@ def _scale(project: Project) -> dict[str, Any]:
     return {"low": low, "high": high, **labels, "critique_min": project.critique_min}
 
 
-def _stored(judgment: Judgment, assignment_key: UUID | None) -> dict[str, Any]:
-    """JSON-ready: it is kept for retries. The guess is told after the judgment, where the project tells it at all."""
-    guess = judgment.guess if judgment.annotator.project.show_guess else None
+def _stored(judgment: Judgment, assignment_key: UUID | None, user: User) -> dict[str, Any]:
+    """JSON-ready: it is kept for retries. What was guessed and said is told after the judgment, where the project tells it at all."""
+    project = judgment.annotator.project
+    guess = judgment.guess if project.show_guess else None
+    wanted = user.show_machines or judgment.annotator.user_id != user.pk
+    said = opinions_after([judgment]).get(judgment.pk, []) if project.show_machines and wanted else []
     return {
         "id": judgment.pk,
         "assignment": str(assignment_key) if assignment_key else None,
@@ -349,6 +359,14 @@ def _stored(judgment: Judgment, assignment_key: UUID | None) -> dict[str, Any]:
         "withdrawn": judgment.withdrawn,
         "judged_at": judgment.judged_at.isoformat().replace("+00:00", "Z"),
         "guess": 1 - guess if guess is not None and judgment.swapped else guess,
+        "machines": [
+            {
+                "name": each.machine,
+                "choice": as_side(as_shown(each.choice, swapped=judgment.swapped)),
+                "swayed": each.swayed,
+            }
+            for each in said
+        ],
     }
 
 

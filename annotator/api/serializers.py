@@ -146,6 +146,13 @@ def _flag(said: dict[str, Any] | None) -> FlagRaised | None:
     return FlagRaised(said["kind"], _ABOUT_ON_SCREEN[said["about"]], said["note"]) if said else None
 
 
+@extend_schema_serializer(component_name="MachineOpinion")
+class OpinionSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    choice = serializers.CharField(help_text="a, b or tie; sides as shown.")
+    swayed = serializers.BooleanField(help_text="It gave opposite answers in the two orders.")
+
+
 @extend_schema_serializer(component_name="JudgmentStored", examples=examples.JUDGMENT_STORED)
 class JudgmentStoredSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
@@ -163,6 +170,9 @@ class JudgmentStoredSerializer(serializers.Serializer[Any]):
     judged_at = serializers.DateTimeField()
     guess = serializers.FloatField(
         allow_null=True, help_text="What the model had thought before: the chance that `a`, as shown, is preferred."
+    )
+    machines = OpinionSerializer(
+        many=True, help_text="What machine annotators had said of the pair, where the project tells it."
     )
 
 

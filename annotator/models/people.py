@@ -56,6 +56,7 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox is unt
     text_size = models.CharField(max_length=2, choices=TextSize, default=TextSize.NORMAL)
     line_length = models.CharField(max_length=6, choices=LineLength, default=LineLength.NORMAL)
     show_guess = models.BooleanField(default=True, help_text="Wants to be told what the model had guessed.")
+    show_machines = models.BooleanField(default=True, help_text="Wants to be told what machine annotators had said.")
     break_minutes = models.PositiveSmallIntegerField(default=45, help_text="A break is suggested after; 0 is never.")
 
     reaches_only: int | None = None

@@ -106,6 +106,9 @@ class Project(models.Model):  # type: ignore[django-manager-missing]  # knox is 
     encoder = models.CharField(max_length=40, default="minilm+style")
     refit_every = models.PositiveIntegerField(default=200, help_text="New judgments that start a refit; 0 is never.")
     show_guess = models.BooleanField(default=True, help_text="Tell annotators what their model had guessed.")
+    show_machines = models.BooleanField(
+        default=False, help_text="Tell annotators what machine annotators had said, after they have judged."
+    )
     simulated = models.BooleanField(default=False, help_text="Some of its annotators are simulated.")
     source_note = models.TextField(blank=True, help_text="Where the data is from and its licence; shown with it.")
     archived_at = models.DateTimeField(null=True, blank=True)

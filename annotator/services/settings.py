@@ -51,6 +51,7 @@ EDITABLE = (
     "encoder",
     "refit_every",
     "show_guess",
+    "show_machines",
     "source_note",
 )
 LONG = ("description", "instructions", "source_note", "reason_tags")

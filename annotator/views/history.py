@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from annotator.services.answers import Answer, answer_of, lineup_words
 from annotator.services.judging import last_said, revise, withdraw
 from annotator.services.layouts import layout_of
 from annotator.services.marks import SIDES, Side
+from annotator.services.opinions import Opinion, opinions_after
 from annotator.services.people import judge_of
 from annotator.views.content import Content
 from annotator.views.judge_form import (
@@ -35,6 +37,7 @@ from annotator.views.judge_form import (
     values_of,
 )
 from annotator.views.judge_page import JudgePage, Task
+from annotator.views.judge_told import opinion_words
 from annotator.views.pages import is_part, paged, part, project_page, signed_in
 
 MARKS_SHOWN = 3
@@ -69,9 +72,10 @@ class Row:
     more_marks: int
     flag: str
     hindsight: bool
+    machines: str
 
     @classmethod
-    def of(cls, judgment: Judgment) -> Row:
+    def of(cls, judgment: Judgment, opinions: Sequence[Opinion]) -> Row:
         answer = answer_of(judgment)
         labels, names = judgment.project.tag_labels, _names(judgment)
         signs = {True: "+", False: "−"}
@@ -96,6 +100,7 @@ class Row:
             more_marks=max(0, len(answer.marks) - MARKS_SHOWN),
             flag=flag_words(judgment),
             hindsight=judgment.occasion == HINDSIGHT,
+            machines=opinion_words(opinions, judgment),
         )
 
 
@@ -109,10 +114,12 @@ def history(request: HttpRequest, slug: str) -> HttpResponse:
     page = paged(rows, request)
     for each in page:
         each.project = annotator.project
+    told = annotator.project.show_machines and signed_in(request).show_machines
+    opinions = opinions_after(list(page)) if told else {}
     steady_orders, steady_ratings = steadiness_of_lineups(annotator)
     context = {
         "page": page,
-        "rows": [Row.of(each) for each in page],
+        "rows": [Row.of(each, opinions.get(each.pk, ())) for each in page],
         "query": query,
         "choice": choice,
         "choices": _filters(),

@@ -141,7 +141,7 @@ def _after(request: HtmxRequest, access: Access, annotator: Annotator, judgment:
     if request.htmx:
         return _show(request, access, annotator, next_task(annotator=annotator), judgment=judgment)
     if told := told_of(judgment, annotator.project, _user(request), progress_of(annotator).guesses):
-        messages.info(request, f"{told.said} {told.record}")
+        messages.info(request, str(told))
     return redirect("judge", access.project.slug)
 
 

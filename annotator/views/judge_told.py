@@ -1,8 +1,10 @@
-"""What the model had guessed, told after a judgment and never before."""
+"""What the model had guessed and machines had said, told after a judgment and never before."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -11,21 +13,44 @@ from django.utils.translation import ngettext
 from annotator.models import Judgment, Project, User
 from annotator.selectors.progress import GuessRecord
 from annotator.services.layouts import layout_of, letters
+from annotator.services.opinions import Opinion, opinions_after
 from attune.quality.orders import couples_alike, tiers_of
+
+MOST_NAMED = 3
+"""So many machines are told by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the model had guessed, said after the judgment."""
+    """What the model had guessed, and what machine annotators had said, said after the judgment."""
 
     said: str
     record: str
+    machines: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, [self.said, self.record, self.machines]))
 
 
 def told_of(judgment: Judgment, project: Project, user: User, record: GuessRecord) -> Told | None:
-    """What the model had guessed of a judgment, in the letters of the screen; None if it is not to be told."""
-    if not (project.show_guess and user.show_guess):
-        return None
+    """What is told of a judgment, in the letters of the screen; None if there is nothing."""
+    told = _guess_told(judgment, record) if project.show_guess and user.show_guess else None
+    if project.show_machines and user.show_machines and (said := opinions_after([judgment]).get(judgment.pk)):
+        words = _("Of the last pair machines had said: %(said)s") % {"said": opinion_words(said, judgment)}
+        return replace(told, machines=words) if told else Told("", "", words)
+    return told
+
+
+def opinion_words(said: Sequence[Opinion], judgment: Judgment) -> str:
+    """By name, in the letters of the screen; of more than a few only how many said what."""
+    names = {"a": "B" if judgment.swapped else "A", "b": "A" if judgment.swapped else "B", "tie": _("about equal")}
+    if len(said) <= MOST_NAMED:
+        return " · ".join(f"{each.machine}: {names[each.choice]}" for each in said)
+    counts = Counter(names[each.choice] for each in said)
+    return " · ".join(f"{n} × {name}" for name, n in sorted(counts.items()))
+
+
+def _guess_told(judgment: Judgment, record: GuessRecord) -> Told | None:
     if judgment.guesses:
         return _told_of_lineup(judgment, judgment.guesses)
     if judgment.guess is None or not judgment.decided:

@@ -45,6 +45,7 @@ class Preview:
     tags: list[dict[str, str]]
     rationales: str
     show_guess: bool
+    show_machines: bool
     kinds: list[str]
     scale: list[str]
     scale_low: str
@@ -178,6 +179,7 @@ def _as_entered(form: SetupForm) -> Preview:
         tags=form.tags,
         rationales=str(form["rationales"].value() or ""),
         show_guess=bool(form["show_guess"].value()),
+        show_machines=bool(form["show_machines"].value()),
         kinds=[kind for kind in KINDS if kind in (form["kinds"].value() or ())],
         scale=_places(str(form["scale"].value() or "")),
         scale_low=str(form["scale_low"].value() or ""),

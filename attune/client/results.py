@@ -139,6 +139,7 @@ class Judgment:
     withdrawn: bool
     judged_at: str
     guess: float | None = None
+    machines: list[Json] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

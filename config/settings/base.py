@@ -223,6 +223,7 @@ CELERY_BEAT_SCHEDULE = {
 # The one backward arrow of the layers: who chooses the next pair. Called as ``annotator.services.choosing`` says.
 ATTUNE_CHOOSER = env.str("ATTUNE_CHOOSER", default="personalization.choosing.choose")
 ATTUNE_LINEUP_CHOOSER = env.str("ATTUNE_LINEUP_CHOOSER", default="personalization.choosing_lineups.choose")
+ATTUNE_OPINIONS = env.str("ATTUNE_OPINIONS", default="personalization.machines.telling.opinions_for")
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=60_000)
 """What one token may ask, unless it says otherwise; 0 is no limit. Counted in the cache "default": without ``CACHE_URL``
 each web process counts by itself."""
