@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from training.endings import beating, ends_on_its_row
 from training.errors import StoreError
 from training.models import PolicyReply, PolicyTrial
 from training.policy_process import speaking_process
+from training.policy_shots import shots_of_annotator
 from training.policy_trials import replies_of
 
 log = logging.getLogger(__name__)
@@ -36,7 +38,9 @@ def execute_trial(trial_id: int, *, lease: timedelta = jobs.LEASE) -> PolicyTria
 
 def _carry_out(trial: PolicyTrial, beat: jobs.Beat) -> None:
     replies = {str(reply.pk): reply for reply in replies_of(trial)}
-    trial.replies.update(text="", begun=False, over=False, error="")  # an attempt that died may have left half a text
+    trial.replies.update(
+        text="", reader_words="", begun=False, over=False, error=""
+    )  # an attempt that died may have left half a text
     with store.work_folder() as work, speaking_process(work, _plan(trial, list(replies.values()))) as process:
         for line in process.lines():
             if line is not None and "key" in line:
@@ -51,19 +55,25 @@ def _write(reply: PolicyReply, line: dict[str, Any]) -> None:
     reply.begun = True
     if "error" in line:
         reply.error, reply.over = line["error"], True
+    elif "reader" in line:
+        reply.reader_words = line["reader"]
     else:
         reply.text = line["text"]
     if "finished" in line:
         reply.cut_off, reply.over = not line["finished"], True
         reply.tokens, reply.seconds = line["tokens"], line["seconds"]
-    reply.save(update_fields=["begun", "over", "text", "error", "cut_off", "tokens", "seconds"])
+    reply.save(update_fields=["begun", "over", "text", "reader_words", "error", "cut_off", "tokens", "seconds"])
 
 
 def _plan(trial: PolicyTrial, replies: list[PolicyReply]) -> dict[str, Any]:
     """What the process is told."""
     voices = [voice for voice in map(_voice, replies) if voice]
     manner = {"temperature": trial.temperature, "seed": trial.seed, "most_tokens": trial.most_tokens}
-    return {"conversation": conversation_of(trial.prompt), "voices": voices, "manner": manner}
+    plan = {"conversation": conversation_of(trial.prompt), "voices": voices, "manner": manner}
+    if trial.reader and (most := max(each["shots"] for each in voices)):
+        shots = [asdict(each) for each in shots_of_annotator(trial.reader, most)]
+        plan["reader"] = {"shots": shots, "words": trial.reader_words}
+    return plan
 
 
 def _voice(reply: PolicyReply) -> dict[str, Any] | None:
@@ -73,6 +83,7 @@ def _voice(reply: PolicyReply) -> dict[str, Any] | None:
     except StoreError as error:
         _write(reply, {"error": str(error)})
         return None
+    chosen = reply.version.run.settings if reply.version else {}
     return {
         "key": str(reply.pk),
         "base": reply.base,
@@ -80,4 +91,6 @@ def _voice(reply: PolicyReply) -> dict[str, Any] | None:
         "chat_template": reply.chat_template,
         "policy": folder,
         "direction": reply.trial.direction if reply.directed else [],
+        "describe": chosen.get("describe", "off"),
+        "shots": chosen.get("shots", 0),
     }

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotator.errors import Invalid, NotFound
-from annotator.models import Project, User
+from annotator.models import Annotator, Project, User
 from annotator.services import jobs
 from annotator.services.texts import text_problem
 from attune.direction import ASPECTS
@@ -33,6 +33,8 @@ def start_trial(
     prompt: str,
     policies: Sequence[int],
     people: Sequence[str] = (),
+    reader: Annotator | None = None,
+    reader_words: str = "",
     temperature: float = 1.0,
     most_tokens: int = 256,
     seed: int | None = None,
@@ -41,7 +43,9 @@ def start_trial(
 ) -> PolicyTrial:
     """Write the trial's row with a reply for each base model and each of ``policies`` (numbers), then tell a worker.
 
-    ``direction`` stands in the prompt of those policies that learnt to read one: a weight for each aspect, −100 to 100. A person has one trial in work: an earlier one that is not over is stopped. Without a ``seed`` one is drawn.
+    ``direction`` stands in the prompt of those policies that learnt to read one: a weight for each aspect, −100 to 100. ``reader`` is
+    whose judgments stand in the prompts of policies that read some, ``reader_words`` what is known of them in words. A person has one
+    trial in work: an earlier one that is not over is stopped. Without a ``seed`` one is drawn.
     Raises ``Invalid`` naming the fields, and ``NotFound`` for a policy that is not there.
     """
     _check(prompt, policies, temperature, most_tokens)
@@ -58,6 +62,8 @@ def start_trial(
             seed=secrets.randbelow(2**31) if seed is None else seed,
             people=list(dict.fromkeys(people)),
             direction=list(direction),
+            reader=reader,
+            reader_words=reader_words,
             by=by,
         )
         PolicyReply.objects.bulk_create(_replies(trial, versions))
@@ -80,7 +86,7 @@ def queue_trial(trial_id: int) -> None:
 
 def find_trial(project: Project, trial_id: int) -> PolicyTrial:
     """A trial of the project. Raises ``NotFound``."""
-    found = project.policy_trials.select_related("by").filter(pk=trial_id).first()
+    found = project.policy_trials.select_related("by", "reader__user", "reader__project").filter(pk=trial_id).first()
     if found is None:
         raise NotFound("There is no such trial in this project; those older than 30 days are removed.")
     return found

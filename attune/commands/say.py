@@ -35,6 +35,11 @@ from attune.policies.tiny import TINY
     metavar="POLE=WEIGHT,…",
     help="Such as concise=1,casual=0.5. For policies trained with directions; the others answer without.",
 )
+@click.option(
+    "--description",
+    default="",
+    help="What the reader likes, in words, for policies trained with describe=given. Without it: as --judgments bring or show it.",
+)
 @click.option("--temperature", default=1.0, show_default=True, help="0 always takes the likeliest token.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--most-tokens", default=256, show_default=True, help="Where a response is cut off.")
@@ -48,6 +53,7 @@ def command(
     annotator: str,
     shots: int,
     direction: str | None,
+    description: str,
     temperature: float,
     seed: int,
     most_tokens: int,
@@ -56,16 +62,18 @@ def command(
     parent: int | None,
 ) -> None:
     """Print what each policy answers to PROMPT, the base model's answer first."""
-    from attune.policies.speaking import Manner, Voice, speak
+    from attune.policies.speaking import Manner, Reader, Voice, speak
 
     if plan:
         asked: dict[str, Any] = orjson.loads(plan.read_bytes())
         conversation = asked["conversation"]
+        reader = Reader.of_plan(asked["reader"]) if asked.get("reader") else None
         voices, manner = [Voice.of_plan(each) for each in asked["voices"]], Manner(**asked["manner"])
     else:
         if not prompt.strip():
             raise click.UsageError("PROMPT is empty; expected a question.")
-        conversation = _asked(prompt, judgments, annotator, shots)
+        conversation = [{"role": "user", "content": prompt}]
+        reader = _reader(judgments, annotator, shots, description)
         voices = voices_of(policies, _direction(direction))
         manner = Manner(temperature, seed, most_tokens)
     with sink(progress) as lines, ends_in_a_line(lines):
@@ -74,24 +82,26 @@ def command(
             conversation,
             manner,
             tell=lines if progress else _print,
+            reader=reader,
             asked_to_stop=asked_to_stop(parent),
         )
         if progress:
             lines({"done": True})
 
 
-def _asked(prompt: str, judgments: Path | None, annotator: str, most: int) -> list[dict[str, str]]:
-    """The question, after the last judgments of the annotator where they are to be shown."""
+def _reader(judgments: Path | None, annotator: str, most: int, description: str) -> Any:
+    """Whom the answer is for: by their last judgments, and by a description, given here or with the judgments; None for nobody."""
     from attune.data import read_judgments, read_snapshot
+    from attune.fspo.describing import descriptions_in
     from attune.policies.examples import shots_of
-    from attune.policies.prompts import few_shot_prompt
+    from attune.policies.speaking import Reader
 
-    asked = [{"role": "user", "content": prompt}]
     if judgments is None:
-        return asked
+        return Reader((), description) if description else None
     try:
         snapshot = read_snapshot(judgments) if judgments.is_dir() else read_judgments(judgments)
-        return few_shot_prompt(asked, shots_of(snapshot, annotator, most))
+        known = description or descriptions_in(snapshot.about).get(annotator, "")
+        return Reader(tuple(shots_of(snapshot, annotator, most)), known)
     except AttuneError as error:
         raise click.ClickException(str(error)) from error
 
@@ -115,9 +125,18 @@ def voices_of(policies: tuple[Path, ...], direction: tuple[float, ...] = ()) -> 
     for folder in policies:
         described = describe(folder)
         base, template = described["base"], described["settings"]["chat_template"]
-        reads = described["settings"].get("directions", 0)
-        mine = direction if reads else ()
-        found.append(Voice(folder.name, base["name"], base["revision"], template, folder, mine))
+        settings = described["settings"]
+        found.append(
+            Voice(
+                folder.name,
+                base["name"],
+                base["revision"],
+                template,
+                folder,
+                direction=direction if settings.get("directions", 0) else (),
+                describe=settings.get("describe", "off"),
+            )
+        )
     grounds = dict.fromkeys(each.ground for each in found) or {(TINY, "", ""): None}
     return [*(Voice(name, name, revision, template) for name, revision, template in grounds), *found]
 
@@ -126,6 +145,8 @@ def _print(line: Any) -> None:
     """A whole answer or the reason why there is none; growing texts are passed over."""
     if "error" in line:
         click.echo(f"— {line['key']}: {line['error']}\n", err=True)
+    elif line.get("reader"):
+        click.echo(f"— {line['key']}, of its reader: {line['reader']}\n")
     elif "finished" in line:
         cut = "" if line["finished"] else " (cut off)"
         click.echo(f"— {line['key']}, {line['tokens']} tokens{cut}:\n{line['text']}\n")

@@ -40,13 +40,15 @@ class Recipe:
     loss: str = "ipo"
     likelihood: float = 0.1
     episodes: int = 4  # a step
+    written: float = 0.0  # weight of the mean-token loss of the description, written after the shots
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
     """An episode as one row: ids, positions (1, T), mask (1, 1, T, T), and where each text's tokens are predicted from.
 
-    ``source`` (S,) places, ``goal`` (S,) tokens, ``text`` (S,) numbers 2·target for the preferred and 2·target + 1 for the other.
+    ``source`` (S,) places, ``goal`` (S,) tokens, ``text`` (S,) numbers 2·target for the preferred and 2·target + 1 for the other;
+    after those of all targets come ``written`` descriptions.
     """
 
     ids: Tensor
@@ -56,10 +58,12 @@ class Packed:
     goal: Tensor
     text: Tensor
     targets: int
+    written: int = 0
 
 
-def pack(episode: Episode, pieces: Pieces) -> Packed:
-    """See the head of this file."""
+def pack(episode: Episode, pieces: Pieces, *, writes: bool = False) -> Packed:
+    """See the head of this file. What is known of the annotator stands before each target's question; where the model ``writes``,
+    a branch of its own asks for it after the target's shots."""
     shots = [pieces.shot(each.preferred, each.other) for each in episode.pairs[: max(episode.targets)]]
     opening = pieces.opening(shots)
     ends = np.cumsum([len(pieces.opening(())), *map(len, shots)]).tolist()  # where k shots end
@@ -68,16 +72,15 @@ def pack(episode: Episode, pieces: Pieces) -> Packed:
     goal: list[int] = []
     text: list[int] = []
     branches = []
-    for number, target in enumerate(episode.targets):
-        for side, answer in enumerate((episode.pairs[target].preferred, episode.pairs[target].other)):
-            asked, said = pieces.closing(answer)
-            tokens, start = [*asked, *said[:-1]], len(ids)
-            ids += tokens
-            positions += range(ends[target], ends[target] + len(tokens))
-            source += range(start + len(asked) - 1, start + len(tokens))
-            goal += said
-            text += [2 * number + side] * len(said)
-            branches.append((start, len(tokens), ends[target]))
+    leaves = _leaves(episode, pieces, writes=writes)
+    for number, (target, asked, said) in enumerate(leaves):
+        tokens, start = [*asked, *said[:-1]], len(ids)
+        ids += tokens
+        positions += range(ends[target], ends[target] + len(tokens))
+        source += range(start + len(asked) - 1, start + len(tokens))
+        goal += said
+        text += [number] * len(said)
+        branches.append((start, len(tokens), ends[target]))
     seen = torch.zeros(len(ids), len(ids), dtype=torch.bool)
     for start, length, before in [(0, len(opening), 0), *branches]:
         seen[start : start + length, :before] = True
@@ -90,18 +93,38 @@ def pack(episode: Episode, pieces: Pieces) -> Packed:
         torch.tensor(goal),
         torch.tensor(text),
         len(episode.targets),
+        len(leaves) - 2 * len(episode.targets),
     )
+
+
+def _leaves(episode: Episode, pieces: Pieces, *, writes: bool) -> list[tuple[int, list[int], list[int]]]:
+    """What branches off: after how many shots, what is asked there, and what is said. Targets' pairs first, then descriptions."""
+    known = episode.descriptions or ("",) * len(episode.targets)
+    found = []
+    for target, description in zip(episode.targets, known, strict=True):
+        for answer in (episode.pairs[target].preferred, episode.pairs[target].other):
+            asked, said = pieces.closing(answer)
+            found.append((target, [*pieces.reader(description), *asked], said))
+    if writes:  # without a shot nobody can know
+        found += [(t, *pieces.describing(each)) for t, each in zip(episode.targets, known, strict=True) if t and each]
+    return found
 
 
 def log_probs(model: Any, packed: Packed) -> tuple[Tensor, Tensor]:
     """Summed log-probabilities and numbers of tokens of each target's preferred and other text, both (targets, 2)."""
+    summed, count = _all_log_probs(model, packed)
+    return summed[: 2 * packed.targets].view(-1, 2), count[: 2 * packed.targets].view(-1, 2)
+
+
+def _all_log_probs(model: Any, packed: Packed) -> tuple[Tensor, Tensor]:
+    """The same of every text, descriptions too, (2 · targets + written,)."""
     states = model.model(
         input_ids=packed.ids, position_ids=packed.positions, attention_mask=packed.mask, use_cache=False
     ).last_hidden_state[0]
     each = -cross_entropy(model.lm_head(states[packed.source]), packed.goal, reduction="none")
-    summed = torch.zeros(2 * packed.targets).index_add(0, packed.text, each)
-    count = torch.zeros(2 * packed.targets).index_add(0, packed.text, torch.ones_like(each))
-    return summed.view(-1, 2), count.view(-1, 2)
+    texts = 2 * packed.targets + packed.written
+    summed = torch.zeros(texts).index_add(0, packed.text, each)
+    return summed, torch.zeros(texts).index_add(0, packed.text, torch.ones_like(each))
 
 
 def pair_loss(delta: Tensor, recipe: Recipe) -> Tensor:
@@ -144,7 +167,8 @@ def meta_train(
         for group in optimizer.param_groups:
             decay = 0.05 + 0.95 * 0.5 * (1 + cos(pi * step / recipe.steps))
             group["lr"] = recipe.rate * min(1.0, (step + 1) / WARM_UP) * decay
-        said = [_episode(model, reference, pack(next(source), pieces), recipe) for _ in range(recipe.episodes)]
+        drawn = (pack(next(source), pieces, writes=recipe.written > 0) for _ in range(recipe.episodes))
+        said = [_episode(model, reference, each, recipe) for each in drawn]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -159,11 +183,15 @@ def _episode(model: Any, reference: Any, packed: Packed, recipe: Recipe) -> tupl
     """Add one episode's gradient; its loss and the share of its targets that are ranked right."""
     with torch.no_grad():
         before, _ = log_probs(reference, packed)
-    now, count = log_probs(model, packed)
+    every, counts = _all_log_probs(model, packed)
+    pairs = 2 * packed.targets
+    now, count = every[:pairs].view(-1, 2), counts[:pairs].view(-1, 2)
     ratio = now - before
     delta = ratio[:, 0] - ratio[:, 1]
     spoken = (-now[:, 0] / count[:, 0]).mean()
     loss = pair_loss(delta, recipe).mean() + recipe.likelihood * spoken
+    if packed.written:
+        loss = loss - recipe.written * (every[pairs:] / counts[pairs:]).mean()
     (loss / recipe.episodes).backward()
     right = (delta > 0).float() + 0.5 * (delta == 0).float()
     return loss.item(), right.mean().item()

@@ -65,6 +65,18 @@ class Llama:
         total = np.log(np.exp(logits - top[:, None]).sum(axis=1)) + top
         return float((logits[np.arange(len(said)), list(said)] - total).sum())
 
+    def write(self, opening: Opening, asked: Sequence[int], end: int, most: int) -> list[int]:
+        """The likeliest tokens after the opening and ``asked``, one at a time, up to ``end`` (left out) or ``most`` of them."""
+        said: list[int] = []
+        tokens = list(asked)
+        while len(said) < most:
+            states, opening = self._forward(tokens, opening)
+            tokens = [int(np.argmax(states[-1] @ self.embedding.T))]
+            if tokens[0] == end:
+                break
+            said += tokens
+        return said
+
     def _forward(self, tokens: Sequence[int], opening: Opening) -> tuple[Array, Opening]:
         """States (L, d) of L tokens after the opening, and the opening grown by them."""
         x = self.embedding[list(tokens)]

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from attune.fspo.llama import Llama, Opening, Shape
-from attune.fspo.tokens import FOLDER, Text, pieces
+from attune.fspo.tokens import DESCRIPTION_TOKENS, FOLDER, Text, pieces, words_of
 from attune.recent import Recent
 
 Array = NDArray[np.float32]
@@ -23,16 +23,25 @@ Shot = tuple[int, ...]
 
 OPENING = 1600
 """Tokens of a reading at most; shots that do not fit any more are left out."""
+READER_TOKENS = DESCRIPTION_TOKENS + 8
+"""Kept free for what is said of the reader in words."""
 OPENINGS_KEPT = 6
 
 
-def readings_of(shots: Sequence[Shot], count: int, most: int) -> tuple[Array, int]:
-    """``count`` readings (count, OPENING) of at most ``most`` shots each, and the most that one of them holds."""
+def readings_of(
+    shots: Sequence[Shot], count: int, most: int, reader: Callable[[Sequence[Shot]], Sequence[int]] | None = None
+) -> tuple[Array, int]:
+    """``count`` readings (count, OPENING) of at most ``most`` shots each, and the most that one of them holds.
+
+    ``reader`` gives the tokens that say in words whom a reading's shots are of, at most ``READER_TOKENS``; they come last.
+    """
     readings = np.zeros((count, OPENING), np.float32)
     used = 0
     for number, row in enumerate(readings):
-        chosen = _fitting(_shuffled(shots, number)[:most])
+        chosen = _fitting(_shuffled(shots, number)[:most], OPENING - READER_TOKENS if reader else OPENING)
         tokens = [token for shot in chosen for token in shot]
+        if reader and chosen:
+            tokens += reader(chosen)
         row[: len(tokens)] = tokens
         used = max(used, len(chosen))
     return readings, used
@@ -55,6 +64,13 @@ class Reader:
                 once = {text: self._reward(row, text) for text in dict.fromkeys(texts)}
                 found.append([once[text] for text in texts])
         return np.array(found, np.float32).reshape(len(rows), len(texts))
+
+    def describe(self, shots: Sequence[Shot]) -> str:
+        """What the policy writes of the reader after these shots."""
+        with threadpool_limits(limits=1):
+            opening = self._policy.read(pieces().opening(shots))
+            asked, _ = pieces().describing("")
+            return words_of(self._policy.write(opening, asked, pieces().end, DESCRIPTION_TOKENS))
 
     def _reward(self, row: Array, text: Text) -> float:
         asked, said = pieces().closing(text)
@@ -81,9 +97,8 @@ def _shuffled(shots: Sequence[Shot], reading: int) -> list[Shot]:
     )
 
 
-def _fitting(shots: Sequence[Shot]) -> list[Shot]:
+def _fitting(shots: Sequence[Shot], room: int) -> list[Shot]:
     chosen: list[Shot] = []
-    room = OPENING
     for shot in shots:
         if len(shot) <= room:
             chosen.append(shot)

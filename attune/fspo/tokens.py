@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attune.errors import ArtifactError, EncoderMismatch
-from attune.fspo.prompts import GAP, OTHER, PREFERRED
+from attune.fspo.prompts import DESCRIBE, GAP, OTHER, PREFERRED, READER
 
 Array = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -28,6 +28,7 @@ NAME = "tokens"
 START = "ATTUNE_FSPO_START"
 """Environment variable with the folder of a language model of the tiny one's shape, meta-trained before."""
 PROMPT_TOKENS, RESPONSE_TOKENS = 128, 253
+DESCRIPTION_TOKENS = 64
 HEAD = 3
 WIDTH = HEAD + PROMPT_TOKENS + RESPONSE_TOKENS
 FOLDER = Path(__file__).parents[1] / "policies" / "tiny" / "model"
@@ -87,6 +88,7 @@ class Pieces:
         self.begin, self.end, self.user, self.assistant = (_token(each) for each in (BEGIN, END, USER, ASSISTANT))
         self.preferred, self.other = _ids(PREFERRED), _ids(OTHER)
         self.gap = _ids(f"{GAP}x")[:-1]
+        self.describe = _ids(DESCRIBE)
 
     def shot(self, preferred: Text, other: Text) -> list[int]:
         """One shot with the gap after it; both texts answer one prompt."""
@@ -96,9 +98,23 @@ class Pieces:
         """Everything before the question."""
         return [self.begin, self.user, *(token for shot in shots for token in shot)]
 
+    def reader(self, description: str) -> list[int]:
+        """What is known of the reader, with the gap after it; nothing where nothing is known."""
+        return [*_ids(f"{READER}{description}")[:DESCRIPTION_TOKENS], *self.gap] if description else []
+
+    def describing(self, description: str) -> tuple[list[int], list[int]]:
+        """What asks for a description after the opening, and the description with its end."""
+        return [*self.describe, self.end, self.assistant], [*_ids(description)[:DESCRIPTION_TOKENS], self.end]
+
     def closing(self, text: Text) -> tuple[list[int], list[int]]:
         """What follows the opening: the question up to where the answer begins, and the answer with its end."""
         return [*text.asked, self.end, self.assistant], [*text.said, self.end]
+
+
+def words_of(tokens: Sequence[int]) -> str:
+    """Tokens as text; special ones are left out."""
+    text: str = _tokenizer().decode(list(tokens), skip_special_tokens=True)
+    return text.strip()
 
 
 @functools.cache

@@ -20,7 +20,7 @@ from attune.errors import BadData
 from attune.policies.directions import directed_prompt
 from attune.policies.examples import Example
 from attune.policies.losses import Pairs, Ranked
-from attune.policies.prompts import Message, few_shot_prompt, rationale_prompt
+from attune.policies.prompts import Message, describing_prompt, few_shot_prompt, rationale_prompt
 from attune.policies.settings import PolicySettings
 
 SEQUENCES = ("input_ids", "attention_mask", "position_ids", "weights")
@@ -54,6 +54,8 @@ class Row:
     between: tuple[Tokens, ...] = ()
     ref_between: tuple[float, ...] = ()
     origin: tuple[float, float] | None = None
+    reader: Tokens | None = None
+    """The description of the reader after what asks for it, where the policy learns to write it."""
 
 
 class Encoder:
@@ -90,13 +92,20 @@ class Encoder:
         if longest > self.limit:
             self.too_long += 1
             return None
-        return Row(chosen, rejected, self._reason(example, chosen_first), example, between=between)
+        return Row(
+            chosen,
+            rejected,
+            self._reason(example, chosen_first),
+            example,
+            between=between,
+            reader=self._reader(example),
+        )
 
     def _texts(self, example: Example) -> tuple[Tokens, Tokens, tuple[Tokens, ...]]:
         """Chosen, rejected, and what a ranking puts between them."""
         asked: Sequence[Message] = example.conversation
-        if example.shots:
-            asked = few_shot_prompt(asked, example.shots)
+        if example.shots or example.reader:
+            asked = few_shot_prompt(asked, example.shots, example.reader)
         if example.direction:
             asked = directed_prompt(asked, example.direction)
         chosen = self._told(asked, example.chosen, example.chosen_spans)
@@ -109,6 +118,12 @@ class Encoder:
         asked = rationale_prompt(example.conversation, example.chosen, example.rejected, chosen_first=chosen_first)
         reason = self._sequence(self._prompt(asked), example.rationale, ())
         return reason if len(reason) <= self.limit else None
+
+    def _reader(self, example: Example) -> Tokens | None:
+        if self.settings.describe != "written" or not (example.shots and example.reader):
+            return None
+        written = self._sequence(self._prompt(describing_prompt(example.shots)), example.reader, ())
+        return written if len(written) <= self.limit else None
 
     def _told(self, conversation: Sequence[Message], text: str, spans: Sequence[tuple[int, int]]) -> Tokens:
         if self.settings.method == "cpl" and any(each["role"] == "assistant" for each in conversation):
@@ -172,6 +187,9 @@ def collate(rows: Sequence[Row], pad: int) -> dict[str, Any]:
     reasons = [row.reason for row in rows if row.reason is not None]
     if reasons:
         batch |= {f"reason_{name}": value for name, value in tensors(reasons, pad).items()}
+    readers = [row.reader for row in rows if row.reader is not None]
+    if readers:
+        batch |= {f"reader_{name}": value for name, value in tensors(readers, pad).items()}
     return batch
 
 

@@ -11,6 +11,7 @@ from random import Random
 
 from attune.data import SPAN, Judgment, Snapshot
 from attune.errors import BadData
+from attune.fspo.describing import described
 from attune.fspo.prompts import Shot
 from attune.policies.prompts import Message
 
@@ -50,6 +51,8 @@ class Example:
     gap: float = 1.0
     wins: tuple[float, float] | None = None
     direction: tuple[float, ...] = ()
+    reader: str = ""
+    """What is known in words of whom the answer is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,11 +250,14 @@ def _decided(each: Example) -> bool:
     return each.target > 0.5 or each.wins is not None
 
 
-def with_shots(examples: Examples, most: int, seed: int) -> Examples:
+def with_shots(
+    examples: Examples, most: int, seed: int, *, describe: bool = False, given: Mapping[str, str] | None = None
+) -> Examples:
     """The same examples, each with judgments of its own annotator on other prompts to be shown before it (FSPO).
 
     A random number of them, up to ``most``, where it is learnt from, so that a policy knows people of whom little is known;
-    as many as there are, up to ``most``, where it is kept aside. All are of those that are learnt from.
+    as many as there are, up to ``most``, where it is kept aside. All are of those that are learnt from. To ``describe`` is to say
+    what the annotator likes, too: as ``given`` by annotator, or else as the shots show it.
     """
     rng = Random(seed)  # noqa: S311 (no secret)
     told: dict[str, list[Example]] = defaultdict(list)
@@ -263,10 +269,16 @@ def with_shots(examples: Examples, most: int, seed: int) -> Examples:
         others = [each for each in told[example.annotator] if each.conversation != example.conversation]
         drawn = rng.sample(others, min(count, len(others)))
         shots = tuple(Shot(each.conversation[-1]["content"], each.chosen, each.rejected) for each in drawn)
-        return replace(example, shots=shots)
+        reader = (given or {}).get(example.annotator) or described_by(shots) if describe else ""
+        return replace(example, shots=shots, reader=reader)
 
     train = [shown(each, rng.randint(0, most)) for each in examples.train]
     return Examples(train, [shown(each, most) for each in examples.held_out], examples.notes)
+
+
+def described_by(shots: Sequence[Shot]) -> str:
+    """What a reader likes, in words, as their judgments show it; empty where there is none."""
+    return described([(each.preferred, each.other) for each in shots])
 
 
 def shots_of(snapshot: Snapshot, annotator: str, most: int) -> list[Shot]:

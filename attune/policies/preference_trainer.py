@@ -66,6 +66,10 @@ class PreferenceTrainer(Trainer):
             reason = self._reasons(model, inputs)
             self.figures["rationale"] = reason.item()
             loss = loss + self.settings.rationale_weight * reason
+        if "reader_weights" in inputs:
+            reader = rationale_nll(log_probs(model, inputs, "reader_"), lengths(inputs, "reader_")).mean()
+            self.figures["reader"] = reader.item()
+            loss = loss + self.settings.describe_weight * reader
         return loss
 
     def _reasons(self, model: Any, inputs: Mapping[str, Tensor]) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attune.fspo.prompts import Shot, few_shot_text
+from attune.fspo.prompts import Shot, describing_text, few_shot_text
 
 Message = dict[str, str]
 """``role`` (system, user or assistant) and ``content``."""
@@ -34,3 +34,8 @@ def few_shot_prompt(conversation: Sequence[Message], shots: Sequence[Shot], desc
         "content": few_shot_text(shots, conversation[-1]["content"], description),
     }
     return [*map(dict, conversation[:-1]), asked]
+
+
+def describing_prompt(shots: Sequence[Shot]) -> list[Message]:
+    """Ask for a description of the reader; the answer then stands in ``few_shot_prompt``."""
+    return [{"role": "user", "content": describing_text(shots)}]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from attune.errors import BadData
+from attune.fspo.describing import Describe
 from attune.policies.tiny import TINY
 
 Adapter = Literal["lora", "full"]
@@ -46,6 +47,10 @@ class PolicySettings:
     directions: int = (
         0  # drawn directions under which each pair is learnt, which then stand in the prompt (DPA); 0 is off
     )
+    describe: Describe = (
+        "off"  # with shots: say in words what the reader likes, as given or as the policy writes it (FSPO)
+    )
+    describe_weight: float = 0.2  # of the description's mean-token loss, where it is written
     maxmin: float = 0.0  # step size of the group weights; 0 is off
     momentum: float = 0.0  # extrapolation beyond the adapter that the run started from
     held_out: float = 0.15  # share of prompts kept aside
@@ -64,6 +69,8 @@ class PolicySettings:
             kind = int if whole else int | float
             if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
                 raise BadData(f"{name} is {value!r}; expected {'an integer' if whole else 'a number'} {low} to {high}")
+        if self.describe != "off" and not self.shots:
+            raise BadData(f"describe is {self.describe!r}, which needs shots: judgments that the reader is known by")
         if self.span_weight != 1.0 and self.method == "orpo":
             raise BadData("span_weight does not go with orpo, whose odds are of the mean token; leave it at 1")
         if self.directions and (self.shots or self.method in ("kto", "listwise")):
@@ -87,6 +94,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "adapter": get_args(Adapter),
     "rationales": get_args(Rationales),
     "order": get_args(Order),
+    "describe": get_args(Describe),
     "chat_template": ("", "plain"),
 }
 _RANGES: Mapping[str, tuple[float, float]] = {
@@ -100,6 +108,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "span_weight": (0.0, 100.0),
     "shots": (0, 32),
     "directions": (0, 64),
+    "describe_weight": (0.0, 100.0),
     "maxmin": (0.0, 10.0),
     "momentum": (0.0, 10.0),
     "held_out": (0.0, 0.5),

@@ -18,13 +18,18 @@ from transformers import AutoModelForCausalLM
 from transformers.generation.streamers import BaseStreamer
 
 from attune.errors import AttuneError, BadData, Cancelled
+from attune.fspo.describing import Describe
+from attune.fspo.prompts import Shot
 from attune.policies.base import Base, load_base
 from attune.policies.directions import directed_prompt
 from attune.policies.errors import translated
+from attune.policies.examples import described_by
 from attune.policies.generate import Sample, generate, prompt_tokens, text_of
-from attune.policies.prompts import Message
+from attune.policies.prompts import Message, describing_prompt, few_shot_prompt
 from attune.policies.saving import ADAPTER_CONFIG, check_base
 
+MOST_READER = 64
+"""Tokens of a description that a voice writes."""
 TELL_EVERY = 0.3
 """Seconds between two growths of a text that are told."""
 
@@ -44,6 +49,10 @@ class Voice:
     chat_template: str = ""
     policy: Path | None = None
     direction: tuple[float, ...] = ()
+    describe: Describe = "off"
+    """Whether it reads in words whom it answers, as it has learnt to: as given, or as it first writes it itself."""
+    shots: int | None = None
+    """So many judgments of a reader it has learnt to read; None is as many as there are, and 0 that it knows no reader."""
 
     @classmethod
     def of_plan(cls, planned: Mapping[str, Any]) -> Voice:
@@ -55,6 +64,19 @@ class Voice:
     def ground(self) -> tuple[str, str, str]:
         """What two voices on one base model share."""
         return self.base, self.revision, self.chat_template
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whom the answer is for: judgments of theirs, and what is known of them in words."""
+
+    shots: tuple[Shot, ...] = ()
+    words: str = ""
+
+    @classmethod
+    def of_plan(cls, planned: Mapping[str, Any]) -> Reader:
+        """As JSON has it."""
+        return cls(tuple(Shot(**each) for each in planned["shots"]), planned["words"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +94,12 @@ def speak(
     manner: Manner,
     *,
     tell: Tell,
+    reader: Reader | None = None,
     asked_to_stop: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Let each voice answer. ``tell`` gets its ``key`` with the growing ``text``, at the end with ``finished``, ``tokens`` and
-    ``seconds`` too, or with the ``error`` that kept it from answering, which does not keep the others.
+    """Let each voice answer, its reader's judgments in the prompt where there is one. ``tell`` gets its ``key`` with the growing
+    ``text``, at the end with ``finished``, ``tokens`` and ``seconds`` too, or with the ``error`` that kept it from answering, which
+    does not keep the others; and first with the ``reader`` in words where the voice reads that.
 
     Raises ``Cancelled`` where a stop is asked for, and ``BadData`` for a manner out of range.
     """
@@ -88,7 +112,9 @@ def speak(
             continue
         for voice in mine:
             try:
-                _answer(voice, base, conversation, manner, tell, asked_to_stop)
+                with model_of(voice, base) as model:
+                    asked = _told_of(reader, voice, model, base, conversation, tell) if reader else conversation
+                    _answer(voice, model, base, asked, manner, tell, asked_to_stop)
             except Cancelled:
                 raise
             except Exception as error:
@@ -104,8 +130,31 @@ def _tell_all(voices: Sequence[Voice], error: Exception, tell: Tell) -> None:
         tell({"key": each.key, "error": str(known)})
 
 
+def _told_of(
+    reader: Reader, voice: Voice, model: Any, base: Base, conversation: Sequence[Message], tell: Tell
+) -> Sequence[Message]:
+    """The conversation with what its reader judged, and what they like in words where the voice reads that."""
+    if voice.shots == 0:
+        return conversation
+    shots, words = reader.shots[-(voice.shots or len(reader.shots)) :], ""
+    if voice.describe != "off":
+        written = voice.describe == "written" and shots
+        words = _written(model, base, shots) if written else reader.words or described_by(shots)
+        tell({"key": voice.key, "reader": words})
+    return few_shot_prompt(conversation, shots, words) if shots or words else conversation
+
+
+def _written(model: Any, base: Base, shots: Sequence[Shot]) -> str:
+    """What the model writes of the reader after their judgments, always its likeliest words."""
+    asked, most = describing_prompt(shots), Manner(most_tokens=MOST_READER)
+    _check_room(base, asked, most)
+    [[sample]] = generate(model, base.tokenizer, [asked], temperatures=(0.0,), max_new_tokens=MOST_READER)
+    return sample.text
+
+
 def _answer(
     voice: Voice,
+    model: Any,
     base: Base,
     conversation: Sequence[Message],
     manner: Manner,
@@ -117,17 +166,16 @@ def _answer(
     _check_room(base, conversation, manner)
     tell({"key": voice.key, "text": ""})
     began = time.monotonic()
-    with model_of(voice, base) as model:
-        growing = _Growing(base.tokenizer, lambda text: tell({"key": voice.key, "text": text}), asked_to_stop)
-        [[sample]] = generate(
-            model,
-            base.tokenizer,
-            [conversation],
-            temperatures=(manner.temperature,),
-            max_new_tokens=manner.most_tokens,
-            seed=manner.seed,
-            streamer=growing,
-        )
+    growing = _Growing(base.tokenizer, lambda text: tell({"key": voice.key, "text": text}), asked_to_stop)
+    [[sample]] = generate(
+        model,
+        base.tokenizer,
+        [conversation],
+        temperatures=(manner.temperature,),
+        max_new_tokens=manner.most_tokens,
+        seed=manner.seed,
+        streamer=growing,
+    )
     tell({"key": voice.key, **_said(sample), "seconds": round(time.monotonic() - began, 2)})
 
 

@@ -21,6 +21,7 @@ from transformers import TrainingArguments, set_seed
 
 from attune.data import Snapshot
 from attune.errors import BadData, Cancelled
+from attune.fspo.describing import descriptions_in
 from attune.policies import losses
 from attune.policies.base import Base, load_base
 from attune.policies.batches import Encoder, Row, by_row, log_probs
@@ -151,7 +152,10 @@ class _Fit:
         )
         if asked.directions:
             return with_directions(examples, asked.directions, asked.seed)
-        return with_shots(examples, asked.shots, asked.seed) if asked.shots else examples
+        if not asked.shots:
+            return examples
+        given = descriptions_in(self.snapshot.about)
+        return with_shots(examples, asked.shots, asked.seed, describe=asked.describe != "off", given=given)
 
     def _fill_origin(self, trainer: PreferenceTrainer, rows: list[Row]) -> None:
         """log π of every response under the model with which self-play began, for INPO, where that is not the reference."""

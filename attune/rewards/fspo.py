@@ -12,7 +12,7 @@ in about a second, a response in some ten milliseconds.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
@@ -22,9 +22,10 @@ from threadpoolctl import threadpool_limits
 
 from attune.data import Snapshot
 from attune.errors import ArtifactError, EncoderMismatch, NotFitted, UnknownResponse
-from attune.fspo.episodes import draw_episodes
-from attune.fspo.reading import OPENING, Reader, readings_of
-from attune.fspo.tokens import NAME, WIDTH, pieces, start_folder, text_of
+from attune.fspo.describing import described, descriptions_in
+from attune.fspo.episodes import Describing, draw_episodes
+from attune.fspo.reading import OPENING, Reader, Shot, readings_of
+from attune.fspo.tokens import NAME, WIDTH, Text, pieces, start_folder, text_of, words_of
 from attune.rewards.base import Array, Comparison, FitReport, Latent, Progress, RewardModel, Scores
 from attune.rewards.bradley_terry import pooled_model
 from attune.rewards.context import columns_of_context
@@ -57,6 +58,12 @@ class FSPOSettings:
     beta: float = setting(0.1, "nearness to the model that it starts from", least=1e-3, most=10)
     loss: str = setting("dpo", "ipo is the published one, summed over tokens; dpo is steadier", choices=("ipo", "dpo"))
     likelihood: float = setting(0.1, "weight of the preferred text's own likelihood", least=0, most=10)
+    describe: str = setting(
+        "off",
+        "a prompt says in words what its reader likes: given, as their judgments show it; written, as the model puts it",
+        choices=("off", "given", "written"),
+    )
+    writing: float = setting(0.3, "weight of the description's likelihood, where it is written", least=0, most=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +129,8 @@ class FSPO(RewardModel):
         options, known = self.settings, {"cut": float(table[:, 2].mean())}
         first = options.steps if held.any() else 0
         steps = first + max(1, options.steps // 2 if first else options.steps)
+        describing = Describing(texts, _given(snapshot)) if options.describe != "off" else None
+        writing = options.writing if options.describe == "written" else 0.0
         folder = start_folder()
         reference, model = language_model(folder).eval(), language_model(folder)
         start = weights_of(reference)
@@ -131,8 +140,10 @@ class FSPO(RewardModel):
                 if progress:
                     progress({"stage": "fitting", "step": done + step, "steps": steps, **known, **figures})
 
-            recipe = Recipe(count, options.rate, options.beta, options.loss, options.likelihood, options.episodes)
-            drawn = draw_episodes(said, texts, options.shots, options.targets, rng)
+            recipe = Recipe(
+                count, options.rate, options.beta, options.loss, options.likelihood, options.episodes, writing
+            )
+            drawn = draw_episodes(said, texts, options.shots, options.targets, rng, describing)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 return meta_train(model, reference, drawn, pieces(), recipe, report)
@@ -231,13 +242,25 @@ class FSPO(RewardModel):
         weight: NDArray[Any],  # noqa: ARG002
     ) -> Latent:
         """See ``attune.rewards.base.Rehearsed``."""
-        shots = []
+        pairs = []
         for a, b, said in zip(items_a, items_b, outcome, strict=True):
             if said:
                 preferred, other = (a, b) if said > 0 else (b, a)
-                shots.append(tuple(pieces().shot(text_of(preferred), text_of(other))))
-        readings, used = readings_of(shots, self.settings.readings, self.settings.shots)
+                pairs.append((text_of(preferred), text_of(other)))
+        shots = [tuple(pieces().shot(*each)) for each in pairs]
+        readings, used = readings_of(shots, self.settings.readings, self.settings.shots, self._describer(pairs))
         return Latent(readings.ravel(), self.prior().cov, len(items_a), {"shots": float(used)})
+
+    def _describer(self, pairs: Sequence[tuple[Text, Text]]) -> Callable[[Sequence[Shot]], list[int]] | None:
+        """What a reading's shots are followed by: the reader in words, by all judgments, or as the model writes it after the shots."""
+        if self.settings.describe == "off":
+            return None
+        if self.settings.describe == "written":
+            reader = self._reader
+            assert reader is not None
+            return lambda shots: pieces().reader(reader.describe(shots))
+        known = pieces().reader(described([(words_of(one.said), words_of(other.said)) for one, other in pairs]))
+        return lambda _shots: known
 
     def score(self, latent: Latent, items: Array) -> Scores:
         """See ``RewardModel.score``."""
@@ -293,6 +316,13 @@ class FSPO(RewardModel):
         except KeyError as missing:
             raise ArtifactError(f"the fspo artifact lacks {missing}") from None
         return model
+
+
+def _given(snapshot: Snapshot) -> dict[int, str]:
+    """The descriptions that the snapshot brings, by the number that ``index_snapshot`` gives to an annotator."""
+    names = dict.fromkeys(each.annotator for each in snapshot.judgments if not each.repeat)
+    told = descriptions_in(snapshot.about)
+    return {number: told[name] for number, name in enumerate(names) if name in told}
 
 
 def _spread(each: Array) -> Array:

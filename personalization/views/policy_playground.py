@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from annotator.access import Access, project_for
 from annotator.errors import AnnotatorError, Forbidden, Invalid
 from annotator.models import Annotator, Project, Role
+from personalization.describing import reader_words
 from personalization.directing import directed, weights_of
 from personalization.playground import MOST_PEOPLE
 from personalization.policy_ranking import rank_replies
@@ -45,6 +46,7 @@ class Entered:
     prompt: str = ""
     policies: list[int] = field(default_factory=list)
     people: list[str] = field(default_factory=list)
+    reader: str = ""
     temperature: str = "1"
     most_tokens: str = "256"
 
@@ -74,7 +76,14 @@ def policy_trial(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     trial = find_trial(access.project, pk)
     context = _trial_context(request, access, trial)
     numbers = [reply.version.number for _, reply in context["ranked"].lettered if reply.version]
-    entered = Entered(trial.prompt, numbers, trial.people, f"{trial.temperature:g}", str(trial.most_tokens))
+    entered = Entered(
+        trial.prompt,
+        numbers,
+        trial.people,
+        trial.reader.ref if trial.reader else "",
+        f"{trial.temperature:g}",
+        str(trial.most_tokens),
+    )
     return render(request, "personalization/policy_playground.html", _context(access, entered) | context)
 
 
@@ -116,6 +125,8 @@ def policy_trial_steer(request: HttpRequest, slug: str, pk: int) -> HttpResponse
                 prompt=trial.prompt,
                 policies=[reply.version.number for reply in replies_of(trial) if reply.version],
                 people=trial.people,
+                reader=trial.reader,
+                reader_words=trial.reader_words,
                 temperature=trial.temperature,
                 most_tokens=trial.most_tokens,
                 seed=trial.seed,
@@ -131,6 +142,7 @@ def _start(request: HttpRequest, access: Access, entered: Entered, versions: lis
     """Those whose policies answer judge too, after the people who were named. Raises ``Invalid`` and ``NotFound``."""
     chosen = [each.annotator.ref for each in versions if each.number in entered.policies and each.annotator]
     people = list(dict.fromkeys([*entered.people, *chosen]))[:MOST_PEOPLE]
+    reader = _reader(access.project, entered, versions)
     known = set(Annotator.objects.filter(project=access.project, ref__in=people).values_list("ref", flat=True))
     if unknown := next((ref for ref in people if ref not in known), None):
         raise Invalid(f"There is no annotator “{unknown}” in this project.", fields={"people": "is not known"})
@@ -140,9 +152,25 @@ def _start(request: HttpRequest, access: Access, entered: Entered, versions: lis
         prompt=entered.prompt,
         policies=entered.policies,
         people=people,
+        reader=reader,
+        reader_words=reader_words(reader) if reader else "",
         temperature=_number(entered.temperature, "temperature"),
         most_tokens=round(_number(entered.most_tokens, "most_tokens")),
     )
+
+
+def _reader(project: Project, entered: Entered, versions: list[PolicyVersion]) -> Annotator | None:
+    """Whose judgments the policies that read some are shown: who is named, or else whose such a policy is; None where none reads."""
+    reading = [each for each in versions if each.number in entered.policies and each.run.settings.get("shots")]
+    if not reading:
+        return None
+    if not entered.reader:
+        return next((each.annotator for each in reading if each.annotator), None)
+    found = Annotator.objects.filter(project=project, ref=entered.reader).first()
+    if found is None:
+        problem = f"There is no annotator “{entered.reader}” in this project."
+        raise Invalid(problem, fields={"reader": problem})
+    return found
 
 
 def _posted(request: HttpRequest) -> Entered:
@@ -152,6 +180,7 @@ def _posted(request: HttpRequest) -> Entered:
         request.POST.get("prompt", "").replace("\r\n", "\n"),
         numbers,
         list(dict.fromkeys(people))[:MOST_PEOPLE],
+        request.POST.get("reader", "").strip().replace("\0", ""),
         request.POST.get("temperature", "1"),
         request.POST.get("most_tokens", "256"),
     )
@@ -174,12 +203,14 @@ def _offered(project: Project) -> list[PolicyVersion]:
 
 def _context(access: Access, entered: Entered) -> dict[str, Any]:
     listed = Annotator.objects.filter(project=access.project).order_by("pk").only("ref", "name", "simulated")
+    versions = _offered(access.project)
     return {
         "access": access,
         "project": access.project,
         "section": "policies",
         "entered": entered,
-        "versions": _offered(access.project),
+        "versions": versions,
+        "some_read": any(each.run.settings.get("shots") for each in versions),
         "people": [*entered.people, *[""] * (MOST_PEOPLE - len(entered.people))],
         "listed": listed[:PEOPLE_LISTED],
         "temperatures": TEMPERATURES,

@@ -17,14 +17,42 @@ from attune.data import Judgment, Response, Snapshot
 from attune.encoders import encode_cached, get_encoder
 from attune.errors import ArtifactError, BadData, Cancelled, EncoderMismatch, NotFitted, UnknownResponse
 from attune.evaluate import comparisons
+from attune.fspo.describing import (
+    NOTHING_MARKED,
+    described,
+    descriptions_in,
+    in_words,
+    known_leanings,
+    leanings_of,
+    trait_values,
+)
 from attune.fspo.episodes import Episode, Pair
-from attune.fspo.learning import Recipe, language_model, log_probs, meta_train, pack, pair_loss
+from attune.fspo.learning import (
+    Recipe,
+    _all_log_probs,
+    language_model,
+    log_probs,
+    meta_train,
+    pack,
+    pair_loss,
+    weights_of,
+)
 from attune.fspo.llama import Llama
 from attune.fspo.prompts import Shot, describing_text, few_shot_text
-from attune.fspo.reading import OPENING, _shape
-from attune.fspo.tokens import FOLDER, NAME, PROMPT_TOKENS, RESPONSE_TOKENS, Text, pieces, start_folder, text_of
+from attune.fspo.reading import OPENING, Reader, _shape
+from attune.fspo.tokens import (
+    FOLDER,
+    NAME,
+    PROMPT_TOKENS,
+    RESPONSE_TOKENS,
+    Text,
+    pieces,
+    start_folder,
+    text_of,
+    words_of,
+)
 from attune.policies.tiny.readers import command as readers
-from attune.policies.tiny.readers import draw_taste, episodes, judge, shuffled_topics, synthetic
+from attune.policies.tiny.readers import description_of, draw_taste, episodes, judge, shuffled_topics, synthetic
 from attune.rewards import create, encoder_for
 from attune.rewards.base import Array
 from attune.rewards.fspo import FSPO
@@ -146,6 +174,90 @@ def test_meta_training_lowers_the_loss() -> None:
     assert figures["train_accuracy"] == 1.0
 
 
+# The reader in words
+
+
+def test_words_of_leanings() -> None:
+    assert in_words({"concise–detailed": -0.9, "dry–warm": 0.3, "prose–bulleted": 0.1, "formal–casual": 0.5}) == (
+        "likes answers that are very concise, casual and warm"
+    )
+    assert in_words({"formal–casual": -0.4}) == "likes answers that are formal"
+    assert in_words({}) == NOTHING_MARKED
+    bars = [("dry–warm", 0.6, 0.1, 1.1), ("formal–casual", 0.6, -0.1, 1.3), ("prose–bulleted", -0.5, -0.9, -0.1)]
+    assert known_leanings(bars) == {"dry–warm": 0.6, "prose–bulleted": -0.5}
+
+
+def test_judgments_tell_a_leaning_once_they_agree_often_enough() -> None:
+    """Wilson's 80 % interval: two of two leave out a half, one of one and three of four do not."""
+    short, long = "Go.", "Go, and then take a good long look at all of it before you decide."
+    assert described([]) == ""
+    assert described([(short, long)]) == NOTHING_MARKED
+    assert "very concise" in described([(short, long)] * 2)
+    assert "very detailed" in described([(long, short)] * 2)
+    split = [trait_values(short) - trait_values(long)] * 3 + [trait_values(long) - trait_values(short)]
+    assert "concise–detailed" not in leanings_of(split)
+    assert described([(short, short)] * 5) == NOTHING_MARKED  # texts that are alike tell nothing
+
+
+def test_a_description_stands_before_the_question_and_is_learnt_after_the_shots(numpy_model: Llama) -> None:
+    pairs, words = tuple(map(pair, SHOTS)), "likes answers that are very concise"
+    packed = pack(Episode(pairs, (0, 1), (words, words)), pieces(), writes=True)
+    assert (packed.targets, packed.written) == (2, 1)  # before the first shot there is nothing to describe anybody by
+    model = language_model(FOLDER).eval()
+    with torch.no_grad():
+        found, _ = log_probs(model, packed)
+        every, count = _all_log_probs(model, packed)
+    opening = numpy_model.read(pieces().opening([pieces().shot(pairs[0].preferred, pairs[0].other)]))
+    asked, said = pieces().closing(pairs[1].preferred)
+    read = numpy_model.log_prob(opening, [*pieces().reader(words), *asked], said)
+    assert found[1, 0].item() == pytest.approx(read, abs=1e-3)
+    asked, said = pieces().describing(words)
+    assert every[4].item() == pytest.approx(numpy_model.log_prob(opening, asked, said), abs=1e-3)
+    assert count[4].item() == len(said)
+    assert pack(Episode(pairs, (0, 1), (words, words)), pieces()).written == 0
+
+
+def test_the_parts_of_a_description_are_those_of_the_whole_prompt() -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(FOLDER)
+
+    def whole(text: str) -> list[int]:
+        asked = [{"role": "user", "content": text}]
+        text = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    opening = pieces().opening([pieces().shot(pair(SHOTS[0]).preferred, pair(SHOTS[0]).other)])
+    words = "likes answers that are very concise and warm"
+    question, _ = pieces().closing(tokens("And now?", "Yes."))
+    assert opening + pieces().reader(words) + question == whole(few_shot_text(SHOTS[:1], "And now?", words))
+    assert opening + pieces().describing("")[0] == whole(describing_text(SHOTS[:1]))
+
+
+def test_numpy_writes_what_transformers_does(numpy_model: Llama) -> None:
+    opening = pieces().opening([pieces().shot(pair(SHOTS[0]).preferred, pair(SHOTS[0]).other)])
+    asked, _ = pieces().closing(tokens("How do I cook rice?", ""))
+    written = numpy_model.write(numpy_model.read(opening), asked, pieces().end, 12)
+    ids = torch.tensor([opening + asked])
+    expected = language_model(FOLDER).eval().generate(
+        input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False,
+        eos_token_id=pieces().end, pad_token_id=pieces().end,
+    )[0, ids.shape[1] :].tolist()  # fmt: skip
+    assert written == [each for each in expected if each != pieces().end]
+
+
+def test_it_learns_to_write_the_description() -> None:
+    torch.manual_seed(0)
+    model, reference = language_model(FOLDER), language_model(FOLDER).eval()
+    words = "likes answers that are very direct"
+    episode = Episode(tuple(map(pair, SHOTS)), (1,), (words,))
+    recipe = Recipe(steps=40, rate=2e-3, beta=0.2, likelihood=0.0, episodes=1, written=1.0)
+    meta_train(model, reference, [episode] * 40, pieces(), recipe, lambda *_: None)
+    weights = weights_of(model)
+    reader = Reader(weights, weights, 0.1)
+    assert reader.describe([tuple(pieces().shot(pair(SHOTS[0]).preferred, pair(SHOTS[0]).other))]) == words
+
+
 # The reward model
 
 
@@ -239,6 +351,33 @@ def test_scores_mirror_and_add_up(model: FSPO, judged: Snapshot) -> None:
     assert not np.allclose(model.margin(model.adapt(flipped), a, b)[0], one, atol=1e-4)
 
 
+@pytest.mark.parametrize("describe", ["given", "written"])
+def test_readings_end_with_the_reader_in_words(
+    judged: Snapshot, features: Mapping[str, Array], describe: str, tmp_path: Path
+) -> None:
+    told = replace(judged, about={"descriptions": {"u1": "likes commands"}})
+    made = FSPO(**SMALL, describe=describe)
+    assert made.fit(told, features, encoder=NAME, seed=0).metrics["personal_4_accuracy"] >= 0
+    context = comparisons(made, of(judged, "u1"))
+    rows = made.adapt(context).mean.reshape(-1, OPENING)
+    said = [words_of([int(token) for token in row if token]) for row in rows]
+    assert all("The reader: " in each for each in said) or describe == "written"
+    if describe == "given":
+        assert all(each.endswith("The reader: " + described([(LIKED, OTHER)] * 8)) for each in said)
+    else:  # whatever it writes; of nothing nothing stands there
+        reader = made._reader
+        assert reader
+        shots = [tuple(pieces().shot(*map(text_of, (each.item_a, each.item_b)))) for each in context[:1]]
+        assert isinstance(reader.describe(shots), str)
+    assert not made.adapt([replace(context[0], choice="tie")]).mean.any()
+    digest = artifact.save(made, tmp_path / "model", {})
+    again = artifact.load(tmp_path / "model", digest)
+    assert np.array_equal(again.adapt(context).mean, made.adapt(context).mean)
+    items = made.items(list(judged.responses)[:2])
+    latent = made.adapt(context)
+    np.testing.assert_allclose(made.score(latent, items).mean, again.score(latent, items).mean, atol=1e-5)
+
+
 def test_unknown_responses_go_by_their_tokens(model: FSPO, features: Mapping[str, Array]) -> None:
     key = next(iter(features))
     assert model.knows([key, "elsewhere"]) == [True, False]
@@ -292,17 +431,21 @@ def test_synthetic_judgments_are_a_snapshot_of_simulated_people() -> None:
     assert len(snapshot.judgments) == 60
     assert {each.annotator for each in snapshot.judgments} == {f"simulated-4-{number}" for number in range(3)}
     assert 15 < sum(each.choice == "a" for each in snapshot.judgments) < 45
-    assert snapshot.about == {"simulated": True}
+    assert snapshot.about["simulated"] is True
+    assert descriptions_in(snapshot.about).keys() == {each.annotator for each in snapshot.judgments}
     assert synthetic(3, 20, topics, seed=4) == snapshot
     drawn = episodes(topics, shots=3, targets=2, rng=Random(0))
     found = [next(drawn) for _ in range(20)]
     assert {len(each.pairs) for each in found} == {1, 2, 3, 4}
     assert all(len(each.targets) <= 2 and max(each.targets) < len(each.pairs) for each in found)
+    told = next(episodes(topics, shots=3, targets=2, rng=Random(0), describe=True))
+    assert len(told.descriptions) == len(told.targets)
+    assert description_of((-0.9, 0.0, 0.4, 0.0, 0.0, 0.0)) == "likes answers that are very concise and direct"
 
 
 def test_pre_training_writes_a_model_that_learning_starts_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "readers"
-    short = ["--steps", "2", "--shots", "1", "--targets", "1", "--annotators", "1"]
+    short = ["--steps", "2", "--shots", "1", "--targets", "1", "--annotators", "1", "--describe", "written"]
     done = CliRunner().invoke(readers, [str(folder), *short])
     assert done.exit_code == 0, done.output
     assert "simulated annotators" in (folder / "README.md").read_text()

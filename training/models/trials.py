@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from annotator.models import Job, Project, User
+from annotator.models import Annotator, Job, Project, User
 from training.models.policies import PolicyVersion
 
 
@@ -21,6 +21,14 @@ class PolicyTrial(Job):
         blank=True,
         help_text="A weight for each of attune.direction.ASPECTS, −100 to 100, as it stood in prompts; empty: none.",
     )
+    reader = models.ForeignKey(
+        Annotator,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="+",
+        help_text="Whose judgments stand in the prompts of policies that read some.",
+    )
+    reader_words = models.TextField(blank=True, help_text="What the reader likes, in words, where their traits tell.")
     queued_at = models.DateTimeField(null=True, blank=True, help_text="When its message was last sent.")
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
 
@@ -46,6 +54,7 @@ class PolicyReply(models.Model):
     revision = models.CharField(max_length=40, blank=True)
     chat_template = models.CharField(max_length=40, blank=True)
     text = models.TextField(blank=True)
+    reader_words = models.TextField(blank=True, help_text="What it read of the reader in words.")
     begun = models.BooleanField(default=False)
     over = models.BooleanField(default=False)
     cut_off = models.BooleanField(default=False)

@@ -17,14 +17,16 @@ from dataclasses import dataclass
 from math import exp
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from attune.data import Judgment, Response, Snapshot
 from attune.errors import BadData
+from attune.fspo.describing import Describe, in_words
 from attune.policies.tiny.corpus import Style, Topic, answer, draw_style, load_topics
 from attune.simulate import AXES, REWARD_SCALE
+from attune.style_features import TRAITS
 
 if TYPE_CHECKING:
     from attune.fspo.episodes import Episode
@@ -75,6 +77,11 @@ def draw_taste(rng: Random) -> Taste:
     return tuple(rng.gauss(0, SPREAD) for _ in AXES)
 
 
+def description_of(taste: Taste) -> str:
+    """What a taste is in words; the axes are the second poles of ``style_features.TRAITS``, in their order."""
+    return in_words(dict(zip(TRAITS, taste, strict=True)))
+
+
 def judge(taste: Taste, topics: Sequence[Topic], rng: Random, *, noise: bool = True) -> Judged:
     """One judgment of two answers that the taste tells apart."""
     while True:
@@ -94,12 +101,17 @@ def judge(taste: Taste, topics: Sequence[Topic], rng: Random, *, noise: bool = T
 
 
 def synthetic(people: int, judgments: int, topics: Sequence[Topic], seed: int, *, noise: bool = True) -> Snapshot:
-    """``judgments`` of each of ``people`` synthetic annotators, ``simulated-1`` and so on, half of them with b preferred."""
+    """``judgments`` of each of ``people`` synthetic annotators, ``simulated-1`` and so on, half of them with b preferred.
+
+    ``about`` holds what each of them likes, in words (``descriptions``).
+    """
     rng = Random(seed)  # noqa: S311 (no secret)
     responses: dict[str, Response] = {}
     said = []
+    descriptions = {}
     for person in range(people):
         taste = draw_taste(rng)
+        descriptions[f"simulated-{seed}-{person}"] = description_of(taste)
         for number in range(judgments):
             each = judge(taste, topics, rng, noise=noise)
             keys = [f"{seed}-{person}-{number}-{side}" for side in "ab"]
@@ -108,11 +120,14 @@ def synthetic(people: int, judgments: int, topics: Sequence[Topic], seed: int, *
             for key, text in zip(keys, texts if chosen == "a" else texts[::-1], strict=True):
                 responses[key] = Response(key, each.question, text)
             said.append(Judgment(f"simulated-{seed}-{person}", keys[0], keys[1], "a" if chosen == "a" else "b"))
-    return Snapshot(responses, tuple(said), about={"simulated": True})
+    return Snapshot(responses, tuple(said), about={"simulated": True, "descriptions": descriptions})
 
 
-def episodes(topics: Sequence[Topic], shots: int, targets: int, rng: Random) -> Iterator[Episode]:
-    """Synthetic annotators without end, a new one each time; for ``attune.fspo.learning.meta_train``."""
+def episodes(
+    topics: Sequence[Topic], shots: int, targets: int, rng: Random, *, describe: bool = False
+) -> Iterator[Episode]:
+    """Synthetic annotators without end, a new one each time; for ``attune.fspo.learning.meta_train``. To ``describe`` them is to
+    say in words what they like."""
     from attune.fspo.episodes import Episode, Pair
     from attune.fspo.tokens import tokens_of
 
@@ -122,7 +137,8 @@ def episodes(topics: Sequence[Topic], shots: int, targets: int, rng: Random) -> 
         pairs = [
             Pair(tokens_of(each.question, each.preferred), tokens_of(each.question, each.other)) for each in judged
         ]
-        yield Episode(tuple(pairs), tuple(sorted(rng.sample(range(len(pairs)), min(targets, len(pairs))))))
+        asked = tuple(sorted(rng.sample(range(len(pairs)), min(targets, len(pairs)))))
+        yield Episode(tuple(pairs), asked, (description_of(taste),) * len(asked) if describe else ())
 
 
 @click.command()
@@ -134,6 +150,13 @@ def episodes(topics: Sequence[Topic], shots: int, targets: int, rng: Random) -> 
 @click.option("--rate", default=5e-4, show_default=True)
 @click.option("--beta", default=0.1, show_default=True)
 @click.option("--likelihood", default=0.3, show_default=True, help="Weight of the preferred text's own likelihood.")
+@click.option(
+    "--describe",
+    type=click.Choice(get_args(Describe)),
+    default="off",
+    show_default=True,
+    help="Say in words what an annotator likes: given in the prompt, or written after the shots as well.",
+)
 @click.option("--seed", default=0, show_default=True)
 def command(
     folder: Path,
@@ -144,6 +167,7 @@ def command(
     rate: float,
     beta: float,
     likelihood: float,
+    describe: Describe,
     seed: int,
 ) -> None:
     """Meta-train the tiny model on synthetic annotators and save it in FOLDER. CPU; hours."""
@@ -163,15 +187,16 @@ def command(
         if step % 20 == 0 or step == steps:
             click.echo(json.dumps({"step": step, "steps": steps, **figures}))
 
-    recipe = Recipe(steps, rate, beta, "ipo", likelihood, annotators)
-    drawn = episodes(learnt, shots, targets, Random(seed))  # noqa: S311 (no secret)
+    writing = likelihood if describe == "written" else 0.0
+    recipe = Recipe(steps, rate, beta, "ipo", likelihood, annotators, writing)
+    drawn = episodes(learnt, shots, targets, Random(seed), describe=describe != "off")  # noqa: S311 (no secret)
     try:
         figures = meta_train(model, reference, drawn, pieces(), recipe, report)
     except BadData as error:
         raise click.ClickException(str(error)) from error
     model.to(torch.float16).save_pretrained(folder)
     copy_tokenizer(folder)
-    told = f"python -m attune.policies.tiny.readers FOLDER --steps {steps} --shots {shots} --seed {seed}"
+    told = f"python -m attune.policies.tiny.readers FOLDER --steps {steps} --shots {shots} --describe {describe} --seed {seed}"
     said = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in figures.items())
     (folder / "README.md").write_text(
         CARD.format(steps=steps, command=told, figures=f"Last tenth of the steps: {said}.")

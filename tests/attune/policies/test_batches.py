@@ -19,6 +19,7 @@ from attune.policies.examples import (
     Ranking,
     conversation_of,
     curriculum,
+    described_by,
     examples_of,
     rankings_of,
     shots_of,
@@ -246,3 +247,29 @@ def test_shots_stand_before_the_question_and_go_where_there_is_no_room(micro: Pa
     assert tight.shots_dropped == 1
     assert "Wait 1." in tight.tokenizer.decode(row.chosen.prompt)
     assert "Wait 2." not in tight.tokenizer.decode(row.chosen.prompt)
+
+
+def test_a_reader_is_described_as_given_or_as_the_shots_show_it(micro: Path) -> None:
+    examples = examples_of(few(6), method="dpo", held_out=0.2, seed=0)
+    given = with_shots(examples, 3, 0, describe=True, given={"v": "likes jam"})
+    assert {each.reader for each in given.train if each.annotator == "v"} == {"likes jam"}
+    shown = with_shots(examples, 3, 0, describe=True)
+    assert all(each.reader == described_by(each.shots) for each in shown.train)
+    assert any(each.reader for each in shown.train)
+    assert not any(each.reader for each in with_shots(examples, 3, 0).train)
+    shots = tuple(shots_of(few(3), "v", 2))
+    example = Example(ASK, "Go now.", "No.", "v", shots=shots, reader="likes jam")
+    enc = encoder(micro, describe="written", shots=2)
+    [row] = enc.rows([example], chosen_first=[True])
+    told = enc.tokenizer.decode(row.chosen.prompt)
+    assert "The reader: likes jam" in told
+    assert row.reader
+    asked, written = enc.tokenizer.decode(row.reader.prompt), enc.tokenizer.decode(row.reader.response)
+    assert "Describe the reader." in asked
+    assert "likes jam" not in asked
+    assert "likes jam" in written
+    batch = collate([row], enc.tokenizer.pad_token_id)
+    assert batch["reader_weights"].sum() == len(row.reader.response)
+    [plain] = encoder(micro, describe="given", shots=2).rows([example], chosen_first=[True])
+    assert plain.reader is None
+    assert "reader_weights" not in collate([plain], enc.tokenizer.pad_token_id)
