@@ -15,6 +15,7 @@ from personalization.sweeping import backfill, encode_new_texts, live_versions, 
 log = logging.getLogger(__name__)
 
 SECONDS_PER_SWEEP = 40.0
+SECONDS_PER_SLICE = 60.0
 ROUND_HOURS = 4
 
 
@@ -71,10 +72,10 @@ def write_round(round_id: int) -> None:
     time_limit=ROUND_HOURS * 3_600 + 300,
 )
 def run_machine(run_id: int) -> None:
-    """Let a machine annotator judge. Harmless where it is over or in another worker's hands."""
+    """Let a machine annotator judge, a judge elsewhere for a while at a time. Harmless where it is over or another worker's."""
     from personalization.machines.executing import execute_machine_run
 
-    execute_machine_run(run_id)
+    execute_machine_run(run_id, seconds=SECONDS_PER_SLICE)
 
 
 @shared_task(name="personalization.tasks.sweep_jobs", expires=30)

@@ -9,9 +9,12 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 
 from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from annotator.errors import AnnotatorError
-from annotator.models import Job
+from annotator.models import Job, User
 from annotator.services import jobs
 from attune.errors import AttuneError
 
@@ -27,17 +30,22 @@ def beating(job: Job, lease: timedelta) -> AbstractContextManager[jobs.Beat]:
 
 @contextmanager
 def ends_on_its_row(job: Job, *, stopped: Callable[[], object] = lambda: None) -> Iterator[None]:
-    """Put down that the job was cancelled (then ``stopped`` is called) or has failed, and why. Nothing gets past it."""
-    try:
-        yield
-    except jobs.Cancelled:
-        jobs.mark_cancelled(job=job)
-        stopped()
-    except jobs.ClaimLost:
-        log.warning("%s (row %s) is another worker's by now; nothing was registered", job, job.pk)
-    except Exception as error:  # the boundary of a job: whatever it was, the row must say so
-        log.exception("%s (row %s) failed", job, job.pk)
-        jobs.fail(job=job, error=explain(error))
+    """Put down that the job was cancelled (then ``stopped`` is called) or has failed, and why. Nothing gets past it.
+
+    Meanwhile the language is that of whoever started the job, who will read the reason.
+    """
+    by: User | None = getattr(job, "by", None)
+    with override((by and by.language) or settings.LANGUAGE_CODE):
+        try:
+            yield
+        except jobs.Cancelled:
+            jobs.mark_cancelled(job=job)
+            stopped()
+        except jobs.ClaimLost:
+            log.warning("%s (row %s) is another worker's by now; nothing was registered", job, job.pk)
+        except Exception as error:  # the boundary of a job: whatever it was, the row must say so
+            log.exception("%s (row %s) failed", job, job.pk)
+            jobs.fail(job=job, error=explain(error))
 
 
 def explain(error: BaseException) -> str:
@@ -45,11 +53,13 @@ def explain(error: BaseException) -> str:
     if isinstance(error, AnnotatorError | AttuneError):
         return str(error)
     if isinstance(error, MemoryError):
-        return "The worker ran out of memory. Give it more, or fit fewer judgments or a smaller model."
+        return _("The worker ran out of memory. Give it more, or fit fewer judgments or a smaller model.")
     if isinstance(error, ImportError):
-        return f"A package that this model or encoder needs is missing ({error}). Install it where the worker runs."
+        why = _("A package that this model or encoder needs is missing (%(which)s). Install it where the worker runs.")
+        return why % {"which": error}
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "There is no space left on the worker's disk. Free some and start again."
+        return _("There is no space left on the worker’s disk. Free some and start again.")
     if isinstance(error, SoftTimeLimitExceeded):
-        return "The run took longer than a worker may. Fit fewer judgments or a smaller model."
-    return f"The program failed: {type(error).__name__}: {error}. The worker's log says where."
+        return _("The run took longer than a worker may. Fit fewer judgments or a smaller model.")
+    known = {"kind": type(error).__name__, "error": error}
+    return _("The program failed: %(kind)s: %(error)s. The worker’s log says where.") % known

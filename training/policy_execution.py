@@ -15,6 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotator.models import Project
 from annotator.services import jobs
@@ -92,7 +93,9 @@ def _groups(run: PolicyRun, snapshot: data.Snapshot) -> dict[str, int]:
         return {}
     live = run.project.versions.filter(state=ModelVersion.State.LIVE).first()
     if live is None:
-        raise TrainingError("Groups of like-minded annotators come from the live reward model, and there is none.")
+        raise TrainingError(
+            _("Groups of like-minded annotators come from the live reward model, and there is none yet.")
+        )
     return like_minded(load_model(served(live)), snapshot, run.groups)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from training.errors import TrainingError
 
@@ -70,12 +71,13 @@ class PolicyProcess:
         if "error" in self.last:
             raise TrainingError(str(self.last["error"]))
         if "stopped" in self.last:
-            raise TrainingError(f"{self.last['stopped']} Nobody asked for it here; continue the run when you like.")
+            known = {"stopped": self.last["stopped"]}
+            raise TrainingError(_("%(stopped)s Nobody asked for it here; continue the run when you like.") % known)
         if code == -signal.SIGKILL:
-            raise TrainingError(
-                f"It was killed by the system, most likely because the machine ran out of memory. {self.crowded}"
-            )
-        raise TrainingError(f"It ended with code {code}. Its last words: {self._last_words()}")
+            killed = _("It was killed by the system, most likely because the machine ran out of memory.")
+            raise TrainingError(f"{killed} {self.crowded}")
+        known = {"code": code, "words": self._last_words()}
+        raise TrainingError(_("It ended with code %(code)s. Its last words: %(words)s") % known)
 
     def stop(self) -> None:
         """SIGTERM, so that it writes a checkpoint; SIGKILL to the whole group where that takes too long."""
@@ -107,7 +109,7 @@ def policy_process(folder: Path, learnt: Mapping[str, Path], plan: Mapping[str, 
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / "out", ignore_errors=True)
     options = {**learnt, "--out": folder / "out", "--work": folder / "work"}
-    crowded = "Choose a smaller batch, a shorter max_length or a smaller base model, and continue the run."
+    crowded = _("Choose a smaller batch, a shorter max_length or a smaller base model, and continue the run.")
     with _process(folder, launcher(*processes()), options, plan, crowded) as process:
         yield process
 
@@ -119,7 +121,7 @@ def speaking_process(folder: Path, plan: Mapping[str, Any], *, module: str = SPE
     ``folder`` holds what passes between the processes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    crowded = "Let fewer tokens be written, or try policies of a smaller base model."
+    crowded = _("Let fewer tokens be written, or try policies of a smaller base model.")
     with _process(folder, [sys.executable, "-m", module], {}, plan, crowded) as process:
         yield process
 

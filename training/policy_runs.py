@@ -8,6 +8,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict, Invalid
 from annotator.models import Annotator, JobState, Project, User
@@ -80,7 +81,8 @@ def start_policy_run(
             opinions=opinions,
         )
         if found := (same.filter(snapshot=snapshot) if snapshot else same).first():
-            raise Conflict(f"Policy run {found.number} already trains this and is {found.state}.")
+            known = {"number": found.number, "state": found.get_state_display().lower()}
+            raise Conflict(_("Policy run %(number)s already trains this and is %(state)s.") % known)
         run.number = (earlier.values_list("number", flat=True).first() or 0) + 1
         run.save()
         audit.record(project=project, by=by, what="policy run started", run=run.number, whose=run.whose)
@@ -104,7 +106,8 @@ def continue_policy_run(*, run: PolicyRun, by: User | None = None, send: bool = 
         if not ended.update(
             state=JobState.WAITING, cancel_requested=False, worker="", finished_at=None, queued_at=None, attempt=0
         ):
-            raise Conflict(f"Policy run {run.number} is {run.state}; expected one that was stopped.")
+            known = {"number": run.number, "state": run.get_state_display().lower()}
+            raise Conflict(_("Policy run %(number)s is %(state)s; expected one that was stopped.") % known)
         audit.record(project=run.project, by=by, what="policy run continued", run=run.number)
         if send:
             jobs.enqueue_on_commit(send=lambda: queue_policy_run(run.pk), what=str(run))
@@ -138,42 +141,53 @@ def _settings(values: Mapping[str, object]) -> dict[str, object]:
     base = f"{found.base}@{found.revision}" if found.revision else found.base
     if base not in (TINY, *settings.ATTUNE_POLICY_BASES):
         allowed = ", ".join((TINY, *settings.ATTUNE_POLICY_BASES))
-        raise Invalid(f"The base model is {base!r}; expected one that this server offers: {allowed}.")
+        known = {"base": base, "allowed": allowed}
+        raise Invalid(_("The base model is “%(base)s”; expected one that this server offers: %(allowed)s.") % known)
     return found.as_mapping()
 
 
 def _check_scope(run: PolicyRun) -> None:
     if run.scope not in Scope.values:
-        raise Invalid(f"scope is {run.scope!r}; expected {', '.join(Scope.values)}.")
+        known = {"scope": run.scope, "known": ", ".join(Scope.values)}
+        raise Invalid(_("The scope is “%(scope)s”; expected %(known)s.") % known)
     if not 2 <= run.groups <= MOST_GROUPS:
-        raise Invalid(f"groups is {run.groups}; expected 2 to {MOST_GROUPS}.")
+        raise Invalid(
+            _("There shall be %(n)s groups; expected 2 to %(most)s.") % {"n": run.groups, "most": MOST_GROUPS}
+        )
     if (run.scope == Scope.PROTOTYPE) != (run.prototype is not None):
-        raise Invalid("A group's policy needs the group's number, and no other policy takes one.")
+        raise Invalid(_("A group’s policy needs the group’s number, and no other policy takes one."))
     if (run.scope == Scope.ANNOTATOR) != (run.annotator is not None):
-        raise Invalid("A personal policy needs an annotator, and no other policy takes one.")
+        raise Invalid(_("A personal policy needs an annotator, and no other policy takes one."))
     if run.prototype is not None and not 1 <= run.prototype <= run.groups:
-        raise Invalid(f"The group is {run.prototype}; expected 1 to {run.groups}.")
+        raise Invalid(_("The group is %(n)s; expected 1 to %(most)s.") % {"n": run.prototype, "most": run.groups})
     if run.annotator is not None and run.annotator.project_id != run.project_id:
-        raise Invalid("The annotator is not of this project.")
+        raise Invalid(_("The annotator is not of this project."))
     needs_groups = run.scope == Scope.PROTOTYPE or run.settings["maxmin"]
     if needs_groups and not run.project.versions.filter(state=ModelVersion.State.LIVE).exists():
-        raise Invalid("Groups of like-minded annotators come from the live reward model, and there is none yet.")
+        raise Invalid(_("Groups of like-minded annotators come from the live reward model, and there is none yet."))
 
 
 def _check_judgments(run: PolicyRun) -> None:
     decided = usable_judgments(run.project).filter(choice__in=DECIDED)
     if run.annotator is None:
         if not decided.exists():
-            raise NothingToLearn(f"“{run.project.name}” has no judgment yet that prefers one response over the other.")
+            known = {"name": run.project.name}
+            raise NothingToLearn(_("“%(name)s” has no judgment yet that prefers one response over the other.") % known)
         return
     count = decided.filter(annotator=run.annotator).order_by()[:LEAST_PERSONAL].count()
     if count < LEAST_PERSONAL:
         serving, _why = policy_for(run.annotator)
-        instead = f"; until then {serving.label} ({serving.whose}) serves them" if serving else ""
-        raise NothingToLearn(
-            f"{run.annotator} has {count} judgments that prefer a response, and a personal policy needs {LEAST_PERSONAL}"
-            f"{instead}."
+        figures = {"who": str(run.annotator), "count": str(count), "least": str(LEAST_PERSONAL)}
+        said = (
+            _("%(who)s has %(count)s judgments that prefer a response, and a personal policy needs %(least)s.")
+            % figures
         )
+        if serving:
+            said += " " + _("Until then %(policy)s (%(whose)s) serves them.") % {
+                "policy": serving.label,
+                "whose": serving.whose,
+            }
+        raise NothingToLearn(said)
 
 
 def _group_policy(run: PolicyRun) -> PolicyVersion | None:

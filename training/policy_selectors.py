@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from annotator.errors import NotFound
 from annotator.models import Annotator, Project
@@ -37,7 +38,7 @@ def find_policy_run(project: Project, number: int) -> PolicyRun:
     )
     run = rows.filter(number=number).first()
     if run is None:
-        raise NotFound(f"There is no policy run {number} in this project.")
+        raise NotFound(_("There is no policy run %(number)s in this project.") % {"number": number})
     return run
 
 
@@ -45,7 +46,7 @@ def find_policy(project: Project, number: int) -> PolicyVersion:
     """A policy by its number. Raises ``NotFound``."""
     version = policies_of(project).select_related("project").filter(number=number).first()
     if version is None:
-        raise NotFound(f"There is no policy {number} in this project.")
+        raise NotFound(_("There is no policy %(number)s in this project.") % {"number": number})
     return version
 
 
@@ -55,7 +56,7 @@ def usable_policy(project: Project, number: int | None) -> PolicyVersion | None:
         return None
     version = policies_of(project).filter(number=number, retired=False).first()
     if version is None:
-        raise NotFound(f"There is no policy {number} in this project that is not retired.")
+        raise NotFound(_("There is no policy %(number)s in this project that is not retired.") % {"number": number})
     return version
 
 
@@ -63,7 +64,7 @@ def annotator_named(project: Project, ref: str) -> Annotator:
     """An annotator by their reference. Raises ``NotFound``."""
     found = project.annotators.filter(ref=ref).first()
     if found is None:
-        raise NotFound(f"There is no annotator “{ref}” in this project.")
+        raise NotFound(_("There is no annotator “%(ref)s” in this project.") % {"ref": ref})
     return found
 
 

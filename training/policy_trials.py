@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from celery import current_app
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Invalid, NotFound
 from annotator.models import Annotator, Project, User
@@ -88,7 +89,7 @@ def find_trial(project: Project, trial_id: int) -> PolicyTrial:
     """A trial of the project. Raises ``NotFound``."""
     found = project.policy_trials.select_related("by", "reader__user", "reader__project").filter(pk=trial_id).first()
     if found is None:
-        raise NotFound("There is no such trial in this project; those older than 30 days are removed.")
+        raise NotFound(_("There is no such trial in this project; those older than 30 days are removed."))
     return found
 
 
@@ -98,13 +99,21 @@ def replies_of(trial: PolicyTrial) -> list[PolicyReply]:
 
 
 def _check(prompt: str, policies: Sequence[int], temperature: float, most_tokens: int) -> None:
-    problems = {"prompt": text_problem(prompt, limit=MOST_CHARACTERS) or ("" if prompt.strip() else "Write a prompt.")}
+    problems = {
+        "prompt": text_problem(prompt, limit=MOST_CHARACTERS) or ("" if prompt.strip() else _("Write a prompt."))
+    }
     if not 1 <= len(dict.fromkeys(policies)) <= MOST_POLICIES:
-        problems["policies"] = f"Choose 1 to {MOST_POLICIES} policies."
+        problems["policies"] = _("Choose 1 to %(most)s policies.") % {"most": MOST_POLICIES}
     if not 0 <= temperature <= WARMEST:
-        problems["temperature"] = f"The temperature is {temperature:g}; expected 0 to {WARMEST:g}."
+        problems["temperature"] = _("The temperature is %(value)g; expected 0 to %(most)g.") % {
+            "value": temperature,
+            "most": WARMEST,
+        }
     if not 1 <= most_tokens <= MOST_TOKENS:
-        problems["most_tokens"] = f"The longest response is {most_tokens} tokens; expected 1 to {MOST_TOKENS}."
+        problems["most_tokens"] = _("The longest response is %(value)s tokens; expected 1 to %(most)s.") % {
+            "value": most_tokens,
+            "most": MOST_TOKENS,
+        }
     if fields := {name: problem for name, problem in problems.items() if problem}:
         raise Invalid(" ".join(fields.values()), fields=fields)
 
@@ -128,7 +137,7 @@ def _check_direction(direction: Sequence[int], versions: Sequence[PolicyVersion]
 def _find(project: Project, number: int) -> PolicyVersion:
     found = policies_of(project).filter(number=number, retired=False).first()
     if found is None:
-        raise NotFound(f"There is no policy {number} in this project that is not retired.")
+        raise NotFound(_("There is no policy %(number)s in this project that is not retired.") % {"number": number})
     return found
 
 

@@ -79,6 +79,17 @@ def heartbeat(*, job: Job, progress: Mapping[str, object] | None = None, lease: 
         raise Cancelled(f"{job} was cancelled.")
 
 
+def release(*, job: Job, progress: Mapping[str, object], **fields: object) -> None:
+    """Let others have the worker: the job waits again, with what it has done, and this was no attempt. Send it another message.
+
+    Raises ``ClaimLost`` or ``Cancelled``, as ``heartbeat`` does.
+    """
+    going_on = _ours(job).filter(cancel_requested=False)
+    waits = {"state": JobState.WAITING, "worker": "", "lease_until": None, "attempt": F("attempt") - 1}
+    if not going_on.update(**fields, **waits, progress=dict(progress)):
+        heartbeat(job=job)
+
+
 def finish(*, job: Job, **fields: object) -> None:
     """Write the end, with the results' own ``fields``. Call it in the transaction that writes the results.
 

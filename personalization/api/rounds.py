@@ -21,7 +21,7 @@ from attune.policies.settings import NASH_METHODS
 from personalization.models import PolicyRound, RoundPair
 from personalization.rounds.playing import USUAL_ANCHOR, USUAL_BETA, Play, start_self_play
 from personalization.rounds.putting import put_round, start_next_run
-from personalization.rounds.reading import find_round, pairs_of, rounds_of, wins_of
+from personalization.rounds.reading import find_round, pairs_of, rounds_of, wins_read, with_wins
 from personalization.rounds.starting import Asked, cancel_round, start_round
 from training.api.policies import PolicyRunSerializer
 
@@ -99,7 +99,7 @@ class RoundSerializer(serializers.Serializer[Any]):
         }
     )
     def get_wins(self, row: PolicyRound) -> dict[str, float] | None:
-        wins = wins_of([row]).get(row.pk)
+        wins = wins_read(row)
         if wins is None:
             return None
         share = wins.share
@@ -175,7 +175,7 @@ class RoundsView(APIView):
     )
     def get(self, request: Request, slug: str) -> Response:
         """Oldest first."""
-        return listed(rounds_of(_reading(request, slug).project), request, RoundSerializer)
+        return listed(rounds_of(_reading(request, slug).project), request, RoundSerializer, prepare=with_wins)
 
     @extend_schema(
         operation_id="start_policy_round",

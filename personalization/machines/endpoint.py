@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import orjson
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from annotator.outbound import NotAllowed, Unanswered, ask
 from attune.judging import Outcome, question, settled, verdict
@@ -55,18 +56,25 @@ class Endpoint:
                     most=MOST_ANSWER,
                 )
             except NotAllowed as error:
-                raise MachineUnusable(f"The judge's address may not be asked: {error}.") from error
+                raise MachineUnusable(_("The judge’s address may not be asked: %(why)s.") % {"why": error}) from error
             except Unanswered as error:
-                why = f"does not answer ({error})"
+                why = _("it does not answer (%(why)s)") % {"why": error}
                 continue
             if status == HTTPStatus.OK:
                 return answer
             if status in REFUSALS:
-                raise MachineUnusable(f"The judge's endpoint refuses the key (it answered {status}).")
-            why = f"answered {status}"
+                raise MachineUnusable(
+                    _("The judge’s endpoint refuses the key (it answered %(status)s).") % {"status": int(status)}
+                )
+            why = _("it answered %(status)s") % {"status": int(status)}
             if status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS:
-                raise MachineUnusable(f"The judge's endpoint {why}; check its address and the model's name.")
-        raise MachineUnusable(f"The judge's endpoint {why}, {TRIES} times in a row. Start it again once it is back.")
+                raise MachineUnusable(
+                    _("The judge’s endpoint: %(why)s; check its address and the model’s name.") % {"why": why}
+                )
+        raise MachineUnusable(
+            _("The judge’s endpoint: %(why)s, %(tries)d times in a row. Start it again once it is back.")
+            % {"why": why, "tries": TRIES}
+        )
 
 
 def chat_address(url: str) -> str:

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from annotator.models import Judgment, Pair
 from annotator.services import jobs
 from attune.judging import Unreadable
 from attune.policies.examples import conversation_of
 from personalization.machines.endpoint import Endpoint
+from personalization.machines.managing import queue_machine_run
 from personalization.machines.secret import opened
 from personalization.models import MachineAnnotator, MachineJudgment, MachineRun
 from training import store
@@ -27,15 +29,25 @@ TICK = 0.5
 Kind, Choice = MachineAnnotator.Kind, MachineJudgment.Choice
 
 
-def execute_machine_run(run_id: int, *, lease: timedelta = jobs.LEASE, watch: Watch | None = None) -> MachineRun | None:
-    """Let it judge. None where the run is over or another worker's. Every end is on the row; what was said stays."""
+def execute_machine_run(
+    run_id: int, *, lease: timedelta = jobs.LEASE, watch: Watch | None = None, seconds: float | None = None
+) -> MachineRun | None:
+    """Let it judge. None where the run is over or another worker's. Every end is on the row; what was said stays.
+
+    A judge elsewhere that is at it for more than ``seconds`` makes room for other work: after the pair in hand its run waits again, and
+    a message behind those of others takes it up.
+    """
     run = jobs.claim(model=MachineRun, job_id=run_id, lease=lease)
     if run is None:
         return None
     with ends_on_its_row(run):
         with beating(run, lease) as beat:
-            _carry_out(run, beat, watch or (lambda _progress: None))
-        jobs.finish(job=run, progress=beat.progress)
+            more = _carry_out(run, beat, watch or (lambda _progress: None), seconds)
+        if more:
+            jobs.release(job=run, progress=beat.progress, queued_at=None)
+            jobs.enqueue_on_commit(send=lambda: queue_machine_run(run.pk), what=str(run))
+        else:
+            jobs.finish(job=run, progress=beat.progress)
     run.refresh_from_db()
     return run
 
@@ -51,16 +63,24 @@ def waiting_pairs(machine: MachineAnnotator) -> QuerySet[Pair]:
     return rows.select_related("prompt", "response_a", "response_b").order_by("shuffle", "pk")
 
 
-def _carry_out(run: MachineRun, beat: jobs.Beat, watch: Watch) -> None:
-    machine = run.machine
-    pairs = list(waiting_pairs(machine)[: run.most_pairs])
+def _carry_out(run: MachineRun, beat: jobs.Beat, watch: Watch, seconds: float | None) -> bool:
+    """Whether more is left once the time is over."""
+    machine, until = run.machine, time.monotonic() + (seconds or 0)
+    pairs = list(waiting_pairs(machine)[: max(0, run.most_pairs - run.judged)])
+    steps = run.judged + len(pairs)
     said = _asked(machine, pairs, beat) if machine.kind == Kind.JUDGE else _rated(machine, pairs, beat)
-    for done, judgment in enumerate(said, 1):
-        MachineJudgment.objects.bulk_create([judgment], ignore_conflicts=True)
-        beat.progress = {"phase": "judging", "step": done, "steps": len(pairs)}
+    for judgment in said:
+        with transaction.atomic():
+            MachineJudgment.objects.bulk_create([judgment], ignore_conflicts=True)
+            MachineRun.objects.filter(pk=run.pk).update(judged=F("judged") + 1)
+        run.judged += 1
+        beat.progress = {"phase": "judging", "step": run.judged, "steps": steps}
         watch(beat.progress)
         jobs.heartbeat(job=run, progress=beat.progress)
         beat.check()
+        if seconds is not None and machine.kind == Kind.JUDGE and time.monotonic() >= until and run.judged < steps:
+            return True
+    return False
 
 
 def _asked(machine: MachineAnnotator, pairs: Sequence[Pair], beat: jobs.Beat) -> Iterator[MachineJudgment]:

@@ -8,6 +8,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict, Invalid
 from annotator.models import Project, User
@@ -54,9 +55,9 @@ def add_machine(*, project: Project, new: NewMachine, by: User | None = None) ->
         lock_project(project)
         rows = project.machines.all()
         if rows.filter(retired_at=None).count() >= MOST:
-            raise Conflict(f"The project has {MOST} machine annotators already; retire one first.")
+            raise Conflict(_("The project has %(most)d machine annotators already; retire one first.") % {"most": MOST})
         if rows.filter(retired_at=None, name=new.name.strip()).exists():
-            raise Conflict(f"There is a machine annotator “{new.name.strip()}” already.")
+            raise Conflict(_("There is a machine annotator “%(name)s” already.") % {"name": new.name.strip()})
         last = rows.order_by("-number").values_list("number", flat=True).first()
         machine = MachineAnnotator.objects.create(
             project=project,
@@ -87,7 +88,7 @@ def add_machine(*, project: Project, new: NewMachine, by: User | None = None) ->
 def renew_key(*, machine: MachineAnnotator, key: str, by: User | None = None) -> None:
     """Another key for a judge; empty takes it away. Raises ``Invalid``."""
     if machine.kind != Kind.JUDGE:
-        raise Invalid("Only a judge has a key.", fields={"key": "is for judges"})
+        raise Invalid(_("Only a judge has a key."), fields={"key": _("Only a judge has a key.")})
     if problem := _key_problem(key):
         raise Invalid(problem, fields={"key": problem})
     with transaction.atomic():
@@ -111,15 +112,17 @@ def start_machine_run(
 ) -> MachineRun:
     """Have it judge pairs that somebody has judged and it has not. Raises ``Invalid``, and ``Conflict`` while it is at work."""
     if not 1 <= most_pairs <= MOST_PAIRS:
-        raise Invalid(
-            f"most_pairs is {most_pairs}; expected 1 to {MOST_PAIRS:,}.", fields={"most_pairs": "is out of range"}
-        )
+        problem = _("At most %(n)d pairs is out of range; expected 1 to %(most)d.") % {
+            "n": most_pairs,
+            "most": MOST_PAIRS,
+        }
+        raise Invalid(problem, fields={"most_pairs": problem})
     with transaction.atomic():
         lock_project(machine.project)
         if machine.retired_at is not None:
-            raise Conflict(f"“{machine}” is retired.")
+            raise Conflict(_("“%(name)s” is retired.") % {"name": machine})
         if machine.runs.filter(state__in=ACTIVE).exists():
-            raise Conflict(f"“{machine}” is at work already.")
+            raise Conflict(_("“%(name)s” is at work already.") % {"name": machine})
         run = MachineRun.objects.create(machine=machine, most_pairs=most_pairs, by=by)
         audit.record(project=machine.project, by=by, what="machine annotator started", machine=machine.number)
         if send:
@@ -140,24 +143,27 @@ def queue_machine_run(run_id: int) -> None:
 
 
 def _check(new: NewMachine) -> None:
-    wrong = {"name": text_problem(new.name, limit=80) or ("" if new.name.strip() else "Give it a name.")}
+    wrong = {"name": text_problem(new.name, limit=80) or ("" if new.name.strip() else _("Give it a name."))}
     if new.kind not in Kind.values:
-        wrong["kind"] = f"This is {new.kind!r}; expected {', '.join(Kind.values)}."
+        known = {"kind": new.kind[:40], "known": ", ".join(Kind.values)}
+        wrong["kind"] = _("“%(kind)s” is no way to judge; expected %(known)s.") % known
     if new.kind == Kind.DENSITY and new.version == new.reference:
-        wrong["reference"] = "A model and its reference must differ."
+        wrong["reference"] = _("A model and its reference must differ.")
     if new.kind == Kind.JUDGE:
         try:
             check_url(new.url, private=settings.JUDGES_PRIVATE)
         except NotAllowed as error:
             wrong["url"] = f"{error}."
         wrong["model"] = text_problem(new.model, limit=200) or (
-            "" if new.model.strip() else "Say which model the endpoint shall use."
+            "" if new.model.strip() else _("Say which model the endpoint shall use.")
         )
         wrong["key"] = _key_problem(new.key)
     if fields := {name: why for name, why in wrong.items() if why}:
-        raise Invalid(" ".join(f"{name}: {why}" for name, why in fields.items()), fields=fields)
+        raise Invalid(" ".join(fields.values()), fields=fields)
 
 
 def _key_problem(key: str) -> str:
     plain = key.isascii() and key.isprintable() and " " not in key
-    return "" if len(key) <= MOST_KEY and (plain or not key) else f"Expected at most {MOST_KEY:,} ASCII characters."
+    if len(key) <= MOST_KEY and (plain or not key):
+        return ""
+    return _("A key is at most %(most)d ASCII characters without spaces.") % {"most": MOST_KEY}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from annotator.errors import NotFound
 from annotator.models import Judgment, Project
@@ -86,7 +87,7 @@ def find_machine(project: Project, number: int) -> MachineAnnotator:
     """A machine annotator by its number. Raises ``NotFound``."""
     found = machines_of(project).filter(number=number).first()
     if found is None:
-        raise NotFound(f"There is no machine annotator {number} in this project.")
+        raise NotFound(_("There is no machine annotator %(number)s in this project.") % {"number": number})
     return found
 
 
@@ -171,7 +172,9 @@ def _contested(said: Sequence[Said], opinions: dict[int, MachineJudgment]) -> li
     for each in said:
         by_pair[each.pair].append(each.agrees)
     against = {pair: (len(each) - 2 * sum(each), len(each)) for pair, each in by_pair.items()}
-    worst = sorted((pair for pair, (excess, _) in against.items() if excess > 0), key=lambda p: (-against[p][0], p))
+    worst = sorted(
+        (pair for pair, (excess, _judgments) in against.items() if excess > 0), key=lambda p: (-against[p][0], p)
+    )
     return [
         Contested(opinions[pair], len(by_pair[pair]), 1 - sum(by_pair[pair]) / len(by_pair[pair]))
         for pair in worst[:MOST_CONTESTED]

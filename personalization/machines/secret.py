@@ -7,6 +7,7 @@ import hashlib
 
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from personalization.errors import MachineUnusable
 
@@ -26,7 +27,7 @@ def opened(stored: str) -> str:
         return _box().decrypt(stored.encode()).decode()
     except InvalidToken:
         raise MachineUnusable(
-            "The judge's key was stored under another SECRET_KEY and can't be read any more; enter it again."
+            _("The judge’s key was stored under another SECRET_KEY and can’t be read any more; enter it again.")
         ) from None
 
 

@@ -60,6 +60,7 @@ class MachineRun(Job):
 
     machine = models.ForeignKey(MachineAnnotator, on_delete=models.CASCADE, related_name="runs")
     most_pairs = models.PositiveIntegerField(default=200)
+    judged = models.PositiveIntegerField(default=0, help_text="So many of them it has judged by now.")
     queued_at = models.DateTimeField(null=True, blank=True, help_text="When its message was last sent.")
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotator.errors import AnnotatorError
 from annotator.models import Prompt
@@ -112,7 +113,7 @@ def _written(work: _Work, prompts: dict[int, Prompt]) -> tuple[list[RoundCandida
             work.beat.check()
         process.outcome()
     if not any(key == MINE for key, _ in said):
-        raise TrainingError(problems[0] if problems else "The policy wrote nothing.")
+        raise TrainingError(problems[0] if problems else _("The policy wrote nothing."))
     keys = [(key, pk) for pk in sorted(prompts) for key in (MINE, THEIRS) if (key, pk) in said]
     found = [(key, pk, sample) for key, pk in keys for sample in said[key, pk]]
     candidates = [

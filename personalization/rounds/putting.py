@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict, Invalid
 from annotator.models import JobState, Pair, Prompt, Response, User
@@ -36,12 +37,15 @@ def put_round(*, row: PolicyRound, by: User | None = None, without: Collection[i
         if locked.put_at is not None:
             return locked.pairs.filter(pair__isnull=False).count()
         if locked.state != JobState.DONE:
-            raise Conflict(f"Round {locked.number} is {locked.state}; expected one that is done.")
+            state = locked.get_state_display().lower()
+            known = {"number": locked.number, "state": state}
+            raise Conflict(_("Round %(number)s is %(state)s; expected one that is done.") % known)
         if "pair" not in locked.project.kinds:
-            raise Invalid("This project does not ask for pairs; choose them in its set-up first.")
+            raise Invalid(_("This project does not ask for pairs; choose them in its set-up first."))
         chosen = list(locked.pairs.exclude(pk__in=without).select_related("one__prompt", "other__prompt"))
         if not chosen:
-            raise Invalid("No pair is left to be put to annotators.", fields={"without": "leaves nothing"})
+            problem = _("No pair is left to be put to annotators.")
+            raise Invalid(problem, fields={"without": problem})
         by_prompt: dict[int, list[RoundPair]] = defaultdict(list)
         for each in chosen:
             by_prompt[each.one.prompt_id].append(each)
@@ -59,7 +63,8 @@ def leave_out(*, row: PolicyRound, pairs: Collection[int]) -> int:
     """Take pairs out of a round before it is put. Returns how many. Raises ``Conflict`` where it was put already."""
     with transaction.atomic():
         if PolicyRound.objects.select_for_update().get(pk=row.pk).put_at is not None:
-            raise Conflict(f"Round {row.number} was put to annotators already; withdraw its pairs there.")
+            known = {"number": row.number}
+            raise Conflict(_("Round %(number)s was put to annotators already; withdraw its pairs there.") % known)
         return row.pairs.filter(pk__in=pairs).delete()[0]
 
 
@@ -70,7 +75,8 @@ def start_next_run(*, row: PolicyRound, by: User | None = None, only_new: bool =
     not put, and what ``start_policy_run`` and ``take_snapshot`` raise.
     """
     if row.put_at is None:
-        raise Conflict(f"Round {row.number} has not been put to annotators, so there is nothing new to learn.")
+        known = {"number": row.number}
+        raise Conflict(_("Round %(number)s has not been put to annotators, so there is nothing new to learn.") % known)
     check_next(row)
     version, project = row.version, row.project
     only = SnapshotFilters(rounds=(str(row.number),))
@@ -97,7 +103,8 @@ def start_next_run(*, row: PolicyRound, by: User | None = None, only_new: bool =
 def check_next(row: PolicyRound) -> None:
     """Raises ``Conflict`` where a run learns from the round already, or has learnt."""
     if row.next_run is not None and row.next_run.state not in (JobState.FAILED, JobState.CANCELLED):
-        raise Conflict(f"Policy run {row.next_run.number} learns from round {row.number} already.")
+        both = {"run": row.next_run.number, "number": row.number}
+        raise Conflict(_("Policy run %(run)s learns from round %(number)s already.") % both)
 
 
 def first_settings(row: PolicyRound) -> dict[str, object]:

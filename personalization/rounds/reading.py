@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from annotator.errors import NotFound
 from annotator.models import Judgment, Project
@@ -42,8 +43,25 @@ def find_round(project: Project, number: int) -> PolicyRound:
     """A round by its number. Raises ``NotFound``."""
     row = rounds_of(project).filter(number=number).first()
     if row is None:
-        raise NotFound(f"There is no round {number} in this project.")
+        raise NotFound(_("There is no round %(number)s in this project.") % {"number": number})
     return row
+
+
+def with_wins(rounds: Iterable[PolicyRound]) -> list[PolicyRound]:
+    """Read who wins in all of them at once, for ``wins_read``."""
+    rows = list(rounds)
+    found = wins_of(rows)
+    for each in rows:
+        each.__dict__["wins"] = found.get(each.pk)
+    return rows
+
+
+def wins_read(row: PolicyRound) -> Wins | None:
+    """Who wins, as ``with_wins`` has read it, or else read now."""
+    if "wins" not in row.__dict__:
+        with_wins([row])
+    found: Wins | None = row.__dict__["wins"]
+    return found
 
 
 def pairs_of(row: PolicyRound) -> QuerySet[RoundPair]:

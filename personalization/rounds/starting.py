@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from celery import current_app
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict, Invalid
 from annotator.models import Project, Prompt, User
@@ -68,7 +69,8 @@ def start_round(
         lock_project(project)
         earlier = project.policy_rounds.all()
         if busy := earlier.filter(state__in=ACTIVE).first():
-            raise Conflict(f"Round {busy.number} is {busy.state}; wait for it, or stop it.")
+            known = {"number": busy.number, "state": busy.get_state_display().lower()}
+            raise Conflict(_("Round %(number)s is %(state)s; wait for it, or stop it.") % known)
         row = PolicyRound.objects.create(
             project=project,
             number=(earlier.values_list("number", flat=True).first() or 0) + 1,
@@ -119,25 +121,35 @@ def _check(project: Project, asked: Asked) -> None:
         "seed": (asked.seed or 0, 0, 2**31 - 1),
     }
     wrong = {
-        name: f"is {value}; expected {low} to {high:,}"
+        name: _("is %(value)s; expected %(low)s to %(high)s") % {"value": value, "low": low, "high": high}
         for name, (value, low, high) in ranges.items()
         if not low <= value <= high
     }
     warm = asked.temperatures
     if not warm or len(warm) > 4 or not all(0 <= each <= WARMEST for each in warm):
-        wrong["temperatures"] = f"expected 1 to 4 temperatures from 0 to {WARMEST:g}"
+        wrong["temperatures"] = _("expected 1 to 4 temperatures from 0 to %(most)g") % {"most": WARMEST}
     elif asked.count * len(warm) > MOST_EACH:
-        wrong["count"] = f"with {len(warm)} temperatures is more than {MOST_EACH} responses to a prompt"
+        wrong["count"] = _("with %(n)d temperatures is more than %(most)d responses to a prompt") % {
+            "n": len(warm),
+            "most": MOST_EACH,
+        }
     if asked.method not in PolicyRound.Method.values:
-        wrong["method"] = f"is {asked.method!r}; expected {', '.join(PolicyRound.Method.values)}"
+        known = {"value": asked.method[:40], "known": ", ".join(PolicyRound.Method.values)}
+        wrong["method"] = _("is “%(value)s”; expected %(known)s") % known
     elif asked.method in NEED_REWARDS and asked.pairs_each and live_version(project.pk) is None:
-        wrong["method"] = f"is {asked.method}, which needs a reward model, and none is live yet; on_policy needs none"
+        wrong["method"] = _(
+            "is %(method)s, which needs a reward model, and none is live yet; on_policy needs none"
+        ) % {"method": asked.method}
     if not 0.01 <= asked.beta <= 100:
-        wrong["beta"] = f"is {asked.beta:g}; expected 0.01 to 100"
+        wrong["beta"] = _("is %(value)s; expected %(low)s to %(high)s") % {
+            "value": asked.beta,
+            "low": 0.01,
+            "high": 100,
+        }
     if not asked.pairs_each and not asked.versus_each:
-        wrong["pairs_each"] = "and versus_each are both 0, so that there would be nothing to judge"
+        wrong["pairs_each"] = _("and versus_each are both 0, so that there would be nothing to judge")
     if asked.versus_each and asked.version == asked.opponent:
-        wrong["opponent"] = "is the policy itself; choose another, or no pairs against it"
+        wrong["opponent"] = _("is the policy itself; choose another, or no pairs against it")
     if wrong:
         raise Invalid("; ".join(f"{name} {why}" for name, why in wrong.items()) + ".", fields=wrong)
 
@@ -157,11 +169,12 @@ def _prompts(project: Project, asked: Asked, seed: int) -> list[int]:
         rows = rows.filter(ref__in=asked.prompts)
         known = set(rows.values_list("ref", flat=True))
         if missing := next((ref for ref in asked.prompts if ref not in known), None):
-            problem = f"There is no prompt “{missing}” in this project that asks for text."
+            problem = _("There is no prompt “%(ref)s” in this project that asks for text.") % {"ref": missing}
             raise Invalid(problem, fields={"prompts": problem})
     if asked.topics:
         rows = rows.filter(topic__in=asked.topics)
     ids = list(rows.values_list("pk", flat=True))
     if not ids:
-        raise Invalid("No prompt of this project fits.", fields={"topics": "no prompt has one of these"})
+        problem = _("No prompt of this project fits.")
+        raise Invalid(problem, fields={"topics": problem})
     return sorted(random.Random(seed).sample(ids, min(len(ids), asked.most_prompts)))  # noqa: S311 (a draw, not a secret)

@@ -136,5 +136,6 @@ def _new(request: HttpRequest) -> NewMachine:
 
 def _whole(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise Invalid(f"{text!r} is no whole number.", fields={"most_pairs": "is no whole number"})
+        problem = _("%(name)s is “%(text)s”; expected a whole number.") % {"name": "most_pairs", "text": text[:40]}
+        raise Invalid(problem, fields={"most_pairs": problem})
     return int(text)

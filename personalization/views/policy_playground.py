@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotator.access import Access, project_for
@@ -103,7 +104,7 @@ def policy_trial_stop(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
     trial = find_trial(access.project, pk)
     if not access.owns and trial.by_id != request.user.pk:
-        raise Forbidden("Only an owner can stop what somebody else has started.")
+        raise Forbidden(_("Only an owner can stop what somebody else has started."))
     cancel_trial(trial=trial)
     return redirect("policy_trial", access.project.slug, pk)
 
@@ -145,7 +146,8 @@ def _start(request: HttpRequest, access: Access, entered: Entered, versions: lis
     reader = _reader(access.project, entered, versions)
     known = set(Annotator.objects.filter(project=access.project, ref__in=people).values_list("ref", flat=True))
     if unknown := next((ref for ref in people if ref not in known), None):
-        raise Invalid(f"There is no annotator “{unknown}” in this project.", fields={"people": "is not known"})
+        problem = _("There is no annotator “%(ref)s” in this project.") % {"ref": unknown}
+        raise Invalid(problem, fields={"people": problem})
     return start_trial(
         project=access.project,
         by=person(request),
@@ -168,7 +170,7 @@ def _reader(project: Project, entered: Entered, versions: list[PolicyVersion]) -
         return next((each.annotator for each in reading if each.annotator), None)
     found = Annotator.objects.filter(project=project, ref=entered.reader).first()
     if found is None:
-        problem = f"There is no annotator “{entered.reader}” in this project."
+        problem = _("There is no annotator “%(ref)s” in this project.") % {"ref": entered.reader}
         raise Invalid(problem, fields={"reader": problem})
     return found
 
@@ -244,5 +246,6 @@ def _number(text: str, name: str) -> float:
     except ValueError:
         value = float("nan")
     if not abs(value) < 1e9:
-        raise Invalid(f"{name} is {text!r}; expected a number.", fields={name: "is no number"})
+        problem = _("%(name)s is “%(text)s”; expected a number.") % {"name": name, "text": text[:40]}
+        raise Invalid(problem, fields={name: problem})
     return value

@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -226,7 +227,8 @@ def _policy(given: QueryDict, name: str) -> int | None:
 
 def _whole(text: str, name: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise Invalid(f"{name} is {text!r}; expected a whole number.", fields={name: "is no whole number"})
+        problem = _("%(name)s is “%(text)s”; expected a whole number.") % {"name": name, "text": text[:40]}
+        raise Invalid(problem, fields={name: problem})
     return int(text)
 
 
@@ -236,5 +238,6 @@ def _number(text: str, name: str) -> float:
     except ValueError:
         value = float("nan")
     if not abs(value) < 1e6:
-        raise Invalid(f"{name} is {text.strip()!r}; expected a number.", fields={name: "is no number"})
+        problem = _("%(name)s is “%(text)s”; expected a number.") % {"name": name, "text": text.strip()[:40]}
+        raise Invalid(problem, fields={name: problem})
     return value

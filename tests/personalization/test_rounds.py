@@ -6,7 +6,8 @@ import uuid
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
 from annotator.errors import Conflict, Invalid, NotFound
@@ -383,3 +384,24 @@ def test_judgments_of_equal_rounds_are_not_confused(world: World) -> None:
     )
     found = wins_of([one, two])
     assert (found[one.pk].share.estimate, found[two.pk].share.estimate) == (1.0, 0.0)
+
+
+def test_the_list_reads_all_rounds_at_once(world: World) -> None:
+    program = Program(world.people.owner, world.project)
+    row = written(world.project, texts={True: ["Mine."], False: ["Theirs."]}, pairs_each=0)
+    put_round(row=row)
+    [pair] = row.pairs.select_related("pair")
+    assert pair.pair
+    judge(world.judge, pair.pair, "tie")
+    program.ok("GET", "/policies/rounds")  # the first use of a token is noted
+    with CaptureQueriesContext(connection) as one:
+        [first] = program.ok("GET", "/policies/rounds")["results"]
+    assert (first["wins"]["share"], first["wins"]["pairs"]) == (0.5, 1)
+    for number in range(3):
+        put_round(row=written(world.project, texts={True: [f"M {number}"], False: [f"T {number}"]}, pairs_each=0))
+    with CaptureQueriesContext(connection) as several:
+        listed = program.ok("GET", "/policies/rounds")["results"]
+    assert len(listed) == 4
+    assert [each["wins"] for each in listed].count(None) == 3
+    assert len(several) == len(one)
+    assert program.ok("GET", "/policies/rounds/1")["wins"] == first["wins"]

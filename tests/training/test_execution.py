@@ -143,7 +143,7 @@ def test_every_attempt_fits_the_same_snapshot(project: Project) -> None:
     [
         (MemoryError(), "The worker ran out of memory"),
         (ModuleNotFoundError("No module named 'sentence_transformers'"), "A package .* is missing .*sentence_trans"),
-        (OSError(errno.ENOSPC, "No space left on device"), "no space left on the worker's disk"),
+        (OSError(errno.ENOSPC, "No space left on device"), "no space left on the worker’s disk"),
         (ZeroDivisionError("division by zero"), "The program failed: ZeroDivisionError: division by zero"),
     ],
 )

@@ -145,7 +145,7 @@ def test_a_personal_policy_starts_from_everyones(project: Project, base: str) ->
     annotator = project.annotators.first()
     assert annotator is not None
     with pytest.raises(
-        NothingToLearn, match=r"has 10 judgments .* needs 20; until then policy@1 \(everyone\) serves them"
+        NothingToLearn, match=r"has 10 judgments .* needs 20\. Until then policy@1 \(everyone\) serves them"
     ):
         start(project, base, scope=Scope.ANNOTATOR, annotator=annotator)
     policy_runs.LEAST_PERSONAL, kept = 5, policy_runs.LEAST_PERSONAL
@@ -166,11 +166,11 @@ def test_a_personal_policy_starts_from_everyones(project: Project, base: str) ->
     [
         ({"chosen": {"method": "ppo"}}, "method is 'ppo'"),
         ({"chosen": {"base": "somebody/model"}}, "expected one that this server offers: tiny"),
-        ({"scope": Scope.PROTOTYPE}, "needs the group's number"),
+        ({"scope": Scope.PROTOTYPE}, "needs the group’s number"),
         ({"scope": Scope.PROTOTYPE, "prototype": 4}, "The group is 4; expected 1 to 3"),
         ({"scope": Scope.PROTOTYPE, "prototype": 1}, "live reward model, and there is none yet"),
         ({"scope": Scope.ANNOTATOR}, "needs an annotator"),
-        ({"scope": "nobody"}, "scope is 'nobody'"),
+        ({"scope": "nobody"}, "scope is “nobody”"),
     ],
 )
 def test_what_does_not_fit_is_refused(project: Project, base: str, asked: dict[str, Any], message: str) -> None:

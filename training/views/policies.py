@@ -197,5 +197,6 @@ def _number(request: HttpRequest, name: str, default: int) -> int:
 
 def _whole(text: str, name: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise Invalid(f"{name} is {text!r}; expected a whole number.")
+        problem = _("%(name)s is “%(text)s”; expected a whole number.") % {"name": name, "text": text[:40]}
+        raise Invalid(problem, fields={name: problem})
     return int(text)
