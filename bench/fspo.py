@@ -1,4 +1,4 @@
-"""Does the tiny language model learn to read judgments in its prompt? `python -m bench.fspo FOLDER`; everybody is simulated.
+"""Does the tiny language model learn to read judgments in its prompt? `python -m bench.fspo FOLDER [given|written]`; everybody is simulated.
 
 A small world, in which reading is the only thing to learn: answers of one tip, and annotators of two kinds, who like a casual tone or a
 formal one (``casual`` of ``attune.simulate.AXES``), half of them each. A judgment is of one answer of either kind, without noise. No annotator
@@ -7,6 +7,10 @@ policy for everybody can be right half of the time.
 
 It learns from up to four shots and is measured with up to eight. Where FOLDER holds the weights already, they are measured only. One JSON
 line a result.
+
+With ``given`` the prompt says in words, too, what the annotator likes, in every second episode (so that shots go on being read); with
+``written`` the model also learns to write that after the shots. Then measured as well: words alone, words of the other kind, and words that
+the model has written itself.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -25,9 +30,11 @@ from typing import Any
 import torch
 
 from attune import style_features
+from attune.fspo.describing import in_words
 from attune.fspo.episodes import Episode, Pair
-from attune.fspo.learning import Recipe, language_model, log_probs, meta_train, pack
+from attune.fspo.learning import Recipe, language_model, log_probs, meta_train, pack, weights_of
 from attune.fspo.prompts import Shot
+from attune.fspo.reading import Reader
 from attune.fspo.tokens import FOLDER, copy_tokenizer, pieces, tokens_of
 from attune.policies.generate import generate
 from attune.policies.prompts import few_shot_prompt
@@ -41,7 +48,7 @@ PLAIN = (-1, 0, 0, -1, -1, -1)
 STEPS, JUDGED = 120, 5
 """Steps, and judgments of an annotator: up to four shots are learnt from."""
 STEP = 4
-RATE, BETA, LIKELIHOOD = 3e-4, 0.1, 0.1
+RATE, BETA, LIKELIHOOD, WRITING = 3e-4, 0.1, 0.1, 0.3
 PEOPLE, SAMPLED = 50, 30
 SHOTS = (0, 1, 4, 8)
 FORMAL = re.compile(r"\b(?:one (?:should|must|might)|(?:advis|recommend|appropri|requir)\w+)\b", re.IGNORECASE)
@@ -78,14 +85,20 @@ def _judged(likes: int, topics: Sequence[Topic], rng: Random) -> Said:
     return Said(question, *texts)
 
 
-def episodes(topics: Sequence[Topic], rng: Random) -> Iterator[Episode]:
+def words_for(likes: int) -> str:
+    """A kind in words."""
+    return in_words({"formal–casual": 0.9 * likes})
+
+
+def episodes(topics: Sequence[Topic], rng: Random, *, describe: bool = False) -> Iterator[Episode]:
     """New annotators without end; every judgment is predicted from those before it."""
-    while True:
-        _, said = somebody(topics, rng, JUDGED)
-        yield Episode(tuple(each.pair for each in said), tuple(range(JUDGED)))
+    for number in count():
+        likes, said = somebody(topics, rng, JUDGED)
+        told = (words_for(likes),) * JUDGED if describe and number % 2 else ()
+        yield Episode(tuple(each.pair for each in said), tuple(range(JUDGED)), told)
 
 
-def train(folder: Path) -> None:
+def train(folder: Path, describe: str) -> None:
     """Meta-train, and keep the weights in ``folder``."""
     learnt, _ = shuffled_topics()
     torch.manual_seed(0)
@@ -96,8 +109,9 @@ def train(folder: Path) -> None:
         if step % 10 == 0:
             tell(kind="training", step=step, cpu_s=round(process_time() - began), **figures)
 
-    recipe = Recipe(STEPS, RATE, BETA, "dpo", LIKELIHOOD, STEP)
-    meta_train(model, reference, episodes(learnt, Random(0)), pieces(), recipe, report)
+    recipe = Recipe(STEPS, RATE, BETA, "dpo", LIKELIHOOD, STEP, WRITING if describe == "written" else 0.0)
+    drawn = episodes(learnt, Random(0), describe=describe != "off")
+    meta_train(model, reference, drawn, pieces(), recipe, report)
     model.save_pretrained(folder)
     copy_tokenizer(folder)
 
@@ -119,6 +133,34 @@ def measure(model: Any, reference: Any) -> None:
     for (n, flip), each in right.items():
         error = (fmean(each) * (1 - fmean(each)) / len(each)) ** 0.5
         tell(kind="reward", shots=n, flipped=flip, right=round(fmean(each), 3), se=round(error, 3), people=len(each))
+
+
+def measure_words(model: Any, reference: Any, *, writes: bool) -> None:
+    """The same people: the reward by words alone, by words and shots, by words of the other kind, and by the model's own words."""
+    _, topics = shuffled_topics()
+    rng = Random(2026)
+    weights = weights_of(model)
+    reader = Reader(weights, weights, BETA)
+    right: dict[tuple[str, int], list[float]] = {}
+    named: dict[int, list[float]] = {}
+    with torch.no_grad():
+        for _ in range(PEOPLE):
+            likes, said = somebody(topics, rng, max(SHOTS) + 1)
+            target, shots = said[-1].pair, [each.pair for each in said[:-1]]
+            for n in SHOTS:
+                told = {"given": words_for(likes), "of the other kind": words_for(-likes)}
+                if writes and n:
+                    told["written"] = reader.describe([tuple(pieces().shot(p.preferred, p.other)) for p in shots[:n]])
+                    named.setdefault(n, []).append(float(told["written"] == words_for(likes)))
+                for kind, words in told.items():
+                    packed = pack(Episode((*shots[:n], target), (n,), (words,)), pieces())
+                    ratio = (log_probs(model, packed)[0] - log_probs(reference, packed)[0])[0]
+                    right.setdefault((kind, n), []).append(float(ratio[0] > ratio[1]))
+    for (kind, n), each in right.items():
+        error = (fmean(each) * (1 - fmean(each)) / len(each)) ** 0.5
+        tell(kind="words", words=kind, shots=n, right=round(fmean(each), 3), se=round(error, 3), people=len(each))
+    for n, each in named.items():
+        tell(kind="writing", shots=n, right_words=round(fmean(each), 3), people=len(each))
 
 
 def speak(model: Any) -> None:
@@ -157,15 +199,17 @@ def tell(**line: Any) -> None:
     sys.stdout.flush()
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, describe: str = "off") -> None:
     """Train, then measure."""
     torch.set_num_threads(1)
     if not folder.is_dir():
-        train(folder)
+        train(folder, describe)
     model, reference = language_model(folder).eval(), language_model(FOLDER).eval()
     measure(model, reference)
+    if describe != "off":
+        measure_words(model, reference, writes=describe == "written")
     speak(model)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:3])

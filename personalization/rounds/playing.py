@@ -22,7 +22,7 @@ from training.policy_runs import start_policy_run
 
 USUAL_BETA = 0.1
 USUAL_ANCHOR = 0.3
-UNUSED = {"rationales": "off", "order": "random", "shots": 0, "directions": 0, "maxmin": 0.0}
+UNUSED = {"rationales": "off", "order": "random", "shots": 0, "describe": "off", "directions": 0, "maxmin": 0.0}
 """Settings of a policy that learnt from people, and that opinions of a model have no use for."""
 
 

@@ -137,9 +137,9 @@ def _check(project: Project, asked: Asked) -> None:
         known = {"value": asked.method[:40], "known": ", ".join(PolicyRound.Method.values)}
         wrong["method"] = _("is “%(value)s”; expected %(known)s") % known
     elif asked.method in NEED_REWARDS and asked.pairs_each and live_version(project.pk) is None:
-        wrong["method"] = _(
-            "is %(method)s, which needs a reward model, and none is live yet; on_policy needs none"
-        ) % {"method": asked.method}
+        wrong["method"] = _("is %(method)s, which needs a reward model, and none is live yet; on_policy needs none") % {
+            "method": asked.method
+        }
     if not 0.01 <= asked.beta <= 100:
         wrong["beta"] = _("is %(value)s; expected %(low)s to %(high)s") % {
             "value": asked.beta,

@@ -148,7 +148,7 @@ def test_wins_are_shown_and_the_next_policy_learns(db: None) -> None:
 def test_what_is_wrong_with_a_round_is_said(people: ThreePeople) -> None:
     project = people.project
     needs = attune("round", "start", project=project)
-    assert (needs.exit_code, "no reward model is live yet" in needs.stderr) == (1, True)
+    assert (needs.exit_code, "which needs a reward model, and none is live yet" in needs.stderr) == (1, True)
     many = attune("round", "start", "--count", "99", "--method", "on_policy", project=project)
     assert (many.exit_code, "is more than 32 responses to a prompt" in many.stderr) == (1, True)
     assert not PolicyRound.objects.exists()

@@ -12,6 +12,7 @@ from annotator.models import Annotator, JobState, Role
 from personalization.describing import reader_words
 from personalization.erasing import carry_out, erase_annotator
 from personalization.statements import state
+from tests.annotator.api import Program, refused
 from tests.factories import login, make_member
 from tests.personalization.conftest import World
 from tests.personalization.test_policy_playground import QUICK, make_policy, where
@@ -85,6 +86,16 @@ def test_the_form_asks_for_a_reader_where_some_policy_reads(
     reading.run.settings = {**reading.run.settings, "shots": 0}
     reading.run.save()
     assert 'name="reader"' not in owner_client.get(where(world.project)).content.decode()
+
+
+def test_programs_name_a_reader(world: World, reading: PolicyVersion) -> None:
+    program = Program(world.people.owner, world.project)
+    asked = {"prompt": "How?", "policies": [reading.number], "reader": world.judge.ref, "reader_words": "likes jam"}
+    made = program.ok("POST", "/policies/trials", asked, status=201)
+    trial = PolicyTrial.objects.get(pk=made["id"])
+    assert (trial.reader, trial.reader_words) == (world.judge, "likes jam")
+    assert [each["reader_words"] for each in made["replies"]] == ["", ""]
+    refused(program.send("POST", "/policies/trials", asked | {"reader": "nobody"}), 404)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -18,6 +18,7 @@ from annotator.api.writes import written_once
 from annotator.models import JobState, Role
 from attune.direction import ASPECTS
 from training.models import PolicyTrial
+from training.policy_selectors import annotator_named
 from training.policy_trials import MOST_CHARACTERS, MOST_POLICIES, find_trial, replies_of, start_trial
 
 _ID = OpenApiParameter("trial", int, OpenApiParameter.PATH, description="As the start told it.")
@@ -32,6 +33,16 @@ class TrialInSerializer(StrictSerializer):
     temperature = Number(default=1.0)
     most_tokens = Whole(default=256)
     seed = Whole(min_value=0, max_value=2**31 - 1, allow_null=True, default=None)
+    reader = Text(
+        max_length=200,
+        default="",
+        help_text="An annotator's reference: their judgments stand in the prompts of policies that read some.",
+    )
+    reader_words = Text(
+        max_length=1_000,
+        default="",
+        help_text="What they like in words, for describe=given; else as judgments show it.",
+    )
     direction = serializers.DictField(
         child=Whole(),
         default=dict,
@@ -48,6 +59,7 @@ class TrialInSerializer(StrictSerializer):
 class _ReplySerializer(serializers.Serializer[Any]):
     policy = serializers.CharField(source="name", help_text="Such as policy@3, or the base model's name.")
     directed = serializers.BooleanField(help_text="The direction stood in its prompt.")
+    reader_words = serializers.CharField(help_text="What it read of the reader in words.")
     text = serializers.CharField()
     over = serializers.BooleanField()
     cut_off = serializers.BooleanField()
@@ -98,8 +110,12 @@ class TrialsView(APIView):
         body = TrialInSerializer(data=request.data)
         body.is_valid(raise_exception=True)
 
+        asked = dict(body.validated_data)
+        ref = asked.pop("reader")
+        reader = annotator_named(project, ref) if ref else None
+
         def write() -> tuple[int, object]:
-            trial = start_trial(project=project, by=caller(request), **body.validated_data)
+            trial = start_trial(project=project, by=caller(request), reader=reader, **asked)
             return 201, TrialSerializer(trial).data
 
         return written_once(request, write)
