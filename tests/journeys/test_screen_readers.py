@@ -79,7 +79,7 @@ CASES: dict[str, tuple[Callable[[], ThreePeople], str, str, str]] = {
         second_looks,
         "Which response is better?",
         "2",
-        r"A second look at the same pair, with what came of each response\.( 1 of 40 today)?",
+        r"A second look, with what came of following each response\.( 1 of 40 today)?",
     ),
 }
 
@@ -145,7 +145,7 @@ def in_arabic(page: Page, tree: str) -> None:
     for each in content.all():
         expect(each).to_have_attribute("lang", "ar")
         assert each.evaluate("(each) => getComputedStyle(each).direction") == "rtl"
-    prompt, article = page.locator(".prompt .now").bounding_box(), page.locator(".pair").bounding_box()
+    prompt, article = page.locator(".prompt .now").bounding_box(), page.locator(".resp").last.bounding_box()
     assert prompt and article
     assert abs((prompt["x"] + prompt["width"]) - (article["x"] + article["width"])) < 2, "it begins at the right edge"
 
