@@ -64,6 +64,14 @@ def second_looks() -> ThreePeople:
     return make_people(project)
 
 
+def second_orders() -> ThreePeople:
+    project = make_project(name="Advice", reason_tags=TAGS, kinds=["ranking"], hindsight_rate=1.0)
+    for _ in range(12):
+        Response.objects.filter(pk__in=make_lineup(project, 3).responses).update(consequence="It went well.")
+    return make_people(project)
+
+
+AGAIN = r"A second look, with what came of following each response\.( 1 of 40 today)?"
 CASES: dict[str, tuple[Callable[[], ThreePeople], str, str, str]] = {
     "pair": (pairs, "Which response is better?", "2", r"Next pair\.( 1 of 40 today)?"),
     "ranking": (
@@ -75,17 +83,15 @@ CASES: dict[str, tuple[Callable[[], ThreePeople], str, str, str]] = {
     "rating": (lambda: lineups("rating"), "Rate the response", "4", r"Next: rate a response\.( 1 of 40 today)?"),
     "replies": (replies, "Which response is better?", "2", r"Next pair\.( 1 of 40 today)?"),
     "pictures": (pictures, "Which response is better?", "2", r"Next pair\.( 1 of 40 today)?"),
-    "hindsight": (
-        second_looks,
-        "Which response is better?",
-        "2",
-        r"A second look, with what came of following each response\.( 1 of 40 today)?",
-    ),
+    "hindsight": (second_looks, "Which response is better?", "2", AGAIN),
+    "second-order": (second_orders, "Put the responses in order", "wxy", AGAIN),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_kind_is_told(case: str, live_server: Any, page: Page, sign_in: Callable[[str], None]) -> None:
+def test_every_kind_is_told(
+    case: str, live_server: Any, page: Page, sign_in: Callable[[str], None], check_page: Callable[[str], None]
+) -> None:
     make, title, keys, news = CASES[case]
     people = make()
     sign_in(people.annotator.email)
@@ -105,6 +111,7 @@ def test_every_kind_is_told(case: str, live_server: Any, page: Page, sign_in: Ca
     expect(page.locator("#live[role=status]")).to_have_text(re.compile(rf"^{news}$"))
     expect(page.locator("#prompt")).to_be_focused()
     in_order(page, title)
+    check_page(f"next-{case}")
     page.keyboard.press("z")
     expect(page.locator("#live")).to_have_text("The one before. 0 of 40 today")
 
@@ -187,5 +194,6 @@ NAMES: dict[str, Callable[[Page, str], None]] = {
     "rating": of_a_rating,
     "replies": of_replies,
     "pictures": of_pictures,
+    "second-order": of_a_ranking,
     "hindsight": of_a_pair,
 }
