@@ -61,7 +61,7 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
         widget=forms.CheckboxSelectMultiple,
         help_text=_(
             "Of several, each comes as often as the others. Rankings are made of the prompts with three or more responses,"
-            " ratings of every response. Hidden repeats and known answers are of every kind; people qualify on pairs."
+            " ratings of every response. Hidden repeats, known answers and qualification are of every kind."
         ),
         error_messages={"required": _("Choose at least one kind of judgment.")},
     )
@@ -132,7 +132,7 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
         min_value=1,
         max_value=100,
         required=False,
-        help_text=_("Asked first: the pairs marked for it on their pages. Empty: everybody may begin."),
+        help_text=_("Asked first: what is marked for it on its page or by an import. Empty: everybody may begin."),
     )
     spread = forms.BooleanField(label=_("Also for the pairs that are here already"), required=False)
     reward_model = forms.ChoiceField(

@@ -83,8 +83,9 @@ def _looks(project: Project, judged: QuerySet[Judgment]) -> QuerySet[Judgment]:
         return judged.exclude(occasion=HINDSIGHT)
     if project.hindsight_trains == Project.Looks.BOTH:
         return judged
-    again = judged.filter(annotator=OuterRef("annotator"), pair=OuterRef("pair"), occasion=HINDSIGHT)
-    return judged.exclude(Q(occasion=0) & Exists(again))
+    again = judged.filter(annotator=OuterRef("annotator"), occasion=HINDSIGHT)
+    twice = Exists(again.filter(pair=OuterRef("pair"))) | Exists(again.filter(lineup=OuterRef("lineup")))
+    return judged.exclude(Q(occasion=0) & twice)
 
 
 def _consented(project: Project, at: datetime | None, filters: SnapshotFilters) -> QuerySet[Judgment]:

@@ -20,7 +20,7 @@ from annotator.imports.errors import BadRow
 from annotator.imports.rows import PromptText, Raw, ResponseText, extra_of, listed_responses, prompt_of
 from annotator.imports.said import MAX_TAG, MAX_TAGS, flag_of, judgment_about, key_in, spans_of
 from annotator.imports.staging import packed
-from annotator.models import Aspect, AspectRating, Flag, Judgment, Lineup, Project, Rationale, Span
+from annotator.models import HINDSIGHT, Aspect, AspectRating, Flag, Judgment, Lineup, Project, Rationale, Span
 from annotator.models.content import MAX_TEXT, random_order
 from annotator.services.answers import CHOICES_OF
 from annotator.services.aspects import MAX_ASPECTS
@@ -113,7 +113,7 @@ def check_lineup(line: int, raw: Raw, row: Mapping[str, object], *, keep: bool) 
         rating=rating,
         scale=scale,
         shown=_order(row, len(responses)),
-        occasion=fields.whole(row, "occasion", least=0, most=1) or 0,
+        occasion=fields.whole(row, "occasion", least=0, most=HINDSIGHT) or 0,
         revision=fields.whole(row, "revision", least=1, most=10_000) or 1,
         withdrawn=bool(fields.flag(row, "withdrawn")),
         skip_reason=reason,

@@ -84,8 +84,7 @@ class Assignment(models.Model):
                 name="assignment_once_per_annotator_and_lineup",
             ),
             models.CheckConstraint(
-                condition=Q(pair__isnull=False, lineup__isnull=True)
-                | Q(pair__isnull=True, lineup__isnull=False, occasion__lt=HINDSIGHT),
+                condition=Q(pair__isnull=False, lineup__isnull=True) | Q(pair__isnull=True, lineup__isnull=False),
                 name="assignment_of_a_pair_or_a_lineup",
             ),
             # The target of the judgments' composite foreign key (migration 0002): a lease is used by its holder only.
@@ -190,7 +189,7 @@ class Judgment(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(kind="pair", pair__isnull=False, lineup__isnull=True)
-                | Q(kind__in=["ranking", "rating"], pair__isnull=True, lineup__isnull=False, occasion__lt=HINDSIGHT),
+                | Q(kind__in=["ranking", "rating"], pair__isnull=True, lineup__isnull=False),
                 name="judgment_has_its_target",
             ),
             models.CheckConstraint(

@@ -42,21 +42,21 @@ SELECT u.responses[one.place] AS a, u.responses[two.place] AS b,
         jsonb_array_elements_text(tier.value) AS number) AS one
   JOIN (SELECT number::smallint AS place, tier.ordinality AS tier FROM jsonb_array_elements(j.ranking) WITH ORDINALITY AS tier,
         jsonb_array_elements_text(tier.value) AS number) AS two ON one.place < two.place
- WHERE j.kind = 'ranking' AND j.choice = 'ranked' AND j.occasion = 0
+ WHERE j.kind = 'ranking' AND j.choice = 'ranked' AND j.occasion <> 1
 UNION ALL
 SELECT LEAST(u.responses[1], e.response), GREATEST(u.responses[1], e.response),
     CASE WHEN e.rating = j.rating THEN 'tie' WHEN (e.rating > j.rating) = (e.response < u.responses[1]) THEN 'a' ELSE 'b' END,
     e.response > u.responses[1], 1.0::float8 / count(*) OVER ()
   FROM (SELECT of.responses[1] AS response, before.rating FROM annotator_judgment before
           JOIN annotator_lineup of ON of.id = before.lineup_id
-         WHERE of.prompt_id = u.prompt_id AND of.kind = 'rating' AND before.annotator_id = j.annotator_id AND {stands}
+         WHERE of.prompt_id = u.prompt_id AND of.id <> u.id AND of.kind = 'rating' AND before.annotator_id = j.annotator_id AND {stands}
            AND before.occasion = 0 AND before.choice = 'rated' AND before.scale = j.scale AND before.id < j.id) AS e
- WHERE j.kind = 'rating' AND j.choice = 'rated' AND j.occasion = 0
+ WHERE j.kind = 'rating' AND j.choice = 'rated' AND j.occasion <> 1
 """
 """What a judgment ``j`` of a lineup ``u`` says of every two responses, a being the older; docs/decisions/0012 has the reasons.
 
 Of what was seen first counts that it was on the left: of the two in the order shown, or of the two ratings. ``stands`` says
-which of the ratings ``before`` are looked at.
+which of the ratings ``before`` are looked at. A hidden repeat says nothing; which of two looks counts is for the caller.
 """
 
 
@@ -69,11 +69,12 @@ _LOOKS = """(SELECT o.hindsight_trains FROM annotator_annotator w JOIN annotator
         WHERE w.id = %(annotator)s)"""
 """Read once a statement, and no part of its plan."""
 _NEWER = "j.annotator_id = %(annotator)s AND (j.annotator_id, j.id) > (%(annotator)s, %(after)s::bigint) AND j.current"
-_OF_PAIR = f"""
-SELECT j.id, NOT j.withdrawn AND j.choice <> 'skip' AND CASE WHEN j.occasion = 0 THEN {_LOOKS} <> 'hindsight'
-        OR NOT EXISTS (SELECT 1 FROM annotator_judgment h WHERE h.annotator_id = j.annotator_id AND h.pair_id = j.pair_id
+_LOOK_COUNTS = f"""CASE WHEN j.occasion = 0 THEN {_LOOKS} <> 'hindsight'
+        OR NOT EXISTS (SELECT 1 FROM annotator_judgment h WHERE h.annotator_id = j.annotator_id AND h.{{of}} = j.{{of}}
             AND h.occasion = 2 AND h.current AND NOT h.withdrawn AND h.choice <> 'skip')
-        ELSE j.occasion = 2 AND {_LOOKS} <> 'first' END AS counts,
+        ELSE j.occasion = 2 AND {_LOOKS} <> 'first' END"""
+_OF_PAIR = f"""
+SELECT j.id, NOT j.withdrawn AND j.choice <> 'skip' AND {_LOOK_COUNTS.format(of="pair_id")} AS counts,
     p.response_a_id, p.response_b_id, j.choice, j.strength, j.swapped,
     j.occasion = 2 AND {_LOOKS} = 'hindsight' AS supersedes, 1.0::float8 AS weight,
     ARRAY(SELECT concat(said ->> 'side', CASE WHEN (said ->> 'good')::boolean THEN '+' ELSE '-' END, said ->> 'tag')
@@ -92,8 +93,8 @@ to the planner while there are few.
 _STANDING = Statement(f"""
 {_OF_PAIR} FROM annotator_judgment j JOIN annotator_pair p ON p.id = j.pair_id {_WITH_REASON} WHERE {_NEWER}
 UNION ALL
-SELECT j.id, said.choice IS NOT NULL, said.a, said.b, COALESCE(said.choice, ''), NULL::int, COALESCE(said.swapped, false),
-    false, COALESCE(said.weight, 0), ARRAY[]::text[], ''
+SELECT j.id, said.choice IS NOT NULL AND {_LOOK_COUNTS.format(of="lineup_id")}, said.a, said.b, COALESCE(said.choice, ''),
+    NULL::int, COALESCE(said.swapped, false), false, COALESCE(said.weight, 0), ARRAY[]::text[], ''
 FROM annotator_judgment j JOIN annotator_lineup u ON u.id = j.lineup_id
 LEFT JOIN LATERAL ({of_lineup()}) AS said ON NOT j.withdrawn
 WHERE {_NEWER} AND j.lineup_id IS NOT NULL

@@ -10,9 +10,11 @@ from annotator.models import Project
 from attune.quality.intervals import share_interval
 
 _CHANGED = """
-SELECT count(*) FILTER (WHERE second.choice <> first.choice), count(*)
+SELECT count(*) FILTER (WHERE (second.choice, second.ranking, second.rating) IS DISTINCT FROM
+    (first.choice, first.ranking, first.rating)), count(*)
 FROM annotator_judgment AS second
-JOIN annotator_judgment AS first ON first.annotator_id = second.annotator_id AND first.pair_id = second.pair_id
+JOIN annotator_judgment AS first ON first.annotator_id = second.annotator_id
+    AND first.pair_id IS NOT DISTINCT FROM second.pair_id AND first.lineup_id IS NOT DISTINCT FROM second.lineup_id
     AND first.occasion = 0 AND first.current AND NOT first.withdrawn AND first.choice <> 'skip'
 JOIN annotator_annotator AS who ON who.id = second.annotator_id AND NOT who.simulated
 WHERE second.project_id = %s AND second.occasion = 2 AND second.current AND NOT second.withdrawn AND second.choice <> 'skip'
@@ -21,7 +23,7 @@ WHERE second.project_id = %s AND second.occasion = 2 AND second.current AND NOT 
 
 @dataclass(frozen=True, slots=True)
 class SecondLooks:
-    """Of so many judgments given again with hindsight, ``changed`` have another choice; the share's 95 % interval (Wilson)."""
+    """Of so many judgments given again with hindsight, ``changed`` have another choice, order or rating; the share's 95 % interval (Wilson)."""
 
     changed: int
     of: int

@@ -28,7 +28,7 @@ FROM annotator_judgment AS j
 JOIN annotator_annotator AS who ON who.id = j.annotator_id
 JOIN annotator_lineup AS u ON u.id = j.lineup_id
 LEFT JOIN annotator_rationale AS why ON why.judgment_id = j.id
-WHERE {COUNTS} ORDER BY j.id
+WHERE {COUNTS} AND j.occasion <> 2 ORDER BY j.id
 """
 _CHECKS = f"""
 WITH since AS (
@@ -41,7 +41,7 @@ WITH since AS (
     JOIN annotator_judgment AS j ON j.annotator_id = annotator AND j.id > last AND j.current AND NOT j.withdrawn
         AND j.choice <> 'skip' AND j.lineup_id IS NOT NULL
     JOIN annotator_lineup AS u ON u.id = j.lineup_id
-    WHERE j.occasion = 1 OR NOT u.qualifying AND (u.gold_ranking IS NOT NULL OR u.gold_low IS NOT NULL)
+    WHERE j.occasion = 1 OR j.occasion = 0 AND NOT u.qualifying AND (u.gold_ranking IS NOT NULL OR u.gold_low IS NOT NULL)
 )
 SELECT j.annotator_id, j.id, j.id IN (SELECT id FROM checks), {_SAID}
 FROM annotator_judgment AS j JOIN annotator_lineup AS u ON u.id = j.lineup_id

@@ -22,7 +22,7 @@ CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM annotator_judgment j WHERE j.as
 WHERE l.annotator_id = %(annotator)s AND l.state IN ('open', 'pinned')
   AND p.withdrawn_at IS NULL AND u.withdrawn_at IS NULL AND COALESCE(u.kind, 'pair') = ANY (%(kinds)s::text[])
   AND COALESCE(l.pair_id, -l.lineup_id) <> ALL (%(exclude)s::bigint[])
-ORDER BY l.state = 'pinned', again DESC, CASE WHEN again THEN l.dealt_at END DESC, l.dealt_at, l.id LIMIT 1
+ORDER BY l.state = 'pinned', again DESC, l.occasion = 2 DESC, CASE WHEN again THEN l.dealt_at END DESC, l.dealt_at, l.id LIMIT 1
 """)
 """The open lease to show again, in the order in which ``free_pairs`` has those of pairs."""
 

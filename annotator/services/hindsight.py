@@ -28,6 +28,16 @@ JOIN annotator_response ra ON ra.id = p.response_a_id JOIN annotator_response rb
 WHERE first.id = %(first)s AND ra.consequence <> '' AND rb.consequence <> ''
 ON CONFLICT DO NOTHING RETURNING id
 """)
+_LEND_LINEUP = Statement("""
+INSERT INTO annotator_assignment (key, project_id, lineup_id, annotator_id, occasion, swapped, shown, state, lease_until,
+    chosen_by, guess_version, dealt_at, follows_id)
+SELECT %(key)s::uuid, first.project_id, first.lineup_id, first.annotator_id, 2, false, first.shown, 'open',
+    %(until)s::timestamptz, %(chosen_by)s::text, '', now(), %(follows)s::bigint
+FROM annotator_assignment first JOIN annotator_lineup u ON u.id = first.lineup_id
+WHERE first.id = %(first)s AND NOT EXISTS (
+    SELECT 1 FROM annotator_response r WHERE r.id = ANY (u.responses) AND r.consequence = '')
+ON CONFLICT DO NOTHING RETURNING id
+""")
 
 
 def drawn(key: UUID, rate: float) -> bool:
@@ -36,9 +46,9 @@ def drawn(key: UUID, rate: float) -> bool:
 
 
 def ask_again(*, judgment: Judgment, lease_key: UUID) -> bool:
-    """Lend the pair a second time if the draw says so and both responses have a consequence. In the caller's transaction.
+    """Lend the same a second time if the draw says so and every response has a consequence. In the caller's transaction.
 
-    It is shown on the same sides. True where it is lent now.
+    It is shown on the same sides, or in the same order. True where it is lent now.
     """
     rate, answered = judgment.project.hindsight_rate, judgment.choice != Judgment.Choice.SKIP
     if judgment.occasion or not answered or not drawn(lease_key, rate):
@@ -50,11 +60,12 @@ def ask_again(*, judgment: Judgment, lease_key: UUID) -> bool:
         "follows": judgment.pk,
         "first": judgment.assignment_id,
     }
-    return bool(_LEND.run(values))
+    return bool((_LEND if judgment.pair_id else _LEND_LINEUP).run(values))
 
 
 def take_back(*, judgment: Judgment) -> None:
     """A first judgment is taken back: nothing is asked of it any more, until it is given again."""
     if judgment.occasion == 0:
-        asked = Assignment.objects.filter(annotator=judgment.annotator_id, pair=judgment.pair_id, occasion=HINDSIGHT)
+        asked = Assignment.objects.filter(annotator=judgment.annotator_id, occasion=HINDSIGHT)
+        asked = asked.filter(pair=judgment.pair_id, lineup=judgment.lineup_id)
         asked.filter(state=Assignment.State.OPEN).update(state=Assignment.State.RELEASED)

@@ -106,8 +106,7 @@ def shown_task(dealt: asking.Task, values: Values, project: Project) -> Task:
     contents = {side: Content.of(project.slug, shown) for side, shown in dealt.shown.items()}
     hindsight = dealt.occasion == HINDSIGHT
     task = Task.showing(dealt.kind, dealt.key, dealt.messages, contents, values, hindsight=hindsight)
-    is_pair = dealt.kind == Judgment.Kind.PAIR
-    asked = is_pair and project.hindsight_rate and all(each.consequence for each in contents.values())
+    asked = project.hindsight_rate and all(each.consequence for each in contents.values())
     return replace(
         task,
         held=mark_of(dealt.key, dealt.number),

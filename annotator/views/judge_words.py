@@ -27,7 +27,7 @@ def judge_words() -> dict[str, str]:
         "next_pair": _("Next pair. {today}"),
         "next_ranking": _("Next: put responses in order. {today}"),
         "next_rating": _("Next: rate a response. {today}"),
-        "next_hindsight": _("A second look at the same pair, with what came of each response. {today}"),
+        "next_hindsight": _("A second look, with what came of following each response. {today}"),
         "again": _("The one before. {today}"),
         "saved": _("Saved"),
         "saving": _("Saving…"),

@@ -51,7 +51,8 @@ function show(html, said = "") {
   scrollTo(0, 0);
   document.querySelector("#prompt")?.focus({ preventScroll: true });
   const aloud = said || words[dock()?.dataset.hindsight === undefined ? `next_${kind()}` : "next_hindsight"];
-  say(dock() ? aloud.replace("{today}", document.querySelector("#today .num")?.textContent.trim() ?? "") : document.querySelector("#prompt h2")?.textContent ?? "");
+  const today = outbox.entries().length ? "" : document.querySelector("#today .num")?.textContent.trim(); // else one behind
+  say(dock() ? aloud.replace("{today}", today ?? "").trim() : document.querySelector("#prompt h2")?.textContent ?? "");
 }
 
 function begin() {

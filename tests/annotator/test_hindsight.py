@@ -17,17 +17,21 @@ from annotator.exports.dataset_rows import dataset_rows
 from annotator.exports.options import ExportOptions, Tally
 from annotator.exports.writing import export_project
 from annotator.imports.running import run_import
-from annotator.models import HINDSIGHT, Annotator, Assignment, Judgment, Pair, Project, Response
+from annotator.models import HINDSIGHT, Annotator, Assignment, Judgment, Lineup, Pair, Project, Response
 from annotator.selectors import evidence
 from annotator.selectors.hindsight import second_looks
+from annotator.selectors.placed import checks_since, placed_of
 from annotator.services.answers import Answer
+from annotator.services.asking import next_task
 from annotator.services.content import NewResponse, add_prompt
 from annotator.services.dealing import Dealt, deal
+from annotator.services.dealing_lineups import DealtLineup
+from annotator.services.gold import set_gold_lineup
 from annotator.services.hindsight import drawn
 from annotator.services.judging import record, undo_last, withdraw
 from tests.annotator.api import Program, refused
 from tests.annotator.importing import lines, row, take
-from tests.factories import ThreePeople, login, make_annotator, make_pair, make_people, make_project
+from tests.factories import ThreePeople, login, make_annotator, make_lineup, make_pair, make_people, make_project
 from training.snapshots import take_snapshot, usable_judgments
 
 pytestmark = pytest.mark.django_db
@@ -424,3 +428,132 @@ def test_the_api_takes_ends_and_shows_them() -> None:
     shown = Program(people.annotator, people.project).ok("GET", "/next")
     assert shown["a"]["after"] == shown["b"]["after"] == WENT_ON
     refused(owner.send("POST", "/prompts", body | {"after": [{"role": "x", "content": "y"}]}), 422, "after")
+
+
+# --- rankings and ratings -------------------------------------------------------------------------------------------
+
+
+def lineup_judge(size: int, **fields: Any) -> Annotator:
+    """Somebody with two lineups of so many responses with consequences, whose judgments are all asked again."""
+    project = make_project(kinds=["rating" if size == 1 else "ranking"], hindsight_rate=1.0, **fields)
+    for _ in range(2):
+        lineup = make_lineup(project, size)
+        Response.objects.filter(pk__in=lineup.responses).update(consequence="It worked.")
+    return make_annotator(project)
+
+
+def ranked(order: str) -> Answer:
+    return Answer(choice="ranked", ranking=tuple((place,) for place in order))  # type: ignore[misc]
+
+
+def rated(rating: int) -> Answer:
+    return Answer(choice="rated", rating=rating)
+
+
+def next_of(annotator: Annotator) -> DealtLineup:
+    task = next_task(annotator=annotator)
+    assert isinstance(task, DealtLineup)
+    return task
+
+
+def say_next(annotator: Annotator, answer: Answer) -> Judgment:
+    key = next_of(annotator).key
+    return record(annotator=annotator, assignment_key=key, client_key=uuid4(), answer=answer).judgment
+
+
+@pytest.mark.parametrize(("size", "one", "other"), [(3, ranked("123"), ranked("321")), (1, rated(4), rated(2))])
+def test_a_lineup_comes_again_in_the_same_order(size: int, one: Answer, other: Answer, settings: Settings) -> None:
+    settings.ATTUNE_LINEUP_CHOOSER = ""
+    annotator = lineup_judge(size)
+    first = next_of(annotator)
+    said = say_next(annotator, one)
+    again = next_of(annotator)
+    assert (again.lineup_id, again.occasion, again.chosen_by) == (first.lineup_id, HINDSIGHT, "hindsight")
+    assert list(again.shown.values()) == list(first.shown.values())
+    assert Assignment.objects.get(pk=again.assignment_id).follows_id == said.pk
+    second = say_next(annotator, other)
+    assert (second.occasion, second.current, Judgment.objects.get(pk=said.pk).current) == (HINDSIGHT, True, True)
+    assert Lineup.objects.get(pk=first.lineup_id).taken == 1
+    assert next_of(annotator).lineup_id != first.lineup_id
+    looks = second_looks(annotator.project)
+    assert looks
+    assert (looks.changed, looks.of) == (1, 1)
+    undone = undo_last(annotator=annotator, client_key=uuid4())
+    assert undone
+    assert undone.occasion == HINDSIGHT
+    undone = undo_last(annotator=annotator, client_key=uuid4())
+    assert undone
+    assert undone.occasion == 0
+    assert Assignment.objects.get(pk=again.assignment_id).state == "released"
+    say_next(annotator, one)
+    assert next_of(annotator).occasion == HINDSIGHT, "the draw of the first lease holds"
+
+
+def test_every_response_needs_a_consequence_and_a_skipped_one_is_not_asked_again() -> None:
+    annotator = lineup_judge(3)
+    first = next_of(annotator)
+    Response.objects.filter(pk=next(iter(first.shown.values())).response_id).update(consequence="")
+    say_next(annotator, ranked("123"))
+    assert next_of(annotator).occasion == 0
+    say_next(annotator, Answer(choice="skip"))
+    assert next_task(annotator=annotator) is None
+
+
+@pytest.mark.parametrize(
+    ("trains", "first_counts", "second_counts"),
+    [("first", True, False), ("hindsight", False, True), ("both", True, True)],
+)
+def test_which_look_at_an_order_trains(trains: str, first_counts: bool, second_counts: bool) -> None:
+    annotator = lineup_judge(3, hindsight_trains=trains)
+    first, second = say_next(annotator, ranked("123")), say_next(annotator, ranked("321"))
+    expected = {judgment.pk for judgment, counts in ((first, first_counts), (second, second_counts)) if counts}
+    said = evidence.standing(annotator.pk)
+    assert {each.judgment_id for each in said if each.counts} == expected
+    assert set(usable_judgments(annotator.project).values_list("pk", flat=True)) == expected
+    counted = [each for each in said if each.counts and each.judgment_id == second.pk]
+    assert len(counted) == (3 if second_counts else 0)
+
+
+def test_a_rating_given_again_is_not_held_against_itself() -> None:
+    annotator = lineup_judge(1, hindsight_trains="both")
+    say_next(annotator, rated(4))
+    say_next(annotator, rated(1))
+    assert not [each for each in evidence.standing(annotator.pk) if each.counts]
+
+
+def test_second_looks_at_orders_make_the_round_trip() -> None:
+    annotator = lineup_judge(3)
+    say_next(annotator, ranked("123"))
+    say_next(annotator, ranked("213"))
+    content = b"".join(export_project(annotator.project, ExportOptions(sides="shown"), Tally()))
+    other = make_project()
+    assert run_import(io.BytesIO(content), project=other).new["judgments"] == 2
+    assert sorted(other.judgments.values_list("occasion", flat=True)) == [0, HINDSIGHT]
+    assert b"".join(export_project(other, ExportOptions(sides="shown"), Tally())) == content
+
+
+def test_figures_leave_second_looks_out() -> None:
+    annotator = lineup_judge(1)
+    set_gold_lineup(lineup=Lineup.objects.first(), rating=(5, 5), by=None)  # type: ignore[arg-type]
+    annotator.project.gold_rate = 1.0
+    say_next(annotator, rated(5))
+    say_next(annotator, rated(1))
+    placed = placed_of(annotator.project)[False]
+    assert [(each.first, each.rating) for _, each in placed] == [(True, 5)]
+    assert len(checks_since(annotator.project, [])) <= 1
+
+
+def test_the_page_of_a_second_look_at_a_ranking(people: ThreePeople) -> None:
+    Project.objects.filter(pk=people.project.pk).update(kinds=["ranking"], hindsight_rate=1.0)
+    lineup = make_lineup(people.project, 3)
+    Response.objects.filter(pk__in=lineup.responses).update(consequence="Nobody ate them.")
+    client, where = login(people.annotator), reverse("judge", args=[people.project.slug])
+    page = client.get(where).content.decode()
+    assert "data-waits" in page
+    assert "Nobody ate them" not in page
+    people.judge.project.refresh_from_db()
+    say_next(people.judge, ranked("123"))
+    page = client.get(where).content.decode()
+    assert page.count("Nobody ate them") == 3
+    assert "You put these in order a moment ago." in page
+    assert "data-hindsight" in page

@@ -43,6 +43,7 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser, live_server: Any) -> Iterator[BrowserContext]:
     made = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
     made.set_default_timeout(10_000)
+    made.set_default_navigation_timeout(30_000)  # the first page of a process imports everything
     yield made
     made.close()
 
