@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotator", "0023_lineups_qualify"),
+        ("annotator", "0024_lineups_with_hindsight"),
     ]
 
     operations = [
