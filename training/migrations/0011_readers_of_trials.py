@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotator", "0024_machines_told"),
+        ("annotator", "0025_machines_told"),
         ("training", "0010_trials_in_a_direction"),
     ]
 
