@@ -1,86 +1,108 @@
-"""Direction-conditioned policies on the tiny model: `python -m bench.directions [SEED]`.
+"""Direction-conditioned policies on the tiny model: `python -m bench.directions [SEED [METHOD [ASPECT …]]]`.
 
-Judgments of one simulated annotator (short and casual, as in ``bench.policies``), each learnt under drawn directions as well. What the
-policy then says on topics that nobody judged is measured twice: by the trait that the direction names, in spreads among the corpus's
-answers, and by plain markers in the text. One JSON line a direction and its opposite; the same questions and seed for both.
+Pairs of short answers of the tiny corpus in drawn styles, each learnt under directions drawn along the aspects (all unless some are
+named). What the policy then says on topics that nobody judged is measured twice: by the trait that the direction names, in spreads
+among the answers learnt from, and by plain markers in the text. One JSON line a direction and its opposite; the same questions and
+seed for both.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import resource
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
 
-import numpy as np
-
+from attune.data import Judgment, Response, Snapshot
 from attune.direction import ASPECTS, OVERALL, Yardstick
 from attune.policies.directions import directed_prompt, direction_line
 from attune.policies.generate import generate
-from bench.policies import MARKERS, PEOPLE, SETTINGS, World, judged, loaded, make_world, tell, train
+from attune.policies.settings import PolicySettings
+from attune.policies.tiny.corpus import Topic, answer, draw_style
+from bench.policies import MARKERS, World, make_world, tell, train
 
-PAIRS, DIRECTIONS, EPOCHS, SAMPLES = 200, 4, 2, 40
-NAME = "short and casual"
+PAIRS, DIRECTIONS, EPOCHS, SAMPLES = 200, 2, 2, 40
+OPTIONS = {"orpo": {"odds": 1.0}, "dpo": {"beta": 0.5}}
 MARKER = dict(zip([each for each in ASPECTS if each != OVERALL], MARKERS, strict=True))
 """The plain marker of each trait, in the same order."""
 
 
-def one(aspect: str, sign: float) -> tuple[float, ...]:
-    return tuple(sign if name == aspect else 0.0 for name in ASPECTS)
-
-
-def says(world: World, policy: Path | None, direction: tuple[float, ...], seed: int) -> list[str]:
-    """Answers to ``SAMPLES`` questions in a direction."""
-    model, tokenizer = loaded(policy)
+def pairs_of(topics: list[Topic], seed: int) -> Snapshot:
+    """Short answers, so that a processor is enough; somebody simulated who prefers at random, as directions are what is learnt."""
     rng = random.Random(seed)
-    asked = [rng.choice(rng.choice(world.asked).asked[:8]) for _ in range(SAMPLES)]
-    prompts = [directed_prompt(each, direction) for each in asked]
-    return [each[0].text for each in generate(model, tokenizer, prompts, seed=seed, max_new_tokens=256, batch=20)]
+    responses: dict[str, Response] = {}
+    said = []
+    for number in range(PAIRS):
+        topic = rng.choice(topics)
+        prompt = rng.choice(topic.asked[:8])[0]["content"]
+        keys = f"{number}-a", f"{number}-b"
+        for key in keys:
+            responses[key] = Response(key, prompt, answer(topic, (-1, *draw_style(rng)[1:]), rng))
+        said.append(Judgment("simulated", *keys, rng.choice(("a", "b"))))
+    return Snapshot(responses, tuple(said), "0" * 64)
 
 
-def measure(world: World, policy: Path | None, yardstick: Yardstick, seed: int) -> None:
-    """Each trait in both directions, for a policy or (None) the base model that never learnt to read them."""
-    for place, trait in enumerate(MARKER):
-        there, opposite = (says(world, policy, one(trait, sign), seed) for sign in (1.0, -1.0))
-        apart = yardstick.traits(there)[:, place] - yardstick.traits(opposite)[:, place]
-        counted = [[MARKERS[MARKER[trait]](text) for text in texts] for texts in (there, opposite)]
-        tell(
-            kind="base" if policy is None else "policy",
-            trait=trait,
-            apart=round(float(apart.mean()), 3),
-            error=round(stdev(apart.tolist()) / SAMPLES**0.5, 3),
-            marker=MARKER[trait],
-            marker_there=round(fmean(counted[0]), 2),
-            marker_opposite=round(fmean(counted[1]), 2),
-            prompt=direction_line(one(trait, 1.0)),
-            sample=there[0],
-            sample_opposite=opposite[0],
-        )
+def says(world: World, policy: Path, aspect: str, sign: float, seed: int) -> list[str]:
+    """Answers to ``SAMPLES`` questions in the direction of an aspect, or in the opposite one."""
+    from transformers import AutoModelForCausalLM
+
+    from attune.policies.base import load_base
+
+    model = AutoModelForCausalLM.from_pretrained(policy)
+    tokenizer = load_base("tiny").tokenizer
+    rng = random.Random(seed)
+    direction = [sign if name == aspect else 0.0 for name in ASPECTS]
+    asked = [directed_prompt(rng.choice(rng.choice(world.asked).asked[:8]), direction) for _ in range(SAMPLES)]
+    return [each[0].text for each in generate(model, tokenizer, asked, seed=seed, max_new_tokens=128, batch=20)]
 
 
-def main(seed: int) -> None:
+def measure(world: World, policy: Path, yardstick: Yardstick, trait: str, seed: int) -> None:
+    place, marker = list(MARKER).index(trait), MARKERS[MARKER[trait]]
+    there, opposite = (says(world, policy, trait, sign, seed) for sign in (1.0, -1.0))
+    apart = yardstick.traits(there)[:, place] - yardstick.traits(opposite)[:, place]
+    tell(
+        trait=trait,
+        apart=round(float(apart.mean()), 3),
+        error=round(stdev(apart.tolist()) / SAMPLES**0.5, 3),
+        marker=MARKER[trait],
+        marker_there=round(fmean(map(marker, there)), 2),
+        marker_opposite=round(fmean(map(marker, opposite)), 2),
+        prompt=direction_line([float(name == trait) for name in ASPECTS]),
+        sample=there[0],
+        sample_opposite=opposite[0],
+    )
+
+
+def main(seed: int, method: str, aspects: list[str]) -> None:
     world = make_world()
-    snapshot = judged({NAME: PEOPLE[NAME]}, world.judged, PAIRS, seed)
-    yardstick = Yardstick.of([each.text for each in snapshot.responses.values()])
-    settings = replace(SETTINGS, directions=DIRECTIONS, epochs=EPOCHS, held_out=0.15, seed=seed)
+    snapshot = pairs_of(list(world.judged), seed)
+    settings = PolicySettings(
+        method=method,
+        options=OPTIONS[method],
+        adapter="full",
+        directions=DIRECTIONS,
+        aspects=aspects,
+        epochs=EPOCHS,
+        held_out=0.0,
+        samples=0,
+        checkpoint_every=1_000,
+        seed=seed,
+    )
     policy, figures, seconds = train(snapshot, settings)
     tell(
-        kind="fit",
-        seed=seed,
-        held_out=figures.get("held_out_accuracy"),
-        learnt=figures.get("learnt_accuracy"),
+        settings=json.loads(json.dumps(settings.as_mapping())),
         steps=figures["steps"],
         seconds=round(seconds),
         cpu=round(time.process_time()),
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     )
-    measure(world, policy, yardstick, seed)
-    measure(world, None, yardstick, seed)
+    yardstick = Yardstick.of([each.text for each in snapshot.responses.values()])
+    for trait in [each for each in aspects if each != OVERALL] or MARKER:
+        measure(world, policy, yardstick, trait, seed)
 
 
 if __name__ == "__main__":
-    np.seterr(all="raise")
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    main(int((sys.argv[1:] or ["1"])[0]), (sys.argv[2:] or ["orpo"])[0], sys.argv[3:])

@@ -48,12 +48,13 @@ def direction_line(direction: Sequence[float]) -> str:
 
 
 def directed_prompt(conversation: Sequence[Message], direction: Sequence[float]) -> list[Message]:
-    """The conversation with the direction before its last message, which every chat template takes."""
+    """The conversation with the direction at the end of its last message: every chat template takes it there, and it stands next to
+    where the answer begins."""
     line = direction_line(direction)
     if not line:
         return [*map(dict, conversation)]
     last = conversation[-1]
-    return [*map(dict, conversation[:-1]), {"role": last["role"], "content": f"{line}\n\n{last['content']}"}]
+    return [*map(dict, conversation[:-1]), {"role": last["role"], "content": f"{last['content']}\n\n{line}"}]
 
 
 def direction_of(text: str) -> tuple[float, ...]:
@@ -73,15 +74,14 @@ def direction_of(text: str) -> tuple[float, ...]:
     return tuple(unit(list(weights.values())).tolist())
 
 
-def draw_direction(rng: Random) -> tuple[float, ...]:
-    """A direction (A,) of length 1: mostly among one or two aspects, as sliders are used."""
+def draw_direction(rng: Random, among: Sequence[str] = ASPECTS) -> tuple[float, ...]:
+    """A direction (A,) of length 1 along the aspects ``among``: mostly along one or two of them, as sliders are used."""
+    few = rng.sample(among, min(len(among), rng.choice((1, 2))))
     if rng.random() < FEW_ASPECTS:
-        chosen = rng.sample(range(len(ASPECTS)), rng.choice((1, 2)))
-        weights = [
-            rng.choice((-1, 1)) * rng.uniform(0.3, 1) if place in chosen else 0.0 for place in range(len(ASPECTS))
-        ]
+        drawn = {name: rng.choice((-1, 1)) * rng.uniform(0.3, 1) for name in few}
     else:
-        weights = [rng.gauss(0, 1) for _ in ASPECTS]
+        drawn = {name: rng.gauss(0, 1) for name in among}
+    weights = [drawn.get(name, 0.0) for name in ASPECTS]
     return tuple(unit(weights).tolist())
 
 
@@ -90,8 +90,8 @@ def yardstick_of(examples: Examples) -> Yardstick:
     return Yardstick.of(sorted({text for each in examples.train for text in (each.chosen, each.rejected)}))
 
 
-def with_directions(examples: Examples, count: int, seed: int) -> Examples:
-    """Each example as it is, and ``count`` times under drawn directions. Raises ``BadData`` where there is no style to measure by."""
+def with_directions(examples: Examples, count: int, seed: int, among: Sequence[str] = ASPECTS) -> Examples:
+    """Each example as it is, and ``count`` times under directions drawn along the aspects ``among``. Raises ``BadData`` where there is no style to measure by."""
     yardstick = yardstick_of(examples)
     rng = Random(seed)  # noqa: S311 (no secret)
 
@@ -100,7 +100,7 @@ def with_directions(examples: Examples, count: int, seed: int) -> Examples:
         for each in some:
             style = yardstick.traits([each.chosen, each.rejected])
             apart = np.concatenate([[1.0 if each.target > 0.5 else 0.0], style[0] - style[1]])
-            drawn = (_under(each, draw_direction(rng), apart) for _ in range(count))
+            drawn = (_under(each, draw_direction(rng, among), apart) for _ in range(count))
             found += [each, *(directed for directed in drawn if directed)]
         return found
 

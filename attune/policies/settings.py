@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from attune.direction import ASPECTS
 from attune.errors import BadData
 from attune.fspo.describing import Describe
 from attune.policies.tiny import TINY
@@ -51,6 +52,7 @@ class PolicySettings:
         "off"  # with shots: say in words what the reader likes, as given or as the policy writes it (FSPO)
     )
     describe_weight: float = 0.2  # of the description's mean-token loss, where it is written
+    aspects: Sequence[str] = ()  # of attune.direction.ASPECTS, along which directions are drawn; empty: all
     maxmin: float = 0.0  # step size of the group weights; 0 is off
     momentum: float = 0.0  # extrapolation beyond the adapter that the run started from
     held_out: float = 0.15  # share of prompts kept aside
@@ -71,6 +73,8 @@ class PolicySettings:
                 raise BadData(f"{name} is {value!r}; expected {'an integer' if whole else 'a number'} {low} to {high}")
         if self.describe != "off" and not self.shots:
             raise BadData(f"describe is {self.describe!r}, which needs shots: judgments that the reader is known by")
+        if isinstance(self.aspects, str) or not set(self.aspects) <= set(ASPECTS):
+            raise BadData(f"aspects is {self.aspects!r}; expected a list of some of {', '.join(ASPECTS)}")
         if self.span_weight != 1.0 and self.method == "orpo":
             raise BadData("span_weight does not go with orpo, whose odds are of the mean token; leave it at 1")
         if self.directions and (self.shots or self.method in ("kto", "listwise")):
@@ -86,7 +90,7 @@ class PolicySettings:
 
     def as_mapping(self) -> dict[str, Any]:
         """The inverse of ``from_mapping``."""
-        return asdict(self) | {"options": dict(self.options)}
+        return asdict(self) | {"options": dict(self.options), "aspects": list(self.aspects)}
 
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {

@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from transformers import TrainingArguments, set_seed
 
 from attune.data import Snapshot
+from attune.direction import ASPECTS
 from attune.errors import BadData, Cancelled
 from attune.fspo.describing import descriptions_in
 from attune.policies import losses
@@ -151,7 +152,7 @@ class _Fit:
             groups=self.whose.groups,
         )
         if asked.directions:
-            return with_directions(examples, asked.directions, asked.seed)
+            return with_directions(examples, asked.directions, asked.seed, list(asked.aspects) or ASPECTS)
         if not asked.shots:
             return examples
         given = descriptions_in(self.snapshot.about)

@@ -46,14 +46,14 @@ def test_a_direction_in_words() -> None:
         direction_line([0.0] * len(ASPECTS))
 
 
-def test_it_stands_before_the_last_message() -> None:
+def test_it_stands_at_the_end_of_the_last_message() -> None:
     talk = [
         {"role": "user", "content": "Hi."},
         {"role": "assistant", "content": "Yes?"},
         {"role": "user", "content": "Why?"},
     ]
     asked = directed_prompt(talk, along(dry=1))
-    assert [each["content"] for each in asked] == ["Hi.", "Yes?", "Lean: warm 10.\n\nWhy?"]
+    assert [each["content"] for each in asked] == ["Hi.", "Yes?", "Why?\n\nLean: warm 10."]
     assert directed_prompt(talk, along(overall=1)) == talk
     assert talk[-1]["content"] == "Why?"
 
@@ -75,6 +75,17 @@ def test_drawn_directions_are_of_length_one_and_mostly_among_few() -> None:
     few = Counter(sum(abs(share) > 0 for share in each) for each in drawn)
     assert set(few) == {1, 2, len(ASPECTS)}
     assert few[len(ASPECTS)] / 400 == pytest.approx(0.3, abs=0.06)
+
+
+def test_directions_are_drawn_along_the_aspects_asked_for() -> None:
+    rng, casual = Random(0), ASPECTS.index("formal–casual")
+    drawn = {draw_direction(rng, ["formal–casual"])[casual] for _ in range(50)}
+    assert drawn == {-1.0, 1.0}
+    assert PolicySettings(directions=2, aspects=["formal–casual"]).as_mapping()["aspects"] == ["formal–casual"]
+    with pytest.raises(BadData, match="aspects is 'overall'; expected a list"):
+        PolicySettings(aspects="overall")
+    with pytest.raises(BadData, match=r"aspects is .'funny'.; expected a list of some of overall, concise"):
+        PolicySettings(aspects=["funny"])
 
 
 def test_pairs_are_ordered_by_the_direction_and_once_by_people(judged: Snapshot) -> None:
