@@ -12,9 +12,12 @@ import json
 import random
 import resource
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Any
 
 from attune.data import Judgment, Response, Snapshot
 from attune.direction import ASPECTS, OVERALL, Yardstick
@@ -22,7 +25,8 @@ from attune.policies.directions import directed_prompt, direction_line
 from attune.policies.generate import generate
 from attune.policies.settings import PolicySettings
 from attune.policies.tiny.corpus import Topic, answer, draw_style
-from bench.policies import MARKERS, World, make_world, tell, train
+from attune.policies.trainer import fit_policy
+from bench.policy_world import MARKERS, asked_topics, learnt_topics
 
 PAIRS, DIRECTIONS, EPOCHS, SAMPLES = 200, 2, 2, 40
 OPTIONS = {"orpo": {"odds": 1.0}, "dpo": {"beta": 0.5}}
@@ -30,7 +34,12 @@ MARKER = dict(zip([each for each in ASPECTS if each != OVERALL], MARKERS, strict
 """The plain marker of each trait, in the same order."""
 
 
-def pairs_of(topics: list[Topic], seed: int) -> Snapshot:
+def tell(**line: Any) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def pairs_of(topics: Sequence[Topic], seed: int) -> Snapshot:
     """Short answers, so that a processor is enough; somebody simulated who prefers at random, as directions are what is learnt."""
     rng = random.Random(seed)
     responses: dict[str, Response] = {}
@@ -45,7 +54,7 @@ def pairs_of(topics: list[Topic], seed: int) -> Snapshot:
     return Snapshot(responses, tuple(said), "0" * 64)
 
 
-def says(world: World, policy: Path, aspect: str, sign: float, seed: int) -> list[str]:
+def says(policy: Path, aspect: str, sign: float, seed: int) -> list[str]:
     """Answers to ``SAMPLES`` questions in the direction of an aspect, or in the opposite one."""
     from transformers import AutoModelForCausalLM
 
@@ -55,13 +64,13 @@ def says(world: World, policy: Path, aspect: str, sign: float, seed: int) -> lis
     tokenizer = load_base("tiny").tokenizer
     rng = random.Random(seed)
     direction = [sign if name == aspect else 0.0 for name in ASPECTS]
-    asked = [directed_prompt(rng.choice(rng.choice(world.asked).asked[:8]), direction) for _ in range(SAMPLES)]
+    asked = [directed_prompt(rng.choice(rng.choice(asked_topics()).asked[:8]), direction) for _ in range(SAMPLES)]
     return [each[0].text for each in generate(model, tokenizer, asked, seed=seed, max_new_tokens=128, batch=20)]
 
 
-def measure(world: World, policy: Path, yardstick: Yardstick, trait: str, seed: int) -> None:
+def measure(policy: Path, yardstick: Yardstick, trait: str, seed: int) -> None:
     place, marker = list(MARKER).index(trait), MARKERS[MARKER[trait]]
-    there, opposite = (says(world, policy, trait, sign, seed) for sign in (1.0, -1.0))
+    there, opposite = (says(policy, trait, sign, seed) for sign in (1.0, -1.0))
     apart = yardstick.traits(there)[:, place] - yardstick.traits(opposite)[:, place]
     tell(
         trait=trait,
@@ -77,8 +86,7 @@ def measure(world: World, policy: Path, yardstick: Yardstick, trait: str, seed: 
 
 
 def main(seed: int, method: str, aspects: list[str]) -> None:
-    world = make_world()
-    snapshot = pairs_of(list(world.judged), seed)
+    snapshot = pairs_of(learnt_topics(), seed)
     settings = PolicySettings(
         method=method,
         options=OPTIONS[method],
@@ -91,17 +99,18 @@ def main(seed: int, method: str, aspects: list[str]) -> None:
         checkpoint_every=1_000,
         seed=seed,
     )
-    policy, figures, seconds = train(snapshot, settings)
+    folder = Path(tempfile.mkdtemp(prefix="bench-directions-"))
+    figures = fit_policy(snapshot, settings, out=folder / "policy", work=folder / "work").metrics
     tell(
-        settings=json.loads(json.dumps(settings.as_mapping())),
+        settings=settings.as_mapping(),
         steps=figures["steps"],
-        seconds=round(seconds),
+        seconds=round(figures["seconds"]),
         cpu=round(time.process_time()),
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     )
     yardstick = Yardstick.of([each.text for each in snapshot.responses.values()])
     for trait in [each for each in aspects if each != OVERALL] or MARKER:
-        measure(world, policy, yardstick, trait, seed)
+        measure(folder / "policy", yardstick, trait, seed)
 
 
 if __name__ == "__main__":
