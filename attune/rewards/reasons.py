@@ -62,9 +62,9 @@ class Why:
         """d of N judgments, (N, R), whose items' coordinates y begin at column ``first``."""
         width = self.alike.shape[1]
         apart = items_a[:, first : first + width] - items_b[:, first : first + width]
-        flat: Any = self.alike.reshape(len(self.words), -1)
-        spoken = (given @ flat).reshape(-1, width, width)
-        return np.asarray((spoken @ apart[..., None])[..., 0] + abs(given) @ self.liked, np.float32)
+        rows: Any = given  # scipy's and numpy's stubs do not know of each other's products
+        spoken = (rows @ self.alike.reshape(len(self.words), -1)).reshape(-1, width, width)
+        return np.asarray((spoken @ apart[..., None])[..., 0] + abs(rows) @ self.liked, np.float32)
 
     def read(self, reasons: Sequence[Mapping[str, float]]) -> Array:
         """``spoken`` reasons as rows of numbers, (N, P)."""
