@@ -2,7 +2,7 @@
 
 **Simulated annotators** (starter project, true tastes known): others in the same world than those fitted on. Each is asked pair by pair
 among all of the starter project's, answers as simulated, and the model adapts; the figure is the correlation of recovered with
-true reward within prompts, averaged over annotators and worlds.
+true reward within prompts, averaged over annotators and worlds. Once by choices alone, and once with the reasons that they give for some.
 
 **Replay** (polis, train only): people that nothing was fitted on are asked in another order what they answered; the figure is
 accuracy on their test judgments, averaged over people. All that they answered is the same set in any order.
@@ -19,14 +19,15 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from attune.data import Snapshot, read_judgments
+from attune.data import Choice, Snapshot, read_judgments
 from attune.encoders import DEFAULT_ENCODER, encode_cached
 from attune.evaluate import Subject, comparisons, predict, subjects_of
 from attune.metrics import correct
 from attune.rewards import create
 from attune.rewards.base import Comparison, RewardModel
+from attune.rewards.reasons import spoken
 from attune.select import gain, margins_of_pairs
-from attune.simulate import Simulation, load_starter, simulate
+from attune.simulate import Simulation, load_starter, reason_for, simulate
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "polis" / "train.jsonl.gz"
 ASKED = 48
@@ -51,7 +52,8 @@ def run(quick: bool) -> dict[str, Any]:
 
 
 def _simulated(encoder: str, worlds: Sequence[int], people: int) -> dict[str, Any]:
-    curves = {policy: np.zeros(ASKED + 1) for policy in POLICIES}
+    kinds = [(policy, reasons) for reasons in (False, True) for policy in POLICIES]
+    curves = {kind: np.zeros(ASKED + 1) for kind in kinds}
     for seed in worlds:
         world = simulate(load_starter(), seed=seed)
         if encoder == TRUE_STYLES:
@@ -61,13 +63,17 @@ def _simulated(encoder: str, worlds: Sequence[int], people: int) -> dict[str, An
         model = create("hybrid")
         model.fit(Snapshot(world.responses, world.judgments), features, encoder=encoder)
         others = simulate(load_starter(), annotators=people, judgments=people, seed=seed + 99, quality=world.quality)
-        for policy in POLICIES:
-            curves[policy] += _curve(model, others, policy) / len(worlds)
+        for policy, reasons in kinds:
+            curves[policy, reasons] += _curve(model, others, policy, reasons) / len(worlds)
     figures: dict[str, Any] = {
-        f"{encoder}: {policy}, after {n}": round(float(curve[n]), 3) for policy, curve in curves.items() for n in MARKS
+        f"{encoder}: {policy}{' with reasons' if reasons else ''}, after {n}": round(float(curve[n]), 3)
+        for (policy, reasons), curve in curves.items()
+        for n in MARKS
     }
     for n in (8, 16, 32, 48):
-        figures[f"{encoder}: chosen that are worth {n} random"] = _worth(curves["information"], curves["random"][n])
+        random = curves["random", False][n]
+        figures[f"{encoder}: chosen that are worth {n} random"] = _worth(curves["information", False], random)
+        figures[f"{encoder}: with reasons that are worth {n} without"] = _worth(curves["random", True], random)
     return figures
 
 
@@ -129,7 +135,7 @@ def _asked_again(model: RewardModel, subject: Subject, policy: str, rng: np.rand
     return found
 
 
-def _curve(model: RewardModel, world: Simulation, policy: str) -> np.ndarray:
+def _curve(model: RewardModel, world: Simulation, policy: str, reasons: bool) -> np.ndarray:
     """Mean correlation after 0 … ASKED judgments, (ASKED + 1,)."""
     ids = list(world.responses)
     items = model.items(ids)
@@ -140,6 +146,7 @@ def _curve(model: RewardModel, world: Simulation, policy: str) -> np.ndarray:
     found = np.zeros(ASKED + 1)
     for number, name in enumerate(world.people):
         rng = np.random.default_rng(1000 + number)
+        why = np.random.default_rng(5000 + number) if reasons else None
         truth = np.array([world.true_reward(name, key) for key in ids])
         left = np.ones(len(pairs), bool)
         context: list[Comparison] = []
@@ -152,19 +159,30 @@ def _curve(model: RewardModel, world: Simulation, policy: str) -> np.ndarray:
             else:
                 row = int(rows[np.argmax(gain(*margins_of_pairs(latent, items, *pairs[rows].T)))])
             left[row] = False
-            context.append(answered(world, name, items, pairs[row], truth, rng))
+            context.append(answered(world, name, items, pairs[row], truth, rng, why))
     return found
 
 
 def answered(
-    world: Simulation, name: str, items: np.ndarray, pair: np.ndarray, truth: np.ndarray, rng: np.random.Generator
+    world: Simulation,
+    name: str,
+    items: np.ndarray,
+    pair: np.ndarray,
+    truth: np.ndarray,
+    rng: np.random.Generator,
+    why: np.random.Generator | None = None,
 ) -> Comparison:
-    """As ``attune.simulate`` answers, without the pull of the side."""
+    """As ``attune.simulate`` answers, without the pull of the side; with ``why`` also with its reasons."""
     person = world.people[name]
     a, b = int(pair[0]), int(pair[1])
     margin = (truth[a] - truth[b]) / person.temperature
     odds = np.array([np.exp(margin / 2), np.exp(-margin / 2), person.tie])
-    return Comparison(items[a], items[b], ("a", "b", "tie")[int(rng.choice(3, p=odds / odds.sum()))])  # type: ignore[arg-type]
+    choice: Choice = ("a", "b", "tie")[int(rng.choice(3, p=odds / odds.sum()))]
+    if why is None or choice == "tie":
+        return Comparison(items[a], items[b], choice)
+    ids = list(world.responses)
+    tags, rationale = reason_for(world, person, ids[a], ids[b], choice, why)
+    return Comparison(items[a], items[b], choice, reason=spoken(choice, tags, rationale))
 
 
 def correlation(rewards: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> float:

@@ -44,6 +44,10 @@ PULL = 1.0
 """The spread over people of the margin ⟨w, d⟩ of a typical reason, in logits."""
 
 
+Given = Array | sparse.csr_array
+"""Tags and words of N judgments, (N, P); few or many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Why:
     """How reasons are read: alike (P, R, R) and liked (P, R) are A and c above, both scaled; weight: of a reason, in
@@ -54,16 +58,17 @@ class Why:
     liked: Array
     weight: float = 0.0
 
-    def directions(self, given: sparse.csr_array, items_a: Array, items_b: Array, first: int) -> Array:
+    def directions(self, given: Given, items_a: Array, items_b: Array, first: int) -> Array:
         """d of N judgments, (N, R), whose items' coordinates y begin at column ``first``."""
         width = self.alike.shape[1]
         apart = items_a[:, first : first + width] - items_b[:, first : first + width]
-        spoken = (given @ self.alike.reshape(len(self.words), -1)).reshape(-1, width, width)
-        return np.asarray((spoken @ apart[..., None])[..., 0] + abs(given) @ self.liked, np.float32)
+        rows: Any = given  # scipy's and numpy's stubs do not know of each other's products
+        spoken = (rows @ self.alike.reshape(len(self.words), -1)).reshape(-1, width, width)
+        return np.asarray((spoken @ apart[..., None])[..., 0] + abs(rows) @ self.liked, np.float32)
 
-    def read(self, reasons: Sequence[Mapping[str, float]]) -> sparse.csr_array:
+    def read(self, reasons: Sequence[Mapping[str, float]]) -> Array:
         """``spoken`` reasons as rows of numbers, (N, P)."""
-        return _matrix(reasons, self.words)
+        return np.array([[reason.get(word, 0.0) for word in self.words] for reason in reasons], np.float32)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """With ``words``, what ``from_state`` reads back."""

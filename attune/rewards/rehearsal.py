@@ -14,7 +14,7 @@ from attune.rewards.indexing import Comparisons
 from attune.rewards.newcomers import Newcomer
 from attune.rewards.reasons import LEAST_REASONS, WIDTH, Why, learn_why, with_reason
 from attune.rewards.tastes import BASE, FIRST, KNOWN, NUMBER, REWARD, Community, Reader
-from attune.rewards.trust import KNOTS, View, best_temperature, losses
+from attune.rewards.trust import KNOTS, START, View, best_temperature, losses
 
 FACTORS = (0.7, 0.5, 1.3)
 TEXTS = (0.03, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -28,7 +28,7 @@ WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 GIVE_UP = 2
 """Weights without a gain, one after the other, after which no larger one is tried."""
 REASONED = (8, 16, 64)
-WITHOUT_TRUST = (0.7, 0.4)
+"""Judgments after which reasons must have helped, on average."""
 LEAST_ASKED = 50
 MOST_ASKED = 150
 
@@ -126,19 +126,21 @@ def learn_reasons(
 
 
 def choose_reasons(rehearsals: Sequence[Rehearsal], variances: Variances) -> float:
-    """The weight of a reason under which newcomers' judgments are likeliest after ``REASONED`` of theirs, by one standard error."""
+    """The weight of a reason under which newcomers' judgments are likeliest after ``REASONED`` of theirs; those are asked who said
+    most. A larger one is taken only where it is better by one standard error over annotators; 0 where there are no reasons."""
+    if all(each.why is None for each in rehearsals):
+        return 0.0
+    talkative = [replace(each, newcomers=_most_told(each.newcomers)) for each in rehearsals]
 
     def loss(weight: float) -> Array:
-        tried = [each.weighing_reasons(weight) for each in rehearsals]
+        tried = [each.weighing_reasons(weight) for each in talkative]
         views = [
             [view for each in tried for view in each.views(variances, shots, everybody=True)] for shots in REASONED
         ]
         return np.asarray(
-            np.mean([losses(each, best_temperature(each, *WITHOUT_TRUST)) for each in views], axis=0), np.float32
+            np.mean([losses(each, best_temperature(each, *START[1:])) for each in views], axis=0), np.float32
         )
 
-    if all(each.why is None for each in rehearsals):
-        return 0.0
     chosen, least, in_vain = 0.0, loss(0.0), 0
     for weight in WEIGHTS:
         found = loss(weight)

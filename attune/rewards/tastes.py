@@ -27,7 +27,7 @@ from attune.rewards.classes import log_sigmoid
 from attune.rewards.context import Columns, Context, columns_of_context
 from attune.rewards.evidence import chosen_and_other
 from attune.rewards.linear import PROBIT, Floats, davidson, newton_mode
-from attune.rewards.reasons import Why, with_reason
+from attune.rewards.reasons import Given, Why, with_reason
 
 REWARD, BASE, FIRST = 0, 1, 2
 """Columns of an item: b, a, and the first of y."""
@@ -200,11 +200,18 @@ class Reader:
         return known.followed_by(added) if known else added
 
     def _told_with_reasons(self, columns: Columns, context: Sequence[Comparison]) -> Told:
-        if self.why is None or not any(each.reason for each in context):
-            return self.told(*columns)
-        return self.told(*columns, reasons=self.why.read([each.reason for each in context]))
+        told, why = self.told(*columns), self.why
+        rows = [row for row, each in enumerate(context) if each.reason] if why is not None else []
+        if why is None or not rows:
+            return told
+        given = why.read([context[row].reason for row in rows])
+        heard = np.flatnonzero(given.any(axis=1))
+        if not len(heard):
+            return told
+        of = np.array(rows)[heard]
+        return told.followed_by(self._of_reasons(why, given[heard], columns.items_a[of], columns.items_b[of], True))
 
-    def _of_reasons(self, why: Why, given: sparse.csr_array, items_a: Array, items_b: Array, classes: bool) -> Told:
+    def _of_reasons(self, why: Why, given: Given, items_a: Array, items_b: Array, classes: bool) -> Told:
         direction = why.directions(given, items_a, items_b, FIRST)
         above = np.zeros((len(direction), items_a.shape[1]), np.float32)
         above[:, FIRST : FIRST + direction.shape[1]] = direction / 2
