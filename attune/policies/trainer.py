@@ -17,7 +17,7 @@ import torch
 from accelerate.utils import gather_object
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from safetensors.torch import load_file
-from transformers import TrainingArguments, set_seed
+from transformers import PrinterCallback, TrainingArguments, set_seed
 
 from attune.data import Snapshot
 from attune.errors import BadData, Cancelled
@@ -240,6 +240,7 @@ class _Fit:
             eval_dataset=held_out or None,
             callbacks=[conduct],
         )
+        trainer.remove_callback(PrinterCallback)  # what is to be said goes through ``tell``
         sample = min(len(train), max(LEARNT_SAMPLE, len(held_out)))
         trainer.learnt_sample = random.Random(self.settings.seed).sample(train, sample)  # noqa: S311 (no secret)
         conduct.trainer = trainer
