@@ -28,6 +28,7 @@ from attune.policies.batches import Encoder, Row, by_row, log_probs
 from attune.policies.directions import with_directions, yardstick_of
 from attune.policies.errors import translated
 from attune.policies.examples import Examples, curriculum, examples_of, with_shots
+from attune.policies.maxmin import shares_of
 from attune.policies.noise import flip_rate
 from attune.policies.preference_trainer import Conduct, Figures, PreferenceTrainer, batched, last_checkpoint
 from attune.policies.prompts import Message
@@ -232,7 +233,7 @@ class _Fit:
             settings=self.settings,
             method=self.method,
             options=self.options,
-            groups=max((row.example.group for row in train), default=0) + 1,
+            shares=shares_of(train),
             tokenizer=base.tokenizer,
             model=model,
             args=_arguments(self.settings, self.work, len(train), evaluates=bool(held_out)),
