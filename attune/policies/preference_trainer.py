@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import RandomSampler, Sampler, SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from attune.policies import maxmin
 from attune.policies.batches import Row, collate, lengths, log_probs, pairs_of
 from attune.policies.errors import PolicyError
 from attune.policies.losses import Method, Options, Pairs, rationale_nll, rationale_published
@@ -26,7 +27,7 @@ Figures = dict[str, float]
 
 
 class PreferenceTrainer(Trainer):
-    """Trains on ``Row``s. Figures of the last step are in ``figures``; ``groups`` are MaxMin's weights, mean 1."""
+    """Trains on ``Row``s. Figures of the last step are in ``figures``; ``shares`` are how the rows are spread over MaxMin's groups."""
 
     def __init__(
         self,
@@ -34,12 +35,12 @@ class PreferenceTrainer(Trainer):
         settings: PolicySettings,
         method: Method,
         options: Options,
-        groups: int,
+        shares: Tensor,
         tokenizer: Any,
         **rest: Any,
     ) -> None:
         self.settings, self.method, self.options = settings, method, options
-        self.group_weights = torch.ones(groups)
+        self.shares, self.group_weights = shares, maxmin.first_weights(shares)
         self.figures: Figures = {}
         self.learnt_sample: Sequence[Row] = ()
         super().__init__(data_collator=lambda rows: collate(rows, tokenizer.pad_token_id), **rest)
@@ -79,17 +80,16 @@ class PreferenceTrainer(Trainer):
         return rationale_nll(summed, lengths(inputs, "reason_")).mean()
 
     def _weights(self, group: Tensor, each: Tensor) -> Tensor:
-        """Exponentiated gradient over groups (Sagawa et al. 2020, algorithm 1; MaxMin-RLHF, Chakraborty et al. 2024)."""
+        """What each pair weighs; while it learns, the groups' weights move on first."""
         if not self.settings.maxmin or self.model is None or not self.model.training:
             return torch.ones_like(each)
         weights = self.group_weights.to(each.device)
         total = torch.zeros_like(weights).index_add(0, group, each.detach())
         count = torch.zeros_like(weights).index_add(0, group, torch.ones_like(each))
         total, count = self.accelerator.reduce(total), self.accelerator.reduce(count)
-        grown = weights * torch.exp(self.settings.maxmin * total / count.clamp(min=1))
-        weights = grown * len(weights) / grown.sum()
+        weights = maxmin.grown(weights, total, count, self.settings.maxmin)
         self.group_weights = weights.cpu()
-        return weights[group]
+        return maxmin.of_pairs(weights, self.shares.to(each.device), group)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         rows: Any = train_dataset if train_dataset is not None else self.train_dataset

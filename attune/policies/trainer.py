@@ -17,7 +17,7 @@ import torch
 from accelerate.utils import gather_object
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from safetensors.torch import load_file
-from transformers import TrainingArguments, set_seed
+from transformers import PrinterCallback, TrainingArguments, set_seed
 
 from attune.data import Snapshot
 from attune.direction import ASPECTS
@@ -29,6 +29,7 @@ from attune.policies.batches import Encoder, Row, by_row, log_probs
 from attune.policies.directions import with_directions, yardstick_of
 from attune.policies.errors import translated
 from attune.policies.examples import Examples, curriculum, examples_of, with_shots
+from attune.policies.maxmin import shares_of
 from attune.policies.noise import flip_rate
 from attune.policies.preference_trainer import Conduct, Figures, PreferenceTrainer, batched, last_checkpoint
 from attune.policies.prompts import Message
@@ -233,7 +234,7 @@ class _Fit:
             settings=self.settings,
             method=self.method,
             options=self.options,
-            groups=max((row.example.group for row in train), default=0) + 1,
+            shares=shares_of(train),
             tokenizer=base.tokenizer,
             model=model,
             args=_arguments(self.settings, self.work, len(train), evaluates=bool(held_out)),
@@ -241,6 +242,7 @@ class _Fit:
             eval_dataset=held_out or None,
             callbacks=[conduct],
         )
+        trainer.remove_callback(PrinterCallback)  # what is to be said goes through ``tell``
         sample = min(len(train), max(LEARNT_SAMPLE, len(held_out)))
         trainer.learnt_sample = random.Random(self.settings.seed).sample(train, sample)  # noqa: S311 (no secret)
         conduct.trainer = trainer
