@@ -66,12 +66,12 @@ class PicturesView(APIView):
         """PNG, JPEG, WebP or GIF (its first frame), as the body or by address. It is written anew without what else the file
         held. The same picture again is the same one, so no key is needed."""
         project = owned(request, slug)
-        if isinstance(request.data, dict):
+        if hasattr(request.data, "read"):
+            added = add_picture(project=project, data=_body(request.data))
+        else:
             body = PictureInSerializer(data=request.data)
             body.is_valid(raise_exception=True)
             added = fetch_picture(project=project, url=body.validated_data["url"])
-        else:
-            added = add_picture(project=project, data=_body(request.data))
         return Response(PictureSerializer(added).data, status=201)
 
 
@@ -126,7 +126,7 @@ def _named(project: Project, rows: list[dict[str, Any]]) -> dict[int, str]:
 
 
 def _body(stream: Any) -> bytes:
-    data: bytes = stream.read(MAX_BYTES + 1) if stream else b""
+    data: bytes = stream.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise TooLarge(f"The picture has more than {MAX_BYTES:,} bytes.")
     if not data:

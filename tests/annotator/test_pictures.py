@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import socket
 import zipfile
 from pathlib import Path
@@ -338,6 +339,16 @@ def test_through_the_api(people: ThreePeople, server: Scripted, inside: None) ->
     name = sent.json()["name"]
     server.answers = [Answer(200, picture("blue"), {"Content-Type": "image/png"})]
     refused(owner.send("POST", "/pictures", {"url": f"{server.url}/b.png"}), 422, "picture")
+    for wrong in ([], [{"url": server.url}], "a.png", None, 3):
+        answer = owner.generic(
+            "POST",
+            f"/api/v1/projects/{people.project.slug}/pictures",
+            json.dumps(wrong),
+            content_type="application/json",
+        )
+        assert answer.status_code in (400, 422), wrong
+    empty = owner.generic("POST", f"/api/v1/projects/{people.project.slug}/pictures", b"", content_type="image/png")
+    assert empty.status_code == 422
     Project.objects.filter(pk=people.project.pk).update(picture_urls=True)
     other = owner.ok("POST", "/pictures", {"url": f"{server.url}/b.png"}, status=201)["name"]
     responses = [{"text": "A loaf", "picture": name}, {"text": "An oven", "picture": other}]
