@@ -105,7 +105,13 @@ def _policies(project: Project, owner: User) -> dict[str, Any]:
     PolicyRound.objects.create(project=project, number=1, version=policy, base="tiny", by=owner)
     MachineAnnotator.objects.create(project=project, number=1, name="Follow", kind="followup", base="tiny")
     trial = PolicyTrial.objects.create(project=project, prompt="Why?", by=owner)
-    return {"playground:int": trial.pk, "policies:int": policy.number, "rounds:int": 1, "machines:int": 1}
+    return {
+        "playground:int": trial.pk,
+        "trials:int": trial.pk,
+        "policies:int": policy.number,
+        "rounds:int": 1,
+        "machines:int": 1,
+    }
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.core.signals import request_finished, request_started
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.factories import PASSWORD
@@ -39,13 +41,46 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+class UnderWay:
+    """The requests that the server is at: what a closed page has asked for goes on without it."""
+
+    def __init__(self) -> None:
+        self._count, self._changed = 0, threading.Condition()
+
+    def begun(self, **_: object) -> None:
+        self._add(1)
+
+    def over(self, **_: object) -> None:
+        self._add(-1)
+
+    def wait_for_none(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._count <= 0, seconds)
+
+    def _add(self, change: int) -> None:
+        with self._changed:
+            self._count += change
+            self._changed.notify_all()
+
+
 @pytest.fixture
-def context(browser: Browser, live_server: Any) -> Iterator[BrowserContext]:
+def under_way() -> Iterator[UnderWay]:
+    counted = UnderWay()
+    request_started.connect(counted.begun, weak=False)
+    request_finished.connect(counted.over, weak=False)
+    yield counted
+    request_started.disconnect(counted.begun)
+    request_finished.disconnect(counted.over)
+
+
+@pytest.fixture
+def context(browser: Browser, live_server: Any, under_way: UnderWay) -> Iterator[BrowserContext]:
     made = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
     made.set_default_timeout(10_000)
     made.set_default_navigation_timeout(30_000)  # the first page of a process imports everything
     yield made
     made.close()
+    assert under_way.wait_for_none(20), "the tables can't be emptied while a request reads them"
 
 
 @pytest.fixture
