@@ -16,7 +16,7 @@ from tests.pictures import pictured
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ARABIC = ("كيف أسلق البيض؟", "ضع البيض في ماء بارد ثم انتظر سبع دقائق.", "## اغلِ الماء أولاً\n\nثم أنزل البيض برفق.")
+ARABIC = ("كيف أسلق البيض؟", "## اغلِ الماء أولاً\n\nثم أنزل البيض برفق.")
 WENT_ON = [{"role": "user", "content": "Thanks!"}, {"role": "assistant", "content": "You are welcome."}]
 TAGS = [{"key": "clear", "label": "Clear"}]
 HEADINGS = """() => [...document.querySelectorAll("h1, h2, h3, h4")].filter((each) => each.checkVisibility())
@@ -26,7 +26,7 @@ HEADINGS = """() => [...document.querySelectorAll("h1, h2, h3, h4")].filter((eac
 def pairs() -> ThreePeople:
     project = make_project(name="Eggs", reason_tags=TAGS)
     for _ in range(24):
-        make_pair(project, prompt=make_prompt(project, ARABIC[0]), a=ARABIC[1], b=ARABIC[2])
+        make_pair(project, prompt=make_prompt(project, ARABIC[0]), a=ARABIC[1], b=ARABIC[1].replace("اغلِ", "سخّن"))
     return make_people(project)
 
 
@@ -34,7 +34,7 @@ def lineups(kind: str) -> ThreePeople:
     project = make_project(name="Eggs", reason_tags=TAGS, kinds=[kind])
     for _ in range(24):
         make_lineup(
-            project, texts=["Six minutes.", "## Ten\n\nAt least.", "Cold water first."][: 3 if kind == "ranking" else 1]
+            project, texts=["## Ten\n\nAt least.", "Six minutes.", "Cold water first."][: 3 if kind == "ranking" else 1]
         )
     return make_people(project)
 
