@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import unescape
+from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 import nh3
@@ -259,10 +260,10 @@ class _Lines:
             if number >= len(self.lines):
                 places += [len(self.source)] * (len(line) + 1)
                 continue
-            begin = self.begins[number]
+            begin, end = self.begins[number], self.begins[number] + len(self.lines[number])
             at = begin + self._column(self.lines[number], line)
-            places += range(at, at + len(line)) if at >= begin else [max(at + n, begin) for n in range(len(line))]
-            places.append(begin + len(self.lines[number]))
+            places += [min(max(at + n, begin), max(end - 1, begin)) for n in range(len(line))]
+            places.append(end)
         return places[: len(content)]
 
     def _column(self, line: str, content: str) -> int:
@@ -334,7 +335,8 @@ def _in_source(stretches: Iterable[Stretch], places: Sequence[int]) -> list[Stre
         elif mapped == list(range(first, first + length)):
             found.append(_plain(first, length))
         else:
-            found.extend(_plain(place, 1) for place in mapped)
+            for place, same in groupby(mapped):  # a tab that was turned into spaces is one whole
+                found.append(Stretch(place, len(list(same)), 1))
     return found
 
 

@@ -142,6 +142,11 @@ def test_any_text_has_its_places(text: str) -> None:
     check(text)
 
 
+def test_a_tab_of_which_a_list_takes_a_part_is_one_whole() -> None:
+    assert [*check("- ``a\n\t``b").runs] == [(1, 4, 2, 2), (3, 6, 2, 1), (5, 9, 1, 1)]
+    assert [*check(" ```\n\t\n").runs] == [(0, 5, 3, 1)]
+
+
 def test_the_map_for_the_page_is_short() -> None:
     text = "Boil **it** for &lt; ten minutes.\n\n" * 20
     rendered = check(text)
