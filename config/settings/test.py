@@ -6,8 +6,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-if "ATTUNE_HOME" not in os.environ:  # ours for this run, and for the processes that tests start
+# Ours for this run, and for the processes that tests start; workers of one run have databases of their own, so homes, too.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+if "ATTUNE_HOME" not in os.environ or os.environ.get("ATTUNE_TEST_WORKER", WORKER) != WORKER:
     os.environ["ATTUNE_HOME"] = tempfile.mkdtemp(prefix="attune-test-")
+    os.environ["ATTUNE_TEST_WORKER"] = WORKER
     atexit.register(shutil.rmtree, os.environ["ATTUNE_HOME"], ignore_errors=True)
 
 from config.local.testserver import test_database_url

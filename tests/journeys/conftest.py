@@ -100,10 +100,12 @@ def page(context: BrowserContext, troubles: list[str]) -> Iterator[Page]:
 
 
 @pytest.fixture
-def sign_in(page: Page) -> Callable[[str], None]:
+def sign_in(page: Page, under_way: UnderWay) -> Callable[[str], None]:
     """Sign in by the form, as the person with this address."""
 
     def act(email: str, password: str = PASSWORD) -> None:
+        page.goto("about:blank")
+        assert under_way.wait_for_none(20), "what the last page asked for would bring its cookies to the form"
         page.goto("/accounts/login/")
         page.get_by_label("Email").fill(email)
         page.get_by_label("Password", exact=True).fill(password)
