@@ -107,7 +107,7 @@ def rows_in_batches(
     """Plain batches of judgments, for models that are not meta-learned: columns ``a, b, choice, side, weight, lead,
     person``."""
     done = 0
-    lead = np.zeros(len(comparisons), np.float32) if comparisons.lead is None else comparisons.lead
+    lead = comparisons.leads
     choice: Array = (0.5 + 0.5 * comparisons.outcome).astype(np.float32)
     while done < steps:
         order = rng.permutation(len(comparisons))

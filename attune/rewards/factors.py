@@ -6,8 +6,9 @@ annotator, given the pooled rewards b. Under the bound of Jaakkola and Jordan (2
     log σ(±m) ≥ ±m/2 − ω m²/2 + const,    ω = tanh(ξ/2) / 2ξ,  ξ² = E[m²],
 
 so that annotators (z) and responses (q) have Gaussian posteriors in turn, in closed form (mean field between the two). A tie
-counts as half a win for each side, and a margin to be aimed at is subtracted from m. Responses are drawn to their text, q_x ~ N(Vφ(x), I/λ), with V a ridge regression. After each
-round the basis is turned so that E[zzᵀ] over annotators is I: the community's prior (parameter-expanded EM, Liu et al. 1998).
+counts as half a win for each side, and a margin to be aimed at is subtracted from m. Responses are drawn to their text,
+q_x ~ N(Vφ(x), I/λ), with V a ridge regression. After each round the basis is turned so that E[zzᵀ] over annotators is I: the
+community's prior (parameter-expanded EM, Liu et al. 1998).
 """
 
 from __future__ import annotations
@@ -229,7 +230,7 @@ class _Blocks:
         self.weight = np.where(valid, comparisons.weight[rows], 0).astype(np.float32)
         self.half = (0.5 * comparisons.outcome[rows] * self.weight).astype(np.float32)
         self.side = comparisons.side[rows]
-        self.lead = np.zeros_like(self.side) if comparisons.lead is None else comparisons.lead[rows]
+        self.lead = comparisons.leads[rows]
         self.incidence = self._matrix(
             np.ones(self.a.size), -np.ones(self.a.size), np.arange(self.a.size), self.a.size
         ).T.tocsr()

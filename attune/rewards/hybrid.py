@@ -106,29 +106,23 @@ class Hybrid(LinearReward):
             begin = None
         self.began = begin is not None
         report = Steps(self.config, progress, begun=begin is not None)
-        rehearsals: list[Rehearsal] = []
-        held_by: list[NDArray[np.bool_]] = []
-        seen_by: list[Fits] = []
-        kept: list[Kept] = []
+        # Of each rehearsal: the rows held out, who made them, and what was learnt of the rest.
+        tried: list[tuple[NDArray[np.bool_], Sequence[Newcomer], Fits]] = []
         left = np.ones(len(everybody), bool)
         for number in range(self.config.rehearsals):
             held = begin.held_out(number, data, people, left, rng) if begin else hold_out_of(everybody, left, rng)
             newcomers = split_newcomers(everybody.take(held), data.groups, rng)
-            if newcomers or not seen_by:
+            if newcomers or not tried:
                 start = begin.start_of(number, data, self.config) if begin else None
-                seen_by.append(learn(self.config, data, everybody.take(~held), verdicts, rng, report, start))
-            if newcomers:
-                rehearsals.append(self._rehearsal(data, held, newcomers, seen_by[-1]))
-                held_by.append(held)
-                kept.append(Kept(seen_by[-1], people[np.unique(everybody.annotator[held])]))
+                fits = learn(self.config, data, everybody.take(~held), verdicts, rng, report, start)
+                tried.append((held, newcomers, fits))
             left &= ~held
-        fits, variances, trust, why = seen_by[0], Variances(), default_trust(), None
-        if rehearsals:
-            variances = begin.variances if begin else choose_variances(rehearsals)
-            rehearsals = [
-                self._rehearsal(data, held, each.newcomers, seen, variances)
-                for each, held, seen in zip(rehearsals, held_by, seen_by, strict=True)
-            ]
+        apart = [each for each in tried if each[1]]
+        *_, fits = (apart or tried)[0]
+        variances, trust, why = Variances(), default_trust(), None
+        if apart:
+            variances = begin.variances if begin else choose_variances([self._rehearsal(data, *each) for each in apart])
+            rehearsals = [self._rehearsal(data, *each, variances) for each in apart]
             weight = choose_reasons(rehearsals, variances)
             rehearsals = [each.weighing_reasons(weight) for each in rehearsals]
             views = [[view for each in rehearsals for view in each.views(variances, shots)] for shots in KNOTS]
@@ -140,6 +134,7 @@ class Hybrid(LinearReward):
             if weight:
                 why = self._reasons(data, np.ones(len(everybody), bool), fits, variances, weight)
         self._take_on(data, fits, variances, trust, why)
+        kept = [Kept(seen, people[np.unique(everybody.annotator[held])]) for held, _, seen in apart]
         cold = begin.cold_judgments if begin else len(everybody)
         self._found = Beginning(data.ids, data.groups, verdicts, people, cold, variances, kept)
         self.style_traits = fit_traits(data, self.parts.table)

@@ -45,6 +45,11 @@ class Comparisons:
     def __len__(self) -> int:
         return len(self.a)
 
+    @property
+    def leads(self) -> Array:
+        """``lead``, zeros where there is none, (N,)."""
+        return np.zeros(len(self), np.float32) if self.lead is None else self.lead
+
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Comparisons:
         """Some of the rows; annotators keep their numbers."""
         columns = {name: getattr(self, name)[rows] for name in COLUMNS if getattr(self, name) is not None}

@@ -45,7 +45,7 @@ def fit_pooled(comparisons: Comparisons, mapped: Array, penalties: Penalties = P
     features = mapped.astype(np.float64)
     weight = comparisons.weight
     decided, tied = 0.5 * comparisons.outcome, comparisons.outcome == 0
-    lead = 0.0 if comparisons.lead is None else comparisons.lead
+    lead = comparisons.leads
     precision = np.concatenate([np.full(count, penalties.item), np.full(width, penalties.text)])
 
     def loss(theta: Floats) -> tuple[float, Floats]:

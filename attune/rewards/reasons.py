@@ -44,10 +44,6 @@ PULL = 1.0
 """The spread over people of the margin ⟨w, d⟩ of a typical reason, in logits."""
 
 
-Given = Array | sparse.csr_array
-"""Tags and words of N judgments, (N, P); few or many."""
-
-
 @dataclass(frozen=True, slots=True)
 class Why:
     """How reasons are read: alike (P, R, R) and liked (P, R) are A and c above, both scaled; weight: of a reason, in
@@ -58,17 +54,17 @@ class Why:
     liked: Array
     weight: float = 0.0
 
-    def directions(self, given: Given, items_a: Array, items_b: Array, first: int) -> Array:
-        """d of N judgments, (N, R), whose items' coordinates y begin at column ``first``."""
+    def directions(self, given: sparse.csr_array, items_a: Array, items_b: Array, first: int) -> Array:
+        """d of N judgments, (N, R), from their tags and words (N, P) and items, whose coordinates y begin at column ``first``."""
         width = self.alike.shape[1]
         apart = items_a[:, first : first + width] - items_b[:, first : first + width]
         rows: Any = given  # scipy's and numpy's stubs do not know of each other's products
         spoken = (rows @ self.alike.reshape(len(self.words), -1)).reshape(-1, width, width)
         return np.asarray((spoken @ apart[..., None])[..., 0] + abs(rows) @ self.liked, np.float32)
 
-    def read(self, reasons: Sequence[Mapping[str, float]]) -> Array:
+    def read(self, reasons: Sequence[Mapping[str, float]]) -> sparse.csr_array:
         """``spoken`` reasons as rows of numbers, (N, P)."""
-        return np.array([[reason.get(word, 0.0) for word in self.words] for reason in reasons], np.float32)
+        return _matrix(reasons, self.words)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """With ``words``, what ``from_state`` reads back."""

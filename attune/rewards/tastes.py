@@ -27,7 +27,7 @@ from attune.rewards.classes import log_sigmoid
 from attune.rewards.context import Columns, Context, columns_of_context
 from attune.rewards.evidence import chosen_and_other
 from attune.rewards.linear import PROBIT, Floats, davidson, newton_mode
-from attune.rewards.reasons import Given, Why, with_reason
+from attune.rewards.reasons import Why, with_reason
 
 REWARD, BASE, FIRST = 0, 1, 2
 """Columns of an item: b, a, and the first of y."""
@@ -200,18 +200,12 @@ class Reader:
         return known.followed_by(added) if known else added
 
     def _told_with_reasons(self, columns: Columns, context: Sequence[Comparison]) -> Told:
-        told, why = self.told(*columns), self.why
-        rows = [row for row, each in enumerate(context) if each.reason] if why is not None else []
-        if why is None or not rows:
-            return told
-        given = why.read([context[row].reason for row in rows])
-        heard = np.flatnonzero(given.any(axis=1))
-        if not len(heard):
-            return told
-        of = np.array(rows)[heard]
-        return told.followed_by(self._of_reasons(why, given[heard], columns.items_a[of], columns.items_b[of], True))
+        if self.why is None or not any(each.reason for each in context):
+            return self.told(*columns)
+        return self.told(*columns, reasons=self.why.read([each.reason for each in context]))
 
-    def _of_reasons(self, why: Why, given: Given, items_a: Array, items_b: Array, classes: bool) -> Told:
+    def _of_reasons(self, why: Why, given: sparse.csr_array, items_a: Array, items_b: Array, classes: bool) -> Told:
+        """What N reasons (N, P) tell beside the preferences that they are given for."""
         direction = why.directions(given, items_a, items_b, FIRST)
         above = np.zeros((len(direction), items_a.shape[1]), np.float32)
         above[:, FIRST : FIRST + direction.shape[1]] = direction / 2
@@ -250,10 +244,9 @@ class Reader:
             evidence.second,
             self._class_evidence(evidence) if classes else np.zeros(0, np.float32),
         )
-        spoken = with_reason(reasons) if reasons is not None and self.why is not None else ()
-        if self.why is None or reasons is None or not len(spoken):
+        if self.why is None or reasons is None or not len(rows := with_reason(reasons)):
             return found
-        return found.followed_by(self._of_reasons(self.why, reasons[spoken], items_a[spoken], items_b[spoken], classes))
+        return found.followed_by(self._of_reasons(self.why, reasons[rows], items_a[rows], items_b[rows], classes))
 
     def _class_evidence(self, evidence: Evidence) -> Array:
         along, weight = evidence.along.astype(np.float32), evidence.weight.astype(np.float32)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from attune.data import Judgment, Snapshot
+from attune.data import Judgment, Response, Snapshot
 from attune.evaluate import comparisons
 from attune.rewards.base import Comparison
 from attune.rewards.classes import ClassTrainer
@@ -194,6 +194,22 @@ def test_verdicts_are_noticed_and_read_as_such(prompts: Sequence[StyledPrompt]) 
     said_a = np.array([each.choice == "a" for each in mine[8:]])
     taught = ((model.margin(model.adapt(comparisons(model, mine[:8])), a, b)[0] > 0) == said_a).mean()
     assert taught > 0.75
+
+
+def test_a_rehearsal_whose_people_leave_nothing_to_ask_is_passed_over() -> None:
+    # One prompt of four responses, whose halves were hardly ever compared: who is held out first may have no target at all.
+    ids = ("w", "x", "y", "z")
+    responses = {key: Response(key, "Why?", f"Because of {key}.") for key in ids}
+    pairs = (("w", "x"), ("y", "z"), ("w", "y")) * 6
+    judged = [Judgment(f"u{u}", a, b, "a" if (u + n) % 3 else "b") for u in range(6) for n, (a, b) in enumerate(pairs)]
+    features = dict(zip(ids, np.eye(4, dtype=np.float32), strict=True))
+    asked = set()
+    for seed in range(8):
+        model = Hybrid(ranks=(2,), class_sizes=(2,), rounds=2, class_rounds=2, last_rounds=1)
+        report = model.fit(Snapshot(responses, tuple(judged)), features, encoder="by hand", seed=seed)
+        assert np.isfinite(list(report.metrics.values())).all()
+        asked.add(bool(report.metrics))
+    assert asked == {True, False}
 
 
 def test_an_artifact_of_the_time_before_still_adapts(hybrid: Hybrid, context: list[Comparison]) -> None:
