@@ -6,11 +6,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-# Ours for this run, and for the processes that tests start; workers of one run have databases of their own, so homes, too.
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
-if "ATTUNE_HOME" not in os.environ or os.environ.get("ATTUNE_TEST_WORKER", WORKER) != WORKER:
+if (  # ours for this run, and for the processes that tests start; a run's workers have databases of their own, so homes, too
+    "ATTUNE_HOME" not in os.environ
+    or os.environ.get("ATTUNE_TEST_WORKER", "") != os.environ.get("PYTEST_XDIST_WORKER", "")
+):
     os.environ["ATTUNE_HOME"] = tempfile.mkdtemp(prefix="attune-test-")
-    os.environ["ATTUNE_TEST_WORKER"] = WORKER
+    os.environ["ATTUNE_TEST_WORKER"] = os.environ.get("PYTEST_XDIST_WORKER", "")
     atexit.register(shutil.rmtree, os.environ["ATTUNE_HOME"], ignore_errors=True)
 
 from config.local.testserver import test_database_url

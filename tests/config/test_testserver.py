@@ -10,6 +10,7 @@ import pytest
 
 from config.local import folders, testserver
 from config.local.postgres import running_url
+from config.settings.test import TEST_HOME
 from tests.config.conftest import run_python, wait_until
 
 ADOPT = "import pathlib; from config.local.testserver import throwaway_url; print(throwaway_url(pathlib.Path({!r})))"
@@ -56,3 +57,9 @@ def test_a_given_database_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> N
 def _wait_for_the_keeper(folder: Path) -> None:
     """Wait for the end of the keeper, so that its folder can be removed."""
     wait_until(lambda: not testserver.is_kept(folder), seconds=30)
+
+
+def test_workers_of_a_run_have_files_of_their_own() -> None:
+    ask = "from config.settings.test import TEST_HOME; print(TEST_HOME)"
+    assert run_python(ask) == str(TEST_HOME), "what a test starts shares them"
+    assert len({str(TEST_HOME), *(run_python(ask, PYTEST_XDIST_WORKER=worker) for worker in ("gw98", "gw99"))}) == 3
