@@ -84,11 +84,11 @@ def _one_pass(caller: _Caller) -> dict[str, Any]:
 
 def _batch_of_one(port: int, token: str, socket: str, rounds: int, each: int) -> dict[str, Any]:
     """New texts a second: one a request, 64 requests at once, against the scorer asked for whole batches of 64."""
-    from personalization.scorer.client import _client
+    from personalization.scorer.client import connections
     from personalization.scorer.wire import pack_texts
 
     alone, together, busy, work = [], [], [], []
-    direct = _client(f"unix:{socket}")
+    direct = connections(f"unix:{socket}")
     callers = [_Caller(port, token) for _ in range(AT_ONCE)]
     for _ in range(rounds):
         texts = list(_fresh(each * AT_ONCE, words=100))
@@ -96,7 +96,7 @@ def _batch_of_one(port: int, token: str, socket: str, rounds: int, each: int) ->
 
         def whole(batches: list[list[str]] = batches) -> None:
             for batch in batches:
-                direct.post("/encode", content=pack_texts("minilm+style", [("Why?", text) for text in batch]))
+                direct.post("/encode", pack_texts("minilm+style", [("Why?", text) for text in batch]))
 
         before, (_, took) = _scorer_cpu(), _timed(whole)
         usual = (_scorer_cpu() - before) / took
@@ -115,7 +115,7 @@ def _batch_of_one(port: int, token: str, socket: str, rounds: int, each: int) ->
         busy.append(spent / took / usual)
         work.append(each_alone / (spent / len(fresh)))
     direct.close()
-    _client.cache_clear()
+    connections.cache_clear()
     ratios = [one / batch for one, batch in zip(together, alone, strict=True)]
     return {
         "baseline scorer alone, batches of 64, texts/s": round(statistics.median(alone), 1),

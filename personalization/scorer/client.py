@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from http.client import HTTPException
 
-import httpx
 from django.conf import settings
 
 from attune.encoders import VectorStore, get_encoder
 from attune.errors import BadData
 from personalization.errors import ScorerAway, ScorerBusy
 from personalization.scorer.aside import aside
+from personalization.scorer.connection import ScorerAnswer, ScorerConnections
 from personalization.scorer.wire import DIM_HEADER, Array, Text, pack_texts, unpack_vectors
 
 TEXTS_PER_REQUEST = 256
-CONNECT_SECONDS = 1.0
-ANSWER_SECONDS = 60.0
-"""A cold scorer loads its encoder first, and 256 long texts take seconds."""
 
 
 def vectors_for(*, encoder: str, texts: Mapping[str, Text], store: VectorStore) -> tuple[dict[str, Array], set[str]]:
@@ -44,33 +42,30 @@ def _encode(encoder: str, texts: list[Text]) -> Array:
         )
     try:
         with aside():
-            answer = _client(settings.SCORER_URL).post("/encode", content=pack_texts(encoder, texts))
-    except httpx.HTTPError as error:
+            answer = connections(settings.SCORER_URL).post("/encode", pack_texts(encoder, texts))
+    except (OSError, HTTPException) as error:
         raise ScorerAway(
             f"The scorer at {settings.SCORER_URL} does not answer: {error or type(error).__name__}."
         ) from error
-    if answer.status_code == 429:
+    if answer.status == 429:
         raise ScorerBusy("The scorer has too much to do.", retry_after=int(answer.headers.get("retry-after", "1")))
-    if answer.status_code != 200:
-        raise ScorerAway(f"The scorer answered {answer.status_code}: {answer.text[:200]}")
+    if answer.status != 200:
+        said = answer.body.decode(errors="replace")[:200]
+        raise ScorerAway(f"The scorer answered {answer.status}: {said}")
     return _checked(encoder, answer, len(texts))
 
 
-def _checked(encoder: str, answer: httpx.Response, count: int) -> Array:
+def _checked(encoder: str, answer: ScorerAnswer, count: int) -> Array:
     dim = get_encoder(encoder).dim
     if (theirs := answer.headers.get(DIM_HEADER)) != str(dim):
         raise ScorerAway(f"The scorer's {encoder} has {theirs} numbers a text; here it has {dim}. Update the scorer.")
     try:
-        return unpack_vectors(answer.content, count, dim)
+        return unpack_vectors(answer.body, count, dim)
     except BadData as error:
         raise ScorerAway(f"The scorer's answer can't be read: {error}.") from None
 
 
 @lru_cache(maxsize=4)
-def _client(url: str) -> httpx.Client:
-    """One connection pool per process and address: ``http://host:port`` or ``unix:/path``."""
-    timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
-    if url.startswith("unix:"):
-        transport = httpx.HTTPTransport(uds=url.removeprefix("unix:"), retries=1)
-        return httpx.Client(base_url="http://scorer", transport=transport, timeout=timeout)
-    return httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=1), timeout=timeout, trust_env=False)
+def connections(url: str) -> ScorerConnections:
+    """One pool per process and address."""
+    return ScorerConnections(url)

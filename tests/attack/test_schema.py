@@ -50,8 +50,8 @@ def scorer_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def victim(db: None, scorer_address: str, settings: Settings, tmp_path: Path) -> Iterator[Victim]:
     settings.SCORER_URL = scorer_address
     yield make_victim()
-    client._client(scorer_address).close()
-    client._client.cache_clear()
+    client.connections(scorer_address).close()
+    client.connections.cache_clear()
 
 
 def send(program: Program, case: Case) -> Any:

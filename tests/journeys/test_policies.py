@@ -68,5 +68,5 @@ def test_a_policy_is_looked_at_and_asked(
         expect(page.get_by_role("button", name="Stop")).to_be_hidden()
         expect(page.locator(".reply")).to_have_count(3)
         check_page("policy-playground-answered")
-        client._client(url).close()
-        client._client.cache_clear()
+        client.connections(url).close()
+        client.connections.cache_clear()

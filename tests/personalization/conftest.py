@@ -73,5 +73,5 @@ def scorer(scorer_url: str, settings: Settings) -> Iterator[str]:
     """Web code finds a running scorer."""
     settings.SCORER_URL = scorer_url
     yield scorer_url
-    client._client(scorer_url).close()
-    client._client.cache_clear()
+    client.connections(scorer_url).close()
+    client.connections.cache_clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from attune.encoders import content_digest, get_encoder
 from personalization.errors import ScorerAway, ScorerBusy
 from personalization.scorer import client
 from personalization.scorer.client import vectors_for
+from tests.personalization.scorer_server import running_scorer
 from training.models import TextVector
 from training.vectors import PostgresVectorStore
 
@@ -62,8 +64,8 @@ def answering(settings: Settings) -> Iterator[Callable[[int, bytes, dict[str, st
     thread.start()
     settings.SCORER_URL = f"http://127.0.0.1:{server.server_port}"
     yield lambda *given: answer.append(given)
-    client._client(settings.SCORER_URL).close()
-    client._client.cache_clear()
+    client.connections(settings.SCORER_URL).close()
+    client.connections.cache_clear()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -98,3 +100,32 @@ def test_a_busy_scorer_says_for_how_long(answering: Callable[..., None]) -> None
     with pytest.raises(ScorerBusy) as busy:
         vectors_for(encoder="style", texts=TEXTS, store=PostgresVectorStore())
     assert (busy.value.status, busy.value.retry_after) == (429, 7)
+
+
+def test_a_scorer_that_was_started_anew_is_asked_again(tmp_path: Path, settings: Settings) -> None:
+    for number in range(2):
+        with running_scorer(tmp_path) as settings.SCORER_URL:
+            for part in range(2):
+                text = ("Again?", f"{number} {part}")
+                vectors, _ = vectors_for(
+                    encoder="style", texts={content_digest(*text): text}, store=PostgresVectorStore()
+                )
+                assert np.array_equal(*vectors.values(), get_encoder("style").encode([text])[0])
+    assert TextVector.objects.count() == 4
+    client.connections(settings.SCORER_URL).close()
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("unix:/nowhere/scorer.sock", "No such file"),
+        ("http://127.0.0.1:1", "refused"),
+        ("127.0.0.1:9000", "not of the form http://host:port or unix:/path"),
+        ("ftp://127.0.0.1", "not of the form"),
+    ],
+)
+def test_where_no_scorer_is_it_is_said(settings: Settings, address: str, reason: str) -> None:
+    settings.SCORER_URL = address
+    with pytest.raises(ScorerAway, match=reason):
+        vectors_for(encoder="style", texts=TEXTS, store=PostgresVectorStore())
+    assert not TextVector.objects.exists()
