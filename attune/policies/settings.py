@@ -45,12 +45,8 @@ class PolicySettings:
     span_weight: float = 1.0  # of tokens in a marked span; others have 1
     order: Order = "random"
     shots: int = 0  # earlier judgments of the same annotator that a prompt may show (FSPO); 0 is off
-    directions: int = (
-        0  # drawn directions under which each pair is learnt, which then stand in the prompt (DPA); 0 is off
-    )
-    describe: Describe = (
-        "off"  # with shots: say in words what the reader likes, as given or as the policy writes it (FSPO)
-    )
+    directions: int = 0  # drawn for each pair; they then stand in the prompt (DPA); 0 is off
+    describe: Describe = "off"  # with shots: the reader in words, as given or as the policy writes them (FSPO)
     describe_weight: float = 0.2  # of the description's mean-token loss, where it is written
     aspects: Sequence[str] = ()  # of attune.direction.ASPECTS, along which directions are drawn; empty: all
     maxmin: float = 0.0  # step size of the group weights; 0 is off
