@@ -146,6 +146,18 @@ def texts(row: Mapping[str, object], name: str, *, most: int, limit: int) -> lis
     return value
 
 
+def tiers(row: Mapping[str, object], name: str, *, count: int) -> list[list[int]]:
+    """An order of responses numbered from 1 to ``count``: groups of equal ones, the best first."""
+    value = row.get(name)
+    groups = value if isinstance(value, list) else []
+    placed = [each for group in groups if isinstance(group, list) for each in group]
+    whole = all(type(each) is int for each in placed) and all(isinstance(group, list) and group for group in groups)
+    if not whole or sorted(placed) != list(range(1, count + 1)):
+        expected = f"lists with each number from 1 to {count} once, the best first, equal ones in one list"
+        raise BadRow("wrong_value", name, value, expected)
+    return groups
+
+
 def mapping(row: Mapping[str, object], name: str, *, shown: str = "") -> dict[str, object]:
     """A JSON object; absent is empty."""
     value = row.get(name)

@@ -22,6 +22,7 @@ from annotator.imports.said import MAX_TAG, MAX_TAGS, flag_of, judgment_about, k
 from annotator.imports.staging import packed
 from annotator.models import HINDSIGHT, Aspect, AspectRating, Flag, Judgment, Lineup, Project, Rationale, Span
 from annotator.models.content import MAX_TEXT, random_order
+from annotator.models.projects import scale_ends
 from annotator.services.answers import CHOICES_OF
 from annotator.services.aspects import MAX_ASPECTS
 from annotator.services.lineups import LEAST, MOST
@@ -136,13 +137,7 @@ def _ranking(row: Mapping[str, object], choice: str, count: int) -> list[list[in
         if value not in (None, []):
             raise BadRow("wrong_value", "ranking", value, f"none, because the choice is {choice!r}")
         return []
-    tiers = value if isinstance(value, list) else []
-    placed = [each for tier in tiers if isinstance(tier, list) for each in tier]
-    whole = all(type(each) is int for each in placed) and all(isinstance(tier, list) and tier for tier in tiers)
-    if not whole or sorted(placed) != list(range(1, count + 1)):
-        expected = f"lists with each number from 1 to {count} once, the best first, equal ones in one list"
-        raise BadRow("wrong_value", "ranking", value, expected)
-    return tiers
+    return fields.tiers(row, "ranking", count=count)
 
 
 def _rating(row: Mapping[str, object], choice: str) -> tuple[int | None, str]:
@@ -152,8 +147,8 @@ def _rating(row: Mapping[str, object], choice: str) -> tuple[int | None, str]:
         if rating is not None:
             raise BadRow("wrong_value", "rating", rating, f"none, because the choice is {choice!r}")
         return None, scale
-    low, _, high = scale.partition("-")
-    if not scale or rating is None or not int(low) <= rating <= int(high):
+    low, high = scale_ends(scale) if scale else (0, -1)
+    if rating is None or not low <= rating <= high:
         expected = f"a whole number on the scale ({', '.join(_SCALES)}) that the field scale names"
         raise BadRow("wrong_value", "rating", row.get("rating"), expected)
     return rating, scale
@@ -200,24 +195,30 @@ def _aspects(row: Mapping[str, object], kind: str) -> dict[str, int | None]:
 # Into the database
 
 
-@dataclass(slots=True)
-class PlacedLineup:
-    """A row with what it names: its annotator, its lineup, and the responses' ids as the file lists them."""
+@dataclass(kw_only=True)
+class Listed:
+    """A lineup's prompt and its responses' ids as the file lists them."""
 
-    row: LineupRow
-    annotator: int
-    simulated: bool
     prompt: int
     responses: list[int]
 
     @property
-    def own(self) -> list[int]:
-        """The lineup's responses in its own order."""
-        return sorted(self.responses)
+    def own(self) -> tuple[int, ...]:
+        """The responses in the lineup's own order."""
+        return tuple(sorted(self.responses))
 
     def number(self, listed: int | str) -> int:
         """The own number of a response by that of the file."""
         return self.own.index(self.responses[int(listed) - 1]) + 1
+
+
+@dataclass(kw_only=True)
+class PlacedLineup(Listed):
+    """A row with what it names."""
+
+    row: LineupRow
+    annotator: int
+    simulated: bool
 
     def judgment(self, project: Project, lineup: Lineup) -> Judgment:
         row = self.row
@@ -279,13 +280,13 @@ class WrittenLineups:
 
 def write_lineups(project: Project, batch: Sequence[PlacedLineup]) -> WrittenLineups:
     """Add a batch's rankings and ratings. Raises ``Conflict`` where somebody else wrote one of them at the same moment."""
-    lineups, new = _find_or_make(project, batch)
+    lineups, new = find_or_make(project, {each.own: (each.prompt, each.row.kind) for each in batch})
     written = WrittenLineups(0, new, 0, [])
     last = _last_said(batch, lineups)
     fresh: list[tuple[PlacedLineup, Judgment]] = []
     outdated: list[int] = []
     for each in batch:
-        judgment = each.judgment(project, lineups[tuple(each.own)])
+        judgment = each.judgment(project, lineups[each.own])
         before = last.setdefault((judgment.annotator_id, judgment.lineup_id or 0, judgment.occasion), {})
         if same := before.get(judgment.revision):
             if _says(same) == _says(judgment):
@@ -306,17 +307,18 @@ def write_lineups(project: Project, batch: Sequence[PlacedLineup]) -> WrittenLin
     return written
 
 
-def _find_or_make(project: Project, batch: Iterable[PlacedLineup]) -> tuple[dict[tuple[int, ...], Lineup], int]:
-    """The lineups that rows name, by their responses, and how many of them are new."""
-    wanted = {tuple(each.own): each for each in batch}
-    prompts = {each.prompt for each in wanted.values()}
+def find_or_make(
+    project: Project, wanted: Mapping[tuple[int, ...], tuple[int, str]]
+) -> tuple[dict[tuple[int, ...], Lineup], int]:
+    """The lineups of these responses, whose prompt and kind are given, by them; and how many are new."""
+    prompts = {prompt for prompt, _ in wanted.values()}
     found = _of_prompts(project, prompts)
     new = []
-    for own, each in wanted.items():
+    for own, (prompt, kind) in wanted.items():
         if own not in found:
             shuffle = random_order()
             target, cap = slots_of(project, shuffle)
-            kept = {"project": project, "prompt_id": each.prompt, "kind": each.row.kind, "responses": list(own)}
+            kept = {"project": project, "prompt_id": prompt, "kind": kind, "responses": list(own)}
             new.append(Lineup(**kept, shuffle=shuffle, target=target, cap=cap))
     Lineup.objects.bulk_create(new, ignore_conflicts=True)
     return (found | _of_prompts(project, prompts) if new else found), len(new)

@@ -11,7 +11,7 @@ import orjson
 from annotator.imports import texts
 from annotator.imports.errors import BadRow
 from annotator.imports.judgments import Placed, write_judgments
-from annotator.imports.known import KnownLineup, write_known_lineups
+from annotator.imports.known_lineups import KnownLineup, write_known_lineups
 from annotator.imports.lineups import LineupRow, PlacedLineup, write_lineups
 from annotator.imports.people import Annotators, Pairs
 from annotator.imports.pictures import Pictures
@@ -51,6 +51,11 @@ class _Found(Generic[Row]):
     row: Row
     prompt: Known
     responses: list[Known]
+
+    @property
+    def listed(self) -> list[int]:
+        """The responses' ids as the file lists them."""
+        return [each.pk for each in self.responses]
 
     @property
     def flipped(self) -> bool:
@@ -93,8 +98,13 @@ class Writer:
 
     def _placed_lineup(self, found: _Found[LineupRow]) -> PlacedLineup:
         annotator = self._annotators.get(found.row.annotator)
-        responses = [each.pk for each in found.responses]
-        return PlacedLineup(found.row, annotator.pk, annotator.simulated, found.prompt.pk, responses)
+        return PlacedLineup(
+            row=found.row,
+            annotator=annotator.pk,
+            simulated=annotator.simulated,
+            prompt=found.prompt.pk,
+            responses=found.listed,
+        )
 
     def write_judgments(self, rows: Sequence[JudgmentRow]) -> Outcome:
         """Add the rows' judgments with all that they name."""
@@ -126,12 +136,7 @@ class Writer:
         return outcome
 
     def _write_known_lineups(self, found: Sequence[_Found[PromptRow]], outcome: Outcome) -> None:
-        wanted = [
-            KnownLineup(
-                each.row.known, each.prompt.pk, [response.pk for response in each.responses], _gold_of(each.row)
-            )
-            for each in found
-        ]
+        wanted = [KnownLineup(known=each.row.known, prompt=each.prompt.pk, responses=each.listed) for each in found]
         answers, lineups, refused = write_known_lineups(self._project, wanted)
         outcome.new["known answers"] = outcome.new.get("known answers", 0) + answers
         outcome.new["lineups"] = lineups
@@ -273,11 +278,6 @@ def _otherwise(found: _Found[Row], stored: Mapping[int, tuple[object, str]]) -> 
             name = _field_of(found.row, number, "consequence")
             return BadRow("id_reused", name, each.consequence, "what is stored; change it on the pair’s page")
     return None
-
-
-def _gold_of(row: PromptRow) -> object:
-    """As a message may repeat it."""
-    return row.known.ranking or row.known.rating
 
 
 def _field_of(row: AnyRow, number: int, name: str) -> str:
