@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from annotator.exports.lineup_rows import CHUNK, prompt_value, response_value
@@ -16,7 +16,7 @@ KNOWN_COLUMNS = ("id", "prompt", "topic", "responses", "gold", "qualifying")
 
 def known_rows(project: Project, tally: Tally) -> Iterator[Row]:
     """A row for each known answer that is not withdrawn, its responses in the pair's or the lineup's own order."""
-    for row in (*_of_pairs(project), *_of_lineups(project)):
+    for row in chain(_of_pairs(project), _of_lineups(project)):
         tally.rows += 1
         yield row
 
@@ -28,9 +28,8 @@ def _of_pairs(project: Project) -> Iterator[Row]:
 
 
 def _of_lineups(project: Project) -> Iterator[Row]:
-    known = Lineup.objects.filter(project=project, withdrawn_at=None)
-    known = known.exclude(gold_ranking__isnull=True, gold_low=None).order_by("pk").select_related("prompt")
-    lineups = known.iterator(CHUNK)
+    known = Lineup.objects.filter(Lineup.KNOWN, project=project, withdrawn_at=None).order_by("pk")
+    lineups = known.select_related("prompt").iterator(CHUNK)
     while chunk := list(islice(lineups, CHUNK)):
         ids = {pk for each in chunk for pk in each.responses}
         responses = Response.objects.select_related("picture").in_bulk(ids)

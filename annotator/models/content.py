@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -153,6 +154,9 @@ class Lineup(models.Model):
     class Kind(models.TextChoices):
         RANKING = "ranking", "Ranking"
         RATING = "rating", "Rating"
+
+    KNOWN: ClassVar[Q] = Q(gold_ranking__isnull=False) | Q(gold_low__isnull=False)
+    """``gold``, for the database."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="lineups")
     prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="lineups")

@@ -61,7 +61,7 @@ def contested_lineups(project: Project) -> QuerySet[Lineup]:
     """Those on which people part ways as of the latest report, the most contested first; decided and known ones are left out."""
     report = QualityReport.objects.filter(project=project).only("contested").first()
     ids = report.contested if report else []
-    rows = lineups_of(project).filter(pk__in=ids, withdrawn_at=None, gold_ranking__isnull=True, gold_low=None)
+    rows = lineups_of(project).filter(pk__in=ids, withdrawn_at=None).exclude(Lineup.KNOWN)
     rows = rows.exclude(adjudications__in=Adjudication.objects.filter(current=True).exclude(choice=""))
     order = Case(*(When(pk=pk, then=Value(place)) for place, pk in enumerate(ids)), output_field=IntegerField())
     return rows.order_by(order, "id") if ids else rows
@@ -69,7 +69,7 @@ def contested_lineups(project: Project) -> QuerySet[Lineup]:
 
 def known_lineups(project: Project, query: str = "") -> QuerySet[Lineup]:
     """Those with a known answer."""
-    return lineups_of(project, query=query).exclude(gold_ranking__isnull=True, gold_low=None)
+    return lineups_of(project, query=query).filter(Lineup.KNOWN)
 
 
 def lineup_counts(project: Project) -> dict[str, int]:
