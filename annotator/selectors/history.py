@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from annotator.models import Annotator, Assignment, Draft, Judgment
+from annotator.services.aspects import with_aspects
 from annotator.services.drafts import KEPT_DAYS
 from annotator.statements import Statement
 from attune.quality.orders import orders_alike, tiers_of
@@ -75,9 +76,8 @@ def own_judgments(annotator: Annotator, *, query: str = "", choice: str = "") ->
     ``choice`` is one of ``Judgment.Choice``, or ``withdrawn``, or ``flagged``; usually withdrawn ones are there too.
     """
     rows = Judgment.objects.filter(annotator=annotator, current=True)
-    rows = rows.select_related("pair__prompt", "lineup__prompt", "assignment", "rationale", "flag").prefetch_related(
-        "spans"
-    )
+    rows = rows.select_related("pair__prompt", "lineup__prompt", "assignment", "rationale", "flag")
+    rows = rows.prefetch_related("spans", *with_aspects())
     if query := query.strip()[:200].replace("\x00", ""):
         rows = rows.filter(
             Q(pair__prompt__text__icontains=query)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from django.db import transaction
+from django.db.models import Prefetch, prefetch_related_objects
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
@@ -146,10 +147,21 @@ def store_aspects(judgment: Judgment, said: Sequence[Rated | Compared], sides: M
     )
 
 
+def with_aspects() -> tuple[Prefetch[str], Prefetch[str]]:
+    """What ``said_of`` reads of each judgment, for all of a queryset at once."""
+    return (
+        Prefetch("aspect_ratings", AspectRating.objects.select_related("aspect").order_by("aspect__position", "pk")),
+        Prefetch("aspect_comparisons", AspectComparison.objects.select_related("aspect").order_by("aspect__position")),
+    )
+
+
 def said_of(judgment: Judgment, places: Mapping[int, Side]) -> tuple[Rated | Compared, ...]:
-    """What was said with a stored judgment, on the sides as shown; ``places`` are those of the responses."""
-    rated = judgment.aspect_ratings.select_related("aspect").order_by("aspect__position", "pk")
-    compared = judgment.aspect_comparisons.select_related("aspect").order_by("aspect__position")
+    """What was said with a stored judgment, on the sides as shown; ``places`` are those of the responses.
+
+    Two queries, unless it was read ``with_aspects``.
+    """
+    prefetch_related_objects([judgment], *with_aspects())
+    rated, compared = judgment.aspect_ratings.all(), judgment.aspect_comparisons.all()
     left = "b" if judgment.swapped else "a"
     better: dict[str, Better] = {"tie": "tie", "na": "na", left: "left"}
     return (

@@ -54,6 +54,21 @@ def test_they_are_stored_in_the_pairs_own_terms_and_shown_again(people: ThreePeo
         assert field in html
 
 
+def test_the_history_reads_them_in_as_many_queries_however_many_there_are(
+    people: ThreePeople, annotator_client: Client
+) -> None:
+    history = reverse("history", args=[people.project.slug])
+    counts = []
+    for _ in range(3):
+        form = get_form(annotator_client, people)
+        annotator_client.post(address(people), form | SAID | {"position": "2"}, headers=HTMX)
+        with CaptureQueriesContext(connection) as queries:
+            annotator_client.get(history)
+        counts.append(len(queries))
+    assert Judgment.objects.count() == 3
+    assert len(set(counts)) == 1, counts
+
+
 @pytest.mark.parametrize(
     ("said", "problem"),
     [
