@@ -88,11 +88,14 @@ DEFINITIONS = {
         " one in four. Wilson interval; triples share pairs, so it is somewhat too narrow."
     ),
     "earned": gettext_lazy(
-        "Correlated agreement (Shnayder et al. 2016): what an answer says about others’ answers to the same pair beyond what"
-        " it says about their answers in general. 0 for answers without information, whatever they are. Normal interval over"
-        " pairs. For payment by quality, never for a ranking of people."
+        "Correlated agreement (Shnayder et al. 2016): what an answer says about others’ answers to the same question beyond"
+        " what it says about their answers in general; of a ranking, the mean of its couples. 0 for answers without"
+        " information, whatever they are. Normal interval over judgments. For payment by quality, never for a ranking of people."
     ),
 }
+
+BY_CHANCE = {"left": 0.5, "longer": 0.5, "upper": 0.5, "cyclic": 0.25, "cyclic_own": 0.25}
+"""What is usual of those of which chance says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +140,13 @@ def group_facts(group: GroupReport, names: tuple[str, ...]) -> list[Fact]:
 
 
 def _person_fact(name: str, figure: Figure, figures: dict[str, Any], usual: Usual | None) -> Fact:
-    normal = getattr(usual, name, None) if usual and name != "seconds" else None
-    if name in ("left", "longer", "upper"):
-        normal = 0.5
-    if name == "cyclic":
-        normal = 0.25
-    return _fact(name, figure, _sentence(name, figure, figures, usual), normal)
+    among_people = getattr(usual, name, None) if usual and name != "seconds" else None
+    return _fact(name, figure, _sentence(name, figure, figures, usual), BY_CHANCE.get(name, among_people))
 
 
 def _group_fact(name: str, figure: Figure) -> Fact:
-    even = {"left": 0.5, "longer": 0.5, "upper": 0.5, "cyclic": 0.25, "cyclic_own": 0.25}.get(name)
-    return _fact(name, figure, _group_sentence(name, figure), even, definition=_group_definition(name))
+    sentence, definition = _group_sentence(name, figure), _group_definition(name)
+    return _fact(name, figure, sentence, BY_CHANCE.get(name), definition)
 
 
 def _fact(name: str, figure: Figure, sentence: str, usual: float | None, definition: str = "") -> Fact:
@@ -177,7 +176,7 @@ def _value(name: str, value: float) -> str:
 
 
 def _of(name: str, of: int) -> str:
-    if name in ("others", "sides", "earned"):
+    if name in ("others", "sides"):
         return ngettext("%d pair", "%d pairs", of) % of
     if name in ("gold", "same"):
         return ngettext("%d check", "%d checks", of) % of
@@ -212,7 +211,7 @@ def _sentence(name: str, figure: Figure, figures: dict[str, Any], usual: Usual |
     if name == "earned":
         sure = figure.low > 0
         return (
-            _("The answers tell something about the pair that others see, too.")
+            _("The answers tell something about what was judged that others see, too.")
             if sure
             else _("It can’t be told from answers without information.")
         )
