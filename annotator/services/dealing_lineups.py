@@ -102,8 +102,8 @@ def _look_up(
         "limit": CANDIDATES,
         "today": start_of_today(),
     }
-    policies = {"ordinary": annotator.project.choosing, "gold": Project.Choosing.RANDOM}
-    policy = policies.get(pool, Project.Choosing.LISTED)
+    choosing = Project.Choosing
+    policy = {"ordinary": annotator.project.choosing, "gold": choosing.RANDOM, "qualifying": choosing.LISTED}[pool]
     return [*map(LineupCandidate._make, free_lineups(policy, pool=pool, extra=extra).run(values))]
 
 

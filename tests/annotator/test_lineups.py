@@ -235,9 +235,8 @@ def test_the_same_key_fifty_times_at_once_is_one_judgment() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_many_at_once_and_no_lineup_is_over_its_cap() -> None:
     project = make_project(kinds=["ranking"], overlap=2, choosing="coverage")
-    for _ in range(
-        26
-    ):  # of 52 places 40 are needed: whoever has four has at least three more to choose from, whatever others took
+    lineups = 26  # of 52 places 40 are needed: whoever has four has three more to choose from, whatever others took
+    for _ in range(lineups):
         make_lineup(project)
     people = [make_annotator(project) for _ in range(8)]
 
