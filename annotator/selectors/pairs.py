@@ -25,13 +25,11 @@ class GoldCounts:
 def gold_counts(project: Project) -> GoldCounts:
     """How many of each, of what the project asks for."""
     counted = {"n": Count("pk"), "first": Count("pk", filter=Q(qualifying=True))}
-    pairs = project.pairs.filter(withdrawn_at=None).exclude(gold_choice="").aggregate(**counted)
-    if project.kinds == [Judgment.Kind.PAIR]:
-        return GoldCounts(pairs["n"] - pairs["first"], pairs["first"])
-    known = project.lineups.filter(withdrawn_at=None, kind__in=project.kinds)
-    lineups = known.exclude(gold_ranking__isnull=True, gold_low=None).aggregate(**counted)
-    first = pairs["first"] + lineups["first"]
-    return GoldCounts(pairs["n"] + lineups["n"] - first, first)
+    known = [project.lineups.filter(Lineup.KNOWN, withdrawn_at=None, kind__in=project.kinds).aggregate(**counted)]
+    if Judgment.Kind.PAIR in project.kinds:
+        known.append(project.pairs.filter(withdrawn_at=None).exclude(gold_choice="").aggregate(**counted))
+    first = sum(each["first"] for each in known)
+    return GoldCounts(sum(each["n"] for each in known) - first, first)
 
 
 def pairs_of(project: Project, query: str = "", *, only_gold: bool = False, flagged: bool = False) -> QuerySet[Pair]:

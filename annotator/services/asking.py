@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Collection
 
-from annotator.errors import Invalid
+from annotator.errors import Forbidden, Invalid
 from annotator.models import Annotator, Judgment
 from annotator.services import dealing
 from annotator.services.dealing import Dealt
 from annotator.services.dealing_lineups import DealtLineup, deal_lineup, deal_qualifying_lineup, show_lineup
-from annotator.services.qualifying import has_open, is_qualifying, settle
+from annotator.services.qualifying import has_open, has_unanswered, is_qualifying, settle
 from annotator.statements import Statement
 
 Task = Dealt | DealtLineup
@@ -32,7 +32,8 @@ def next_task(*, annotator: Annotator, exclude: Collection[int] = (), least: int
 
     A lease that is still open is shown again. Of several kinds each comes as often as the others, while there are any.
     ``exclude`` are numbers of what the page holds already: pairs' own, and those of lineups with a minus. Raises as
-    ``dealing.deal`` does, and ``Invalid`` for a kind that the project does not ask for.
+    ``dealing.deal`` does, ``Invalid`` for a kind that the project does not ask for, and ``Forbidden`` for one that has to
+    wait until questions of another kind are answered, which people qualify with.
     """
     project = annotator.project
     pairs = [number for number in exclude if number > 0]
@@ -40,7 +41,8 @@ def next_task(*, annotator: Annotator, exclude: Collection[int] = (), least: int
         problem = f"“{kind}” is none of {', '.join(project.kinds)}, which the project asks for."
         raise Invalid(problem, fields={"kind": problem})
     kinds: list[str] = [kind] if kind else project.kinds
-    if kinds == [Judgment.Kind.PAIR]:
+    qualifying = is_qualifying(annotator)
+    if project.kinds == [Judgment.Kind.PAIR] or (kinds == [Judgment.Kind.PAIR] and not qualifying):
         return dealing.deal(annotator=annotator, exclude=pairs, least=least)
     dealing.check_may_judge(annotator)
     if opened := _OPEN.run({"annotator": annotator.pk, "exclude": [*exclude], "kinds": kinds}):
@@ -48,9 +50,11 @@ def next_task(*, annotator: Annotator, exclude: Collection[int] = (), least: int
         if task := (show_lineup if is_lineup else dealing.show)(assignment_id=pk, annotator=annotator):
             return task
     lineups = [-number for number in exclude if number < 0]
-    if is_qualifying(annotator):
-        if (first := _qualifying(annotator, pairs, lineups)) or has_open(annotator):
+    if qualifying:
+        if (first := _qualifying(annotator, kinds, pairs, lineups)) or (not kind and has_open(annotator)):
             return first
+        if kind and has_unanswered(annotator):
+            raise Forbidden("What people qualify with comes first, and what is left of it is of another kind.")
         if not settle(annotator=annotator):
             dealing.check_may_judge(annotator)
     for each in random.sample(kinds, len(kinds)):
@@ -63,9 +67,11 @@ def next_task(*, annotator: Annotator, exclude: Collection[int] = (), least: int
     return None
 
 
-def _qualifying(annotator: Annotator, pairs: Collection[int], lineups: Collection[int]) -> Task | None:
-    """What is asked before anything else, of whatever kind the project asks for; those on the page already left out."""
-    for kind in annotator.project.kinds:
+def _qualifying(
+    annotator: Annotator, kinds: Collection[str], pairs: Collection[int], lineups: Collection[int]
+) -> Task | None:
+    """What is asked before anything else, of these kinds; those on the page already left out."""
+    for kind in kinds:
         if kind == Judgment.Kind.PAIR:
             found: Task | None = dealing.deal_qualifying(annotator=annotator, exclude=pairs)
         else:

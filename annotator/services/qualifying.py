@@ -6,11 +6,11 @@ Pairs, rankings and ratings alike, each one check; a ranking counts with the sha
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import Count, F, Max, Q
+from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict
-from annotator.models import Annotator, Assignment, Judgment, QualityStep, User
+from annotator.models import Annotator, Assignment, Judgment, Lineup, Pair, Project, QualityStep, User
 from annotator.selectors.placed import qualifying_answers
 from annotator.services.audit import record
 from attune.quality.lineups import gold_score
@@ -24,9 +24,21 @@ def is_qualifying(annotator: Annotator) -> bool:
 
 
 def has_open(annotator: Annotator) -> bool:
-    """Whether the annotator holds one that they have not answered."""
+    """Whether the annotator holds one that they have not answered, of what the project asks for."""
+    pairs, lineups = _asked(annotator.project)
     held = annotator.assignments.filter(state=Assignment.State.OPEN)
-    return held.filter(Q(pair__qualifying=True) | Q(lineup__qualifying=True)).exists()
+    return held.filter(Q(pair__in=pairs) | Q(lineup__in=lineups)).exists()
+
+
+def has_unanswered(annotator: Annotator) -> bool:
+    """Whether there is one, held or not, that they have not answered, of what the project asks for."""
+    pairs, lineups = _asked(annotator.project)
+    judged = Judgment.objects.filter(annotator=annotator)
+    return (
+        has_open(annotator)
+        or pairs.exclude(pk__in=judged.filter(pair__isnull=False).values("pair")).exists()
+        or lineups.exclude(pk__in=judged.filter(lineup__isnull=False).values("lineup")).exists()
+    )
 
 
 def settle(*, annotator: Annotator) -> bool:
@@ -45,7 +57,7 @@ def settle(*, annotator: Annotator) -> bool:
     of = count["of"] + len(placed)
     if not of:
         return True
-    passed: bool = right >= (annotator.project.qualify_share or 0) * of
+    passed: bool = right / of >= (annotator.project.qualify_share or 0)
     with transaction.atomic():
         if Annotator.objects.filter(pk=annotator.pk, qualified=None).update(qualified=passed):
             figures = {"right": round(right, 2), "of": of, "bar": annotator.project.qualify_share}
@@ -67,7 +79,7 @@ def try_again(*, annotator: Annotator, by: User) -> None:
 
     Raises ``Conflict`` where there is nothing: the same would tell nothing new.
     """
-    if not _unanswered(annotator):
+    if not has_unanswered(annotator):
         raise Conflict(
             _("%(display_name)s has answered every qualification question. Add others first.")
             % {"display_name": annotator.display_name}
@@ -83,16 +95,11 @@ def try_again(*, annotator: Annotator, by: User) -> None:
             record(project=annotator.project, by=by, what="may qualify again", annotator=annotator.ref)
 
 
-def _unanswered(annotator: Annotator) -> bool:
-    project = annotator.project
-    answered = Judgment.objects.filter(annotator=annotator, current=True, withdrawn=False)
+def _asked(project: Project) -> tuple[QuerySet[Pair], QuerySet[Lineup]]:
+    """What one qualifies with, of the kinds that the project asks for."""
     pairs = project.pairs.filter(qualifying=True, withdrawn_at=None)
     lineups = project.lineups.filter(qualifying=True, withdrawn_at=None, kind__in=project.kinds)
-    of_pairs, of_lineups = answered.filter(pair__isnull=False), answered.filter(lineup__isnull=False)
-    return (
-        pairs.exclude(pk__in=of_pairs.values("pair")).exists()
-        or lineups.exclude(pk__in=of_lineups.values("lineup")).exists()
-    )
+    return pairs if Judgment.Kind.PAIR in project.kinds else pairs.none(), lineups
 
 
 def _step(

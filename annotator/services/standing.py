@@ -74,8 +74,8 @@ class _Checked:
             ("known answers", project.gold_bar, self.gold_right, self.gold),
             ("hidden repeats", project.repeat_bar, self.same, self.twice),
         )
-        needed = project.checks_needed
-        return [name for name, bar, hits, of in kinds if bar is not None and of >= needed and hits < bar * of]
+        needed = max(1, project.checks_needed)
+        return [name for name, bar, hits, of in kinds if bar is not None and of >= needed and hits / of < bar]
 
 
 def check_all_standing() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.template.defaultfilters import floatformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -85,8 +86,8 @@ def verdict_sentence(verdict: str) -> str:
 def step_sentence(figures: dict[str, Any]) -> str:
     """What a step rested on."""
     if "right" in figures:
-        return _("%(right)d of %(of)d right, %(bar)s needed") % {
-            "right": figures["right"],
+        return _("%(right)s of %(of)d right, %(bar)s needed") % {
+            "right": floatformat(figures["right"], -2),
             "of": figures["of"],
             "bar": percent(figures["bar"]),
         }

@@ -14,13 +14,14 @@ from annotator.errors import Conflict, Forbidden
 from annotator.exports.options import ExportOptions
 from annotator.exports.writing import export_project
 from annotator.imports.running import run_import
-from annotator.models import Annotator, Judgment, Lineup, Pair, Project, QualityStep
+from annotator.models import Annotator, Judgment, Lineup, Pair, Project, QualityStep, Role
 from annotator.models.content import NO_CAP
+from annotator.selectors.pairs import GoldCounts, gold_counts
 from annotator.services.answers import Answer
 from annotator.services.asking import next_task
 from annotator.services.gold import set_gold, set_gold_lineup
 from annotator.services.judging import record
-from annotator.services.qualifying import try_again
+from annotator.services.qualifying import settle, try_again
 from annotator.services.slots import spread_slots
 from annotator.services.standing import check_standing
 from tests.annotator.api import Program, refused
@@ -54,9 +55,9 @@ def strict() -> Project:
     return project
 
 
-def say(annotator: Annotator, *, order: str = "123", rating: int = 4, right: bool = True) -> Judgment:
-    """An answer to whatever comes next; ``order`` in the lineup's own numbers."""
-    task = next_task(annotator=annotator)
+def say(annotator: Annotator, *, order: str = "123", rating: int = 4, right: bool = True, kind: str = "") -> Judgment:
+    """An answer to whatever comes next (of the ``kind``); ``order`` in the lineup's own numbers."""
+    task = next_task(annotator=annotator, kind=kind)
     assert task is not None
     if task.kind == "pair":
         side: Any = "left" if task.swapped != right else "right"
@@ -103,6 +104,8 @@ def test_a_ranking_counts_in_part(strict: Project, said: dict[str, Any], right: 
     annotator.refresh_from_db()
     assert annotator.qualified is passes
     assert QualityStep.objects.get().figures["right"] == right
+    strict.memberships.create(user=(owner := make_user()), role=Role.OWNER)
+    assert f"{right} of 3 right" in login(owner).get(reverse("quality", args=[strict.slug])).content.decode()
     assert not check_standing(project=strict), "what one qualifies with is not held against the bars as well"
 
 
@@ -140,12 +143,59 @@ def test_a_page_that_holds_all_of_them_waits_for_the_answers(strict: Project) ->
 
 
 def test_only_what_the_project_asks_for_is_asked(strict: Project) -> None:
+    assert gold_counts(strict) == GoldCounts(hidden=0, qualifying=3)
     Project.objects.filter(pk=strict.pk).update(kinds=["ranking"], quota_total=None)
     strict.refresh_from_db()
+    assert gold_counts(strict) == GoldCounts(hidden=0, qualifying=1)
+    failed = make_annotator(strict)
+    with pytest.raises(Forbidden):
+        [say(failed, order="321") for _ in range(2)]
+    with pytest.raises(Conflict, match="Add others first"):
+        try_again(annotator=failed, by=make_user())
     annotator = make_annotator(strict)
     assert [say(annotator).kind for _ in range(2)] == ["ranking", "ranking"]
     annotator.refresh_from_db()
     assert annotator.qualified
+
+
+def test_what_is_asked_no_more_keeps_nobody_waiting(strict: Project) -> None:
+    annotator = make_annotator(strict)
+    say(annotator), say(annotator)
+    held = next_task(annotator=annotator)
+    assert held
+    assert held.kind == "rating"
+    Project.objects.filter(pk=strict.pk).update(kinds=["pair", "ranking"], quota_total=None)
+    strict.refresh_from_db()
+    assert next_task(annotator=annotator)
+    assert annotator.qualified
+
+
+def test_who_asks_for_one_kind_qualifies_with_the_others_first(strict: Project) -> None:
+    strict.quota_total = None
+    annotator = make_annotator(strict)
+    with pytest.raises(Forbidden, match="another kind"):
+        [say(annotator, kind="pair") for _ in range(2)]
+    assert not QualityStep.objects.exists()
+    say(annotator, kind="ranking")
+    assert next_task(annotator=annotator)
+    with pytest.raises(Forbidden, match="another kind"):
+        next_task(annotator=annotator, kind="ranking")
+    say(annotator, kind="rating")
+    assert next_task(annotator=annotator, kind="ranking")
+    assert QualityStep.objects.get().figures == {"right": 3, "of": 3, "bar": 0.75}
+
+
+def test_who_is_right_just_often_enough_passes_and_stays() -> None:
+    project = make_project(qualify_share=0.56, gold_bar=0.56, checks_needed=1)  # 0.56 × 25 is 14.000000000000002
+    annotator = make_annotator(project)
+    for qualifying in (True, False):
+        for n in range(25):
+            pair = make_pair(project)
+            set_gold(pair=pair, choice="a", qualifying=qualifying, by=None)
+            said: dict[str, Any] = {"kind": "pair", "choice": "a" if n < 14 else "b", "client_key": uuid.uuid4()}
+            Judgment.objects.create(project=project, annotator=annotator, pair=pair, strength=2, **said)
+    assert settle(annotator=annotator)
+    assert not check_standing(project=project)
 
 
 def test_it_is_not_mixed_in_and_not_told(strict: Project, monkeypatch: pytest.MonkeyPatch) -> None:
