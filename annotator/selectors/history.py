@@ -153,7 +153,9 @@ def _kept(draft: Draft, said: Judgment | None) -> KeptDraft | None:
         return KeptDraft(draft, "withdrawn")
     if said:
         return KeptDraft(draft, "undone", said.pk)
-    return KeptDraft(draft, "followed" if draft.assignment.follows_id else "ended")
+    lease = draft.assignment
+    taken_back = lease.follows_id and lease.state == Assignment.State.RELEASED
+    return KeptDraft(draft, "followed" if taken_back else "ended")
 
 
 def _same(assignment: Assignment) -> tuple[int | None, int | None, int]:

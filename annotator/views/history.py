@@ -262,7 +262,7 @@ def _kept(kept: KeptDraft) -> dict[str, Any]:
         "withdrawn": _("The owner withdrew it while you had it."),
         "undone": _("You took your answer back and gave no other before its time was over."),
         "followed": _("The judgment that this second look belongs to was taken back."),
-        "ended": _("Its time was over before you sent it, and it became free for others."),
+        "ended": _("Its time was over before you sent it."),
     }
     lists = [value for name, value in values.items() if name == "mark" or name.endswith(("_good", "_bad"))]
     reasons = sum(map(len, lists))

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from annotator.models import Assignment, Draft, Judgment, Pair
+from annotator.models import Assignment, Draft, Judgment, Pair, Project, Response
 from tests.annotator.test_page_judge import HTMX, address, get_form
 from tests.factories import ThreePeople
 
@@ -120,3 +120,18 @@ def test_a_lease_that_ended_says_so(people: ThreePeople, annotator_client: Clien
     Assignment.objects.update(state=Assignment.State.EXPIRED)
     page = annotator_client.get(reverse("history", args=[people.project.slug])).content.decode()
     assert "Its time was over before you sent it" in page
+
+
+def test_a_second_look_says_whether_it_ended_or_its_first_judgment_was_taken_back(
+    people: ThreePeople, annotator_client: Client
+) -> None:
+    Project.objects.update(hindsight_rate=1.0)
+    Response.objects.update(consequence="It worked.")
+    annotator_client.post(address(people), get_form(annotator_client, people) | {"position": "2"})
+    keep(annotator_client, people, get_form(annotator_client, people))
+    history = reverse("history", args=[people.project.slug])
+    second = Assignment.objects.filter(follows__isnull=False)
+    for state, why in (("expired", "Its time was over before you sent it."), ("released", "was taken back.")):
+        assert second.update(state=state) == 1
+        page = annotator_client.get(history).content.decode()
+        assert why in page[page.index("Entered, not counted") : page.index("Half a tho")]
