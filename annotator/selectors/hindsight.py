@@ -14,7 +14,7 @@ SELECT count(*) FILTER (WHERE (second.choice, second.ranking, second.rating) IS 
     (first.choice, first.ranking, first.rating)), count(*)
 FROM annotator_judgment AS second
 JOIN annotator_judgment AS first ON first.annotator_id = second.annotator_id
-    AND first.pair_id IS NOT DISTINCT FROM second.pair_id AND first.lineup_id IS NOT DISTINCT FROM second.lineup_id
+    AND (first.pair_id = second.pair_id OR first.lineup_id = second.lineup_id)
     AND first.occasion = 0 AND first.current AND NOT first.withdrawn AND first.choice <> 'skip'
 JOIN annotator_annotator AS who ON who.id = second.annotator_id AND NOT who.simulated
 WHERE second.project_id = %s AND second.occasion = 2 AND second.current AND NOT second.withdrawn AND second.choice <> 'skip'
