@@ -24,7 +24,7 @@ DECISIONS = {
     "both_bad": "“Both bad”",
     "flagged": "Pairs that somebody flagged",
     "repeats": "Hidden second looks",
-    "hindsight": "Pairs judged again once the consequences were shown",
+    "hindsight": "Judged again once the consequences were shown",
     "people": "Annotators",
     "failed_checks": "Annotators whose checks failed",
     "simulated": "Simulated annotators",
