@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from annotator.errors import Invalid
 from annotator.imports.errors import BadRow
 from annotator.imports.known import KnownAnswer
-from annotator.imports.lineups import Listed, find_or_make
+from annotator.imports.lineup_writing import Listed, find_or_make
 from annotator.models import Lineup, Project
 from annotator.models.content import NO_CAP
 from annotator.services.gold import known_order, known_rating

@@ -12,7 +12,8 @@ from annotator.imports import texts
 from annotator.imports.errors import BadRow
 from annotator.imports.judgments import Placed, write_judgments
 from annotator.imports.known_lineups import KnownLineup, write_known_lineups
-from annotator.imports.lineups import LineupRow, PlacedLineup, write_lineups
+from annotator.imports.lineup_writing import PlacedLineup, write_lineups
+from annotator.imports.lineups import LineupRow
 from annotator.imports.people import Annotators, Pairs
 from annotator.imports.pictures import Pictures
 from annotator.imports.rows import JudgmentRow, PromptRow, PromptText, ResponseText
