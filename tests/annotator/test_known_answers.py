@@ -378,6 +378,8 @@ def test_the_export_is_for_owners_and_viewers(people: ThreePeople) -> None:
     take(people.project, ask(3, [[2], [1, 3]]))
     where = reverse("export", args=[people.project.slug])
     asked = {"format": "known", "type": "jsonl"}
-    assert b"".join(login(people.owner).post(where, asked).streaming_content).count(b"\n") == 1  # type: ignore[attr-defined]
-    assert login(people.annotator).post(where, asked).status_code in (403, 404)
+    people.project.memberships.create(user=(viewer := make_user()), role=Role.VIEWER)
+    for reader in (people.owner, viewer):
+        assert b"".join(login(reader).post(where, asked).streaming_content).count(b"\n") == 1  # type: ignore[attr-defined]
+    assert login(people.annotator).post(where, asked).status_code == 403, "a member, of another role"
     assert login(people.stranger).post(where, asked).status_code == 404
