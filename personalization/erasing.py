@@ -44,11 +44,13 @@ def erase_annotator(
     try:
         put_tombstone(erasure)
     except OSError as error:
-        raise Conflict(f"Nothing was erased: the artifacts storage does not take the tombstone ({error}).") from error
+        raise Conflict(
+            _("Nothing was erased: the artifacts storage does not take the tombstone (%(error)s).") % {"error": error}
+        ) from error
     try:
         with transaction.atomic():
             if not Annotator.objects.select_for_update().filter(pk=number).exists():
-                raise NotFound("This annotator is gone already.")
+                raise NotFound(_("This annotator is gone already."))
             footprint = footprint_of(annotator)
             report = _report(annotator, footprint)
             erasure.save()

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 
 import numpy as np
 from django.db.models import OuterRef, Subquery
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from annotator.models import Response
@@ -35,7 +36,8 @@ def usable(served: ServedVersion) -> Iterator[None]:
     try:
         yield
     except (AttuneError, StoreError) as error:
-        raise ModelUnusable(f"The model {served.label} can't be used: {error}") from error
+        why = {"model": served.label, "error": error}
+        raise ModelUnusable(_("The model %(model)s can't be used: %(error)s") % why) from error
 
 
 def load(served: ServedVersion) -> RewardModel:

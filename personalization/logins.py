@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotator.errors import Conflict, Forbidden, NotFound
 from annotator.models import Annotator, Erasure, Membership, Project, Role, User
@@ -79,8 +80,9 @@ def check_may_delete(*, user: User, by: User) -> None:
     elsewhere = elsewhere or Annotator.objects.filter(user=user).exclude(project__in=owned).exists()
     if user.is_superuser or elsewhere:
         raise Forbidden(
-            "This login is used in projects that are not yours. Remove them from yours, or erase what they said there; "
-            "the login can be deleted by themselves or by an administrator."
+            _(
+                "This login is used in projects that are not yours. Remove them from yours, or erase what they said there; the login can be deleted by themselves or by an administrator."
+            )
         )
 
 
@@ -88,7 +90,7 @@ def login_called(email: str, *, by: User) -> User:
     """The caller's own login, or one that a project of theirs has; any for a superuser. Raises ``NotFound`` for others, and
     ``Forbidden`` where the caller's token reaches one project alone."""
     if by.reaches_only is not None:
-        raise Forbidden("A login may be in several projects; this token reaches one. Use one that is not limited.")
+        raise Forbidden(_("A login may be in several projects; this token reaches one. Use one that is not limited."))
     email = email.replace("\x00", "\ufffd")
     if email.lower() == by.email.lower():
         return by
@@ -97,7 +99,7 @@ def login_called(email: str, *, by: User) -> User:
         owned = Project.objects.filter(memberships__user=by, memberships__role=Role.OWNER)
         found = found.filter(Q(memberships__project__in=owned) | Q(annotators__project__in=owned))
     if (user := found.first()) is None:
-        raise NotFound(f"There is no login “{email}” in a project of yours.")
+        raise NotFound(_("There is no login “%(email)s” in a project of yours.") % {"email": email})
     return user
 
 
@@ -118,11 +120,13 @@ def delete_login(*, user: User, by: User | None, send: bool = True, reapplied: b
     try:
         tombstone = put_login_tombstone(user)
     except OSError as error:
-        raise Conflict(f"The login is not deleted: the artifacts storage takes no tombstone ({error}).") from error
+        raise Conflict(
+            _("The login is not deleted: the artifacts storage takes no tombstone (%(error)s).") % {"error": error}
+        ) from error
     try:
         with transaction.atomic():
             if not User.objects.select_for_update().filter(pk=user.pk).exists():
-                raise NotFound("This login is gone already.")
+                raise NotFound(_("This login is gone already."))
             list(Project.objects.filter(memberships__user=user).select_for_update(of=("self",)))
             _check_replaceable(user)
             removed = remove_login(user=user, by=None if themselves else by, erasures=erasures)
@@ -142,6 +146,13 @@ def _check_replaceable(user: User) -> None:
     found = holdings_of(user)
     if found.alone:
         names = ", ".join(f"“{each.name}”" for each in found.alone)
-        raise Conflict(f"Nothing was deleted: {names} would have no owner. Make somebody else an owner, or delete it.")
+        raise Conflict(
+            ngettext(
+                "Nothing was deleted: %(names)s would have no owner. Make somebody else an owner, or delete it.",
+                "Nothing was deleted: %(names)s would have no owner. Make somebody else an owner of each, or delete them.",
+                len(found.alone),
+            )
+            % {"names": names}
+        )
     if found.only_admin:
-        raise Conflict("Nothing was deleted: this is the only administrator. Make somebody else one first.")
+        raise Conflict(_("Nothing was deleted: this is the only administrator. Make somebody else one first."))

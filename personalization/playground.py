@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import erf, sqrt
 
 import numpy as np
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from annotator.access import Access
@@ -116,13 +117,15 @@ def rank(*, access: Access, prompt: str, texts: Sequence[str], refs: Sequence[st
 
 
 def _check(prompt: str, texts: Sequence[str], refs: Sequence[str], everybody: bool) -> None:
-    problems = {"prompt": text_problem(prompt, limit=MOST_CHARACTERS) or ("" if prompt.strip() else "Write a prompt.")}
+    problems = {
+        "prompt": text_problem(prompt, limit=MOST_CHARACTERS) or ("" if prompt.strip() else _("Write a prompt."))
+    }
     if not 1 <= len(texts) <= MOST_TEXTS:
-        problems["responses"] = f"Write 1 to {MOST_TEXTS} responses."
+        problems["responses"] = _("Write 1 to %(most)s responses.") % {"most": MOST_TEXTS}
     for text in texts:
         problems["responses"] = problems.get("responses") or text_problem(text, limit=MOST_CHARACTERS)
     if len(refs) > MOST_PEOPLE or not (refs or everybody):
-        problems["people"] = f"Choose 1 to {MOST_PEOPLE} people, or everybody."
+        problems["people"] = _("Choose 1 to %(most)s people, or everybody.") % {"most": MOST_PEOPLE}
     if fields := {name: problem for name, problem in problems.items() if problem}:
         raise Invalid(" ".join(fields.values()), fields=fields)
 
@@ -130,7 +133,7 @@ def _check(prompt: str, texts: Sequence[str], refs: Sequence[str], everybody: bo
 def _person(access: Access, served: ServedVersion, ref: str) -> Person:
     person = None if "\0" in ref else find_person_by_ref(served=served, project_id=access.project.pk, ref=ref)
     if person is None:
-        raise NotFound(f"There is no annotator “{ref}” in this project.")
+        raise NotFound(_("There is no annotator “%(ref)s” in this project.") % {"ref": ref})
     return person
 
 

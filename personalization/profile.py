@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from django.core.paginator import Page, Paginator
+from django.utils.translation import gettext_lazy
 
 from annotator.models import Annotator, Judgment, Pair, Project, Response
 from annotator.services.answers import as_shown, lineup_words
@@ -29,13 +30,18 @@ SAID = ("spans", "aspect_ratings__aspect", "aspect_comparisons__aspect")
 WORDS = {
     "left": "A",
     "right": "B",
-    "tie": "About equal",
-    "both_good": "Both good",
-    "both_bad": "Both bad",
-    "skip": "Skipped",
-    "na": "Not on this scale",
+    "tie": gettext_lazy("About equal"),
+    "both_good": gettext_lazy("Both good"),
+    "both_bad": gettext_lazy("Both bad"),
+    "skip": gettext_lazy("Skipped"),
+    "na": gettext_lazy("Not on this scale"),
 }
-STRENGTHS = {1: "slightly better", 2: "better", 3: "much better", None: "better"}
+STRENGTHS = {
+    1: gettext_lazy("slightly better"),
+    2: gettext_lazy("better"),
+    3: gettext_lazy("much better"),
+    None: gettext_lazy("better"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +188,9 @@ def judgments_page(annotator: Annotator, number: object) -> Page[Any]:
 def _row(judgment: Judgment, labels: dict[str, str]) -> JudgmentRow:
     choice = as_shown(judgment.choice, swapped=judgment.swapped)
     side = {"left": "a", "right": "b"}.get(choice, "")
-    said = f"{WORDS[choice]} {STRENGTHS[judgment.strength]}" if side else WORDS.get(choice) or lineup_words(judgment)
+    said = (
+        f"{WORDS[choice]} {STRENGTHS[judgment.strength]}" if side else str(WORDS.get(choice) or lineup_words(judgment))
+    )
     guess = None if judgment.guess is None else (1 - judgment.guess if judgment.swapped else judgment.guess)
     guessed = "" if guess is None else ("a" if guess > 0.5 else "b")
     return JudgmentRow(

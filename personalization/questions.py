@@ -89,10 +89,11 @@ def answer_question(*, annotator: Annotator, trait: str, value: float | None) ->
     Raises ``Invalid`` for an unknown trait or answer, ``Conflict`` where another answer or a correction stands already.
     """
     if trait not in TRAITS:
-        raise Invalid(f"“{trait[:60]}” is no trait; expected one of {', '.join(TRAITS)}.", fields={"trait": "unknown"})
+        given = {"trait": trait[:60], "known": ", ".join(TRAITS)}
+        raise Invalid(_("“%(trait)s” is no trait; expected one of %(known)s.") % given, fields={"trait": "unknown"})
     if value is not None and value not in STEPS:
-        expected = ", ".join(f"{step:g}" for step in STEPS)
-        raise Invalid(f"“{value:g}” is no answer; expected one of {expected}.", fields={"value": "unknown"})
+        given = {"value": f"{value:g}", "known": ", ".join(f"{step:g}" for step in STEPS)}
+        raise Invalid(_("“%(value)s” is no answer; expected one of %(known)s.") % given, fields={"value": "unknown"})
     Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
     last = TraitStatement.objects.filter(annotator=annotator, trait=trait).order_by("-id").first()
     if last is None:

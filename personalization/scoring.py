@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from annotator.access import Access
@@ -100,7 +101,7 @@ def version_for(project_id: int, label: str | None) -> ServedVersion:
     if label is not None:
         return version_by_label(project_id, label)
     if (served := live_version(project_id)) is None:
-        raise NoModel("This project has no live model yet: train one and promote it.")
+        raise NoModel(_("This project has no live model yet: train one and promote it."))
     return served
 
 
@@ -124,7 +125,9 @@ def scaled(
     with usable(served):
         scores = _summed_up(model, latent, items, aggregate, penalty)
     if not (np.isfinite(scores.mean).all() and np.isfinite(scores.std).all()):
-        raise ModelUnusable(f"The model {served.label} gave a reward that is not a finite number.")
+        raise ModelUnusable(
+            _("The model %(model)s gave a reward that is not a finite number.") % {"model": served.label}
+        )
     if normalize == "sigmoid":
         return squashed(scores)
     if normalize == "percentile":
@@ -156,7 +159,9 @@ def _reference_items(served: ServedVersion) -> Array:
     keys = [str(pk) for pk in found.values_list("pk", flat=True)[: 2 * most]]
     known = [key for key, knows in zip(keys, model.knows(keys), strict=True) if knows][:most]
     if not known:
-        raise ModelUnusable(f"The model {served.label} knows no response of its project to compare with.")
+        raise ModelUnusable(
+            _("The model %(model)s knows no response of its project to compare with.") % {"model": served.label}
+        )
     return model.items(known)
 
 
@@ -164,13 +169,14 @@ def check_aggregate(how: Aggregate, normalize: Normalize, served: ServedVersion,
     """Raises ``Invalid`` for an aggregate that the model lacks, or that does not go with the scale."""
     if how != "mean" and not isinstance(model, HasMembers):
         raise Invalid(
-            f"The aggregate “{how}” needs an ensemble; {served.label} is one model.",
-            fields={"aggregate": f"is {how!r}, which needs an ensemble; expected 'mean'"},
+            _("The aggregate “%(how)s” needs an ensemble; %(model)s is one model.")
+            % {"how": how, "model": served.label},
+            fields={"aggregate": _("is %(value)s, which needs an ensemble; expected 'mean'") % {"value": repr(how)}},
         )
     if how != "mean" and normalize == "percentile":
         raise Invalid(
-            "Percentiles are of the mean reward only.",
-            fields={"normalize": f"is 'percentile', which does not go with {how!r}"},
+            _("Percentiles are of the mean reward only."),
+            fields={"normalize": _("is 'percentile', which does not go with %(value)s") % {"value": repr(how)}},
         )
 
 
@@ -180,9 +186,9 @@ def _person(access: Access, user_id: int, request: ScoreRequest, served: ServedV
         return None
     person = find_person_by_ref(served=served, project_id=access.project.pk, ref=request.user)
     if not access.reads and (person is None or person.user_id != user_id):
-        raise Forbidden("Annotators can ask for their own rewards and for everybody’s, not for those of others.")
+        raise Forbidden(_("Annotators can ask for their own rewards and for everybody’s, not for those of others."))
     if person is None and not request.context:
-        raise NotFound(f"There is no annotator “{request.user}” in this project.")
+        raise NotFound(_("There is no annotator “%(ref)s” in this project.") % {"ref": request.user})
     return person
 
 

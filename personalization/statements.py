@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotator.errors import Invalid
 from annotator.models import Annotator
@@ -60,7 +61,9 @@ def with_stated(model: RewardModel, said: Sequence[Comparison], stated: Mapping[
 
 def _problem(name: str, value: float | None) -> str:
     if name not in TRAITS:
-        return f"“{name[:60]}” is no trait; expected one of {', '.join(TRAITS)}."
+        known = {"trait": name[:60], "known": ", ".join(TRAITS)}
+        return _("“%(trait)s” is no trait; expected one of %(known)s.") % known
     if value is not None and not -FURTHEST <= value <= FURTHEST:
-        return f"“{name}” is {value:g}; expected {-FURTHEST:g} to {FURTHEST:g}."
+        known = {"name": name, "value": f"{value:g}", "low": f"{-FURTHEST:g}", "high": f"{FURTHEST:g}"}
+        return _("“%(name)s” is %(value)s; expected %(low)s to %(high)s.") % known
     return ""

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import orjson
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 import attune
@@ -112,16 +113,18 @@ def why_not_exact(served: ServedVersion) -> str:
     """In words; empty where the model can be taken away exactly."""
     model = load(served)
     if served.encoder not in causal_encoders():
-        return (
-            f"{served.label} looks at texts through “{served.encoder}”, which no model of transformers’ own carries:"
-            " it counts words or averages a sentence encoder."
-        )
+        return _(
+            "%(model)s looks at texts through “%(encoder)s”, which no model of transformers’ own carries: it counts words or averages a sentence encoder."
+        ) % {"model": served.label, "encoder": served.encoder}
     if not isinstance(model, LinearReward):
-        return f"Rewards of {served.label} are not linear in what it sees of a text, so no linear head gives them."
+        return _("Rewards of %(model)s are not linear in what it sees of a text, so no linear head gives them.") % {
+            "model": served.label
+        }
     try:
         model.text_head(model.prior())
     except BadData as error:
-        return f"{served.label} can’t be carried by a linear head: {error}."
+        why = {"model": served.label, "error": error}
+        return _("%(model)s can’t be carried by a linear head: %(error)s.") % why
     return ""
 
 
@@ -134,12 +137,15 @@ def _voice(asker: Asker, served: ServedVersion, wanted: Wanted) -> Voice:
     if wanted.prototype is None:
         return one_voice(asker=asker, served=served, user=wanted.user)
     if wanted.user is not None:
-        raise Invalid("Name a user or a prototype, not both.", fields={"prototype": "user is given as well"})
+        raise Invalid(_("Name a user or a prototype, not both."), fields={"prototype": _("user is given as well")})
     voices = voices_of(asker=asker, served=served, population=Population(over="prototypes"))
     if not 1 <= wanted.prototype <= len(voices):
         raise Invalid(
-            f"{served.label} has prototypes 1 to {len(voices)}.",
-            fields={"prototype": f"is {wanted.prototype}; expected 1 to {len(voices)}"},
+            _("%(model)s has prototypes 1 to %(n)s.") % {"model": served.label, "n": len(voices)},
+            fields={
+                "prototype": _("is %(value)s; expected %(low)s to %(high)s")
+                % {"value": wanted.prototype, "low": 1, "high": len(voices)}
+            },
         )
     return voices[wanted.prototype - 1]
 
@@ -149,15 +155,20 @@ def _base_of(served: ServedVersion, student: str | None) -> CausalEncoder:
     if student is None:
         if why := why_not_exact(served):
             raise Invalid(
-                f"{why} Ask for a student ({' or '.join(students())}), whose agreement is measured, or train a run on the"
-                f" encoder {' or '.join(students())}, which can be taken away exactly.",
-                fields={"student": "is needed for this model"},
+                _(
+                    "%(why)s Ask for a student (%(students)s), whose agreement is measured, or train a run on the encoder %(students)s, which can be taken away exactly."
+                )
+                % {"why": why, "students": _(" or ").join(students())},
+                fields={"student": _("is needed for this model")},
             )
         student = served.encoder
     if student not in students():
         raise Invalid(
-            f"There is no language model “{student}” here.",
-            fields={"student": f"is “{student[:40]}”; expected {' or '.join(students())}"},
+            _("There is no language model “%(student)s” here.") % {"student": student},
+            fields={
+                "student": _("is “%(value)s”; expected %(known)s")
+                % {"value": student[:40], "known": _(" or ").join(students())}
+            },
         )
     found = get_encoder(student)
     assert isinstance(found, CausalEncoder)
@@ -177,10 +188,12 @@ def _student(asker: Asker, served: ServedVersion, voice: Voice, base: CausalEnco
     known = _known(asker, served, load(served), voice.latent, encoder=base.name, encode=True)
     try:
         if known is None:
-            raise BadData("the model knows no responses of this project that a student could learn from")
+            raise BadData(_("the model knows no responses of this project that a student could learn from"))
         student = fit_student(known.vectors, known.rewards, known.prompts)
     except AttuneError as error:
-        raise Invalid(f"No student can be made: {error}.", fields={"student": str(error)}) from error
+        raise Invalid(
+            _("No student can be made: %(error)s.") % {"error": error}, fields={"student": str(error)}
+        ) from error
     return student.head, {"exact": False, "agreement_on_held_out_prompts": _plain(student.agreement)}
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from django.utils.translation import gettext as _
+
 from annotator.access import Access
 from annotator.errors import Forbidden, Invalid, NotFound
 from annotator.models import Annotator
@@ -79,7 +81,7 @@ def one_voice(*, asker: Asker, served: ServedVersion, user: str | None, inline: 
     person = find_person_by_ref(served=served, project_id=asker.project_id, ref=user)
     check_may_ask(asker, person)
     if person is None and not inline:
-        raise NotFound(f"There is no annotator “{user}” in this project.")
+        raise NotFound(_("There is no annotator “%(ref)s” in this project.") % {"ref": user})
     if person is None:
         return Voice(user, adapt_with(annotator_id=None, served=served, inline=inline))
     if inline:
@@ -100,7 +102,7 @@ def voices_called(*, asker: Asker, served: ServedVersion, users: Iterable[str | 
         person = found.get(ref)
         check_may_ask(asker, person)
         if person is None:
-            raise NotFound(f"There is no annotator “{ref}” in this project.")
+            raise NotFound(_("There is no annotator “%(ref)s” in this project.") % {"ref": ref})
         voices[ref] = _of(person)
     return voices
 
@@ -111,7 +113,7 @@ def voices_of(*, asker: Asker, served: ServedVersion, population: Population) ->
     Raises ``Forbidden``, ``NotFound`` for an unknown user, and ``Invalid`` where nobody is left or there are too many.
     """
     if not asker.access.reads:
-        raise Forbidden("Only owners and viewers can ask for a population’s rewards.")
+        raise Forbidden(_("Only owners and viewers can ask for a population’s rewards."))
     if population.over == "prototypes":
         return _prototypes(served)
     if population.over == "users":
@@ -123,11 +125,12 @@ def voices_of(*, asker: Asker, served: ServedVersion, population: Population) ->
     if population.simulated is not None:
         voices = [voice for voice in voices if voice.simulated == population.simulated]
     if not voices:
-        raise Invalid("Nobody is in this population.", fields={"population": "holds nobody who has judged"})
+        raise Invalid(_("Nobody is in this population."), fields={"population": _("holds nobody who has judged")})
     if len(voices) > MOST_VOICES:
+        most = {"most": f"{MOST_VOICES:,}"}
         raise Invalid(
-            f"The population has more than {MOST_VOICES:,} people.",
-            fields={"population": f"holds more than {MOST_VOICES:,} people; name some of them as users"},
+            _("The population has more than %(most)s people.") % most,
+            fields={"population": _("holds more than %(most)s people; name some of them as users") % most},
         )
     return _grouped(voices, asker, population)
 
@@ -135,7 +138,7 @@ def voices_of(*, asker: Asker, served: ServedVersion, population: Population) ->
 def check_may_ask(asker: Asker, person: Person | None) -> None:
     """Raises ``Forbidden`` for an annotator who asks for somebody else, whether or not there is such a person."""
     if not asker.access.reads and (person is None or person.user_id != asker.user_id):
-        raise Forbidden("Annotators can ask for their own rewards and for everybody’s, not for those of others.")
+        raise Forbidden(_("Annotators can ask for their own rewards and for everybody’s, not for those of others."))
 
 
 def _of(person: Person) -> Voice:
@@ -146,8 +149,11 @@ def _prototypes(served: ServedVersion) -> list[Voice]:
     model = load(served)
     if not isinstance(model, HasPrototypes):
         raise Invalid(
-            f"{served.label} has no prototypes.",
-            fields={"population.over": f"is “prototypes”, and {served.label} has none; expected annotators or users"},
+            _("%(model)s has no prototypes.") % {"model": served.label},
+            fields={
+                "population.over": _("is “prototypes”, and %(model)s has none; expected annotators or users")
+                % {"model": served.label}
+            },
         )
     return [Voice(f"prototype {number}", latent) for number, latent in enumerate(model.prototypes(), 1)]
 
@@ -159,7 +165,7 @@ def _grouped(voices: list[Voice], asker: Asker, population: Population) -> list[
             for ref in refs:
                 of.setdefault(ref, []).append(name)
         if unknown := [ref for ref in of if ref not in {voice.name for voice in voices}]:
-            raise NotFound(f"There is no annotator “{unknown[0]}” in this population.")
+            raise NotFound(_("There is no annotator “%(ref)s” in this population.") % {"ref": unknown[0]})
         return [replace(voice, groups=tuple(of.get(voice.name or "", ()))) for voice in voices]
     if population.group_by:
         rows = Annotator.objects.filter(project=asker.project_id, about__has_key=population.group_by)

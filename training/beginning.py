@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from attune import artifact
 from attune.errors import ArtifactError
 from attune.rewards.base import RewardModel
@@ -29,4 +31,5 @@ def begin_from_live(run: Run, model: RewardModel) -> None:
         if left := artifact.load_left(folder, live.digest):
             model.begin_from(artifact.load(folder, live.digest), left)
     except (ArtifactError, StoreError) as error:
-        note(run, f"Begins from nothing, as {live.label} can’t be read: {error}")
+        why = {"model": live.label, "error": error}
+        note(run, _("Begins from nothing, as %(model)s can’t be read: %(error)s") % why)

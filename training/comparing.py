@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from annotator.errors import Invalid
 from annotator.models import Annotator, Project
 from attune.data import Judgment, Response
@@ -66,8 +68,9 @@ def checked_kinds(asked: str) -> tuple[str, ...]:
     if not asked:
         return KINDS
     if asked not in KINDS:
-        expected = f"Expected one of {', '.join(KINDS)}."
-        raise Invalid(f"“{asked[:40]}” is no kind of difference. {expected}", fields={"kind": expected})
+        expected = _("Expected one of %(known)s.") % {"known": ", ".join(KINDS)}
+        known = {"asked": asked[:40], "expected": expected}
+        raise Invalid(_("“%(asked)s” is no kind of difference. %(expected)s") % known, fields={"kind": expected})
     return (asked,)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from django.utils.translation import ngettext
 from numpy.typing import NDArray
 
 from annotator.models import Judgment
@@ -44,7 +45,10 @@ def doubting(run: Run, snapshot: data.Snapshot, features: Mapping[str, Array], r
     rows = strength.suspects(votes)[:MOST]
     run.doubts.all().delete()
     Doubt.objects.bulk_create(_doubts(run, snapshot, votes, rows), ignore_conflicts=True)
-    note(run, f"{len(rows)} of {len(snapshot.judgments)} judgments look mislabelled.")
+    found = ngettext(
+        "%(n)s of %(all)s judgments looks mislabelled.", "%(n)s of %(all)s judgments look mislabelled.", len(rows)
+    )
+    note(run, found % {"n": len(rows), "all": len(snapshot.judgments)})
     if run.doubtful == Run.Doubtful.FLIP:
         return strength.flipped(snapshot, rows)
     if run.doubtful == Run.Doubtful.SOFTEN:

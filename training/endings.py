@@ -9,12 +9,10 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.conf import settings
 from django.utils.translation import gettext as _
-from django.utils.translation import override
 
 from annotator.errors import AnnotatorError
-from annotator.models import Job, User
+from annotator.models import Job
 from annotator.services import jobs
 from attune.errors import AttuneError
 
@@ -34,8 +32,7 @@ def ends_on_its_row(job: Job, *, stopped: Callable[[], object] = lambda: None) -
 
     Meanwhile the language is that of whoever started the job, who will read the reason.
     """
-    by: User | None = getattr(job, "by", None)
-    with override((by and by.language) or settings.LANGUAGE_CODE):
+    with jobs.speaking_to_starter(job):
         try:
             yield
         except jobs.Cancelled:

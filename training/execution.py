@@ -13,6 +13,7 @@ from math import isfinite
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotator.models import Project
 from annotator.services import jobs
@@ -43,9 +44,10 @@ def execute_run(run_id: int, *, lease: timedelta = jobs.LEASE, watch: Watch | No
     run = jobs.claim(model=Run, job_id=run_id, lease=lease)
     if run is None:
         return None
-    if run.attempt > 1:
-        note(run, f"Attempt {run.attempt} of {run.max_attempts}: the worker of the last one stopped answering.")
     with ends_on_its_row(run), beating(run, lease) as beat:
+        if run.attempt > 1:
+            known = {"n": run.attempt, "most": run.max_attempts}
+            note(run, _("Attempt %(n)s of %(most)s: the worker of the last one stopped answering.") % known)
         _carry_out(run, Reporter(run, beat, lease=lease, watch=watch))
     run.refresh_from_db()
     return run
@@ -65,7 +67,7 @@ def _carry_out(run: Run, report: Reporter) -> None:
     fitted = model.fit(snapshot, features, encoder=run.encoder, seed=run.seed, progress=report)
     _check_finite(fitted.metrics)
     if model.began:
-        note(run, "Began from what the live version’s fit had found.")
+        note(run, _("Began from what the live version’s fit had found."))
     report.phase("storing")
     path, digest = _keep(run, row, snapshot, model, fitted)
     _register(run, path, digest, fitted.metrics, _dissected(run, snapshot))
@@ -88,8 +90,9 @@ def _dissected(run: Run, snapshot: data.Snapshot) -> dict[str, Any]:
 
 def _check_finite(metrics: Mapping[str, float]) -> None:
     if diverged := [name for name, value in metrics.items() if not isfinite(value)]:
+        known = {"name": diverged[0], "value": metrics[diverged[0]]}
         raise TrainingError(
-            f"The fit diverged: {diverged[0]} is {metrics[diverged[0]]}, expected a finite number. Try other options."
+            _("The fit diverged: %(name)s is %(value)s, expected a finite number. Try other options.") % known
         )
 
 
@@ -116,11 +119,11 @@ def check_nobody_left(run: Run | PolicyRun) -> None:
     """Raise where somebody was erased from what the run has learnt from: it must not be registered."""
     if isinstance(run, PolicyRun) and run.judge:
         if run.judge.erased != ModelVersion.objects.values_list("erased", flat=True).get(pk=run.judge.pk):
-            raise TrainingError("Somebody whose judgments its preference model learnt from was erased meanwhile.")
+            raise TrainingError(_("Somebody whose judgments its preference model learnt from was erased meanwhile."))
         return
     assert run.snapshot
     if run.snapshot.erased != Snapshot.objects.values_list("erased", flat=True).get(pk=run.snapshot.pk):
-        raise TrainingError("Somebody whose judgments it learnt from was erased meanwhile. Start it again.")
+        raise TrainingError(_("Somebody whose judgments it learnt from was erased meanwhile. Start it again."))
 
 
 def _register(run: Run, path: str, digest: str, metrics: Mapping[str, float], dissection: dict[str, Any]) -> None:

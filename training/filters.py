@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 
 from annotator.errors import Invalid
 from annotator.models import Judgment
@@ -51,17 +52,18 @@ class SnapshotFilters:
 
     def __post_init__(self) -> None:
         wrong = {
-            name: f"“{str(getattr(self, name))[:40]}” is not one of {', '.join(allowed)}."
+            name: _("“%(value)s” is not one of %(known)s.")
+            % {"value": str(getattr(self, name))[:40], "known": ", ".join(allowed)}
             for name, allowed in CHOICES.items()
             if getattr(self, name) not in allowed
         }
         for name in LISTS:
             if len(getattr(self, name)) > MOST_LISTED:
-                wrong[name] = f"Expected at most {MOST_LISTED:,} names."
+                wrong[name] = _("Expected at most %(most)s names.") % {"most": f"{MOST_LISTED:,}"}
             elif any("\x00" in each for each in getattr(self, name)):
-                wrong[name] = "A name holds a character that no name may hold."
+                wrong[name] = _("A name holds a character that no name may hold.")
         if self.judged_from and self.judged_before and self.judged_from >= self.judged_before:
-            wrong["judged_before"] = "Expected a moment after judged_from."
+            wrong["judged_before"] = _("Expected a moment after judged_from.")
         if wrong:
             raise Invalid(" ".join(f"{name}: {why}" for name, why in wrong.items()), fields=wrong)
 
@@ -71,7 +73,8 @@ class SnapshotFilters:
         known = [each.name for each in fields(cls)]
         if unknown := sorted(set(given) - set(known)):
             raise Invalid(
-                f"There is no filter “{unknown[0]}”.", fields={unknown[0]: f"Unknown; known are {', '.join(known)}."}
+                _("There is no filter “%(name)s”.") % {"name": unknown[0]},
+                fields={unknown[0]: _("Unknown; known are %(known)s.") % {"known": ", ".join(known)}},
             )
         values: dict[str, Any] = dict(given)
         for name in LISTS:
@@ -121,13 +124,14 @@ def moment(given: str, name: str) -> datetime:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        expected = "Expected a date and time with its zone, such as 2026-01-02T03:04:05Z."
-        raise Invalid(f"{name} is “{given[:40]}”. {expected}", fields={name: expected})
+        expected = _("Expected a date and time with its zone, such as 2026-01-02T03:04:05Z.")
+        known = {"name": name, "given": given[:40], "expected": expected}
+        raise Invalid(_("%(name)s is “%(given)s”. %(expected)s") % known, fields={name: expected})
     return found.astimezone(UTC)
 
 
 def _names(name: str, given: object) -> tuple[str, ...]:
     listed = given.split(",") if isinstance(given, str) else given
     if not isinstance(listed, list | tuple) or not all(isinstance(each, str) for each in listed):
-        raise Invalid(f"{name} is a list of texts.", fields={name: "Expected a list of texts."})
+        raise Invalid(_("%(name)s is a list of texts.") % {"name": name}, fields={name: _("Expected a list of texts.")})
     return tuple(dict.fromkeys(each.strip() for each in listed if each.strip()))

@@ -17,6 +17,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict
 from annotator.models import Annotator, Erasure, Project, User
@@ -140,8 +141,10 @@ def retrain(*, version: ModelVersion | PolicyVersion, by: User | None, send: boo
     earlier = version.run
     if earlier.judge:
         raise Conflict(
-            f"{version.label} learnt from opinions of {earlier.judge.label}, which knew who was erased. Train that model again, then"
-            " let it judge a new round."
+            _(
+                "%(policy)s learnt from opinions of %(model)s, which knew who was erased. Train that model again, then let it judge a new round."
+            )
+            % {"policy": version.label, "model": earlier.judge.label}
         )
     return start_policy_run(
         project=version.project,

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict, Invalid
 from annotator.models import Annotator, Judgment, QualityStep
@@ -33,12 +34,15 @@ def check_settled(at: datetime) -> None:
     """
     now = timezone.now()
     if at > now:
-        raise Invalid(f"{at.isoformat()} has not come yet.", fields={"as_of": "Expected a moment in the past."})
+        raise Invalid(
+            _("%(moment)s has not come yet.") % {"moment": at.isoformat()},
+            fields={"as_of": _("Expected a moment in the past.")},
+        )
     with connection.cursor() as cursor:
         cursor.execute(_WRITING_SINCE)
         writing: datetime | None = cursor.fetchone()[0]
     if at > now - SETTLES_AFTER or (writing and writing <= at):
-        raise Conflict("What was judged at that moment is still being written; try again in a few seconds.")
+        raise Conflict(_("What was judged at that moment is still being written; try again in a few seconds."))
 
 
 def stood_at(rows: QuerySet[Judgment], at: datetime) -> QuerySet[Judgment]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from annotator.errors import Invalid
 from attune import rewards
 from attune.rewards.settings import Setting, expected
@@ -30,15 +32,21 @@ def options_from_text(text: str) -> dict[str, object]:
     options: dict[str, object] = {}
     lines = [line.strip() for line in text.splitlines()]
     if len(lines) > MOST_LINES:
-        raise Invalid(f"The settings have {len(lines)} lines; expected at most {MOST_LINES}.")
+        known = {"n": len(lines), "most": MOST_LINES}
+        raise Invalid(_("The settings have %(n)s lines; expected at most %(most)s.") % known)
     for number, line in enumerate(lines, 1):
         if not line:
             continue
         name, equals, value = (part.strip() for part in line.partition("="))
         if not equals or not name or not value:
-            raise Invalid(f"Line {number} of the settings is “{line[:60]}”; expected name = value.")
+            raise Invalid(
+                _("Line %(number)s of the settings is “%(line)s”; expected name = value.")
+                % {"number": number, "line": line[:60]}
+            )
         if name in options:
-            raise Invalid(f"Line {number} of the settings names “{name}” a second time.")
+            raise Invalid(
+                _("Line %(number)s of the settings names “%(name)s” a second time.") % {"number": number, "name": name}
+            )
         options[name] = _value(value)
     return options
 

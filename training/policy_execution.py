@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import shutil
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +43,14 @@ def execute_policy_run(run_id: int, *, lease: timedelta = jobs.LEASE, watch: Wat
     run = jobs.claim(model=PolicyRun, job_id=run_id, lease=lease)
     if run is None:
         return None
-    if run.attempt > 1:
-        note_policy(run, f"Attempt {run.attempt} of {run.max_attempts}: it goes on from the last checkpoint.")
-    stopped = partial(note_policy, run, "Stopped. Its checkpoint is kept, and the run can be continued.")
+
+    def stopped() -> None:
+        note_policy(run, _("Stopped. Its checkpoint is kept, and the run can be continued."))
+
     with ends_on_its_row(run, stopped=stopped), beating(run, lease) as beat:
+        if run.attempt > 1:
+            known = {"n": run.attempt, "most": run.max_attempts}
+            note_policy(run, _("Attempt %(n)s of %(most)s: it goes on from the last checkpoint.") % known)
         _carry_out(run, Reporter(run, beat, lease=lease, watch=watch, events=PolicyEvent), beat)
     run.refresh_from_db()
     return run

@@ -123,13 +123,12 @@ def _check_direction(direction: Sequence[int], versions: Sequence[PolicyVersion]
         return
     problem = ""
     if len(direction) != len(ASPECTS) or not all(-MOST_WEIGHT <= each <= MOST_WEIGHT for each in direction):
-        problem = (
-            f"The direction is {list(direction)}; expected {len(ASPECTS)} weights from −{MOST_WEIGHT} to {MOST_WEIGHT}."
-        )
+        known = {"given": list(direction), "n": len(ASPECTS), "most": MOST_WEIGHT}
+        problem = _("The direction is %(given)s; expected %(n)s weights from −%(most)s to %(most)s.") % known
     elif not any(direction):
-        problem = "All weights of the direction are 0, which is none."
+        problem = _("All weights of the direction are 0, which is none.")
     elif not any(each.reads_directions for each in versions):
-        problem = "None of the policies learnt to read a direction; train one with directions."
+        problem = _("None of the policies learnt to read a direction; train one with directions.")
     if problem:
         raise Invalid(problem, fields={"direction": problem})
 

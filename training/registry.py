@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict
 from annotator.models import Project, User, Webhook
@@ -26,7 +27,7 @@ def promote(*, version: ModelVersion, by: User | None = None, reason: str = "") 
     with transaction.atomic():
         version = _locked(version)
         if version.state == State.RETIRED:
-            raise Conflict(f"{version.label} is retired; expected a candidate.")
+            raise Conflict(_("%(model)s is retired; expected a candidate.") % {"model": version.label})
         if version.state == State.LIVE:
             return None
         return _go_live(version, by, reason)
@@ -38,7 +39,7 @@ def roll_back(*, project: Project, by: User | None = None, reason: str = "") -> 
         live = _lock(project).versions.filter(state=State.LIVE).first()
         earlier = _replaced_by(live) if live else None
         if earlier is None:
-            raise Conflict("There is no earlier version to go back to.")
+            raise Conflict(_("There is no earlier version to go back to."))
         return _go_live(earlier, by, reason, rolled_back=True)
 
 
@@ -65,7 +66,8 @@ def _check_loadable(version: ModelVersion) -> None:
     try:
         load_model(served(version))
     except (AttuneError, StoreError) as error:
-        raise Conflict(f"{version.label} can't be served: {error}") from error
+        why = {"model": version.label, "error": error}
+        raise Conflict(_("%(model)s can't be served: %(error)s") % why) from error
 
 
 def _go_live(version: ModelVersion, by: User | None, reason: str, *, rolled_back: bool = False) -> Promotion:

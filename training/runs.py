@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from celery import current_app
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict, Invalid
 from annotator.models import JobState, Project, User
@@ -59,7 +60,8 @@ def start_run(
         earlier = project.runs.all()
         active = earlier.filter(state__in=ACTIVE, model_name=run.model_name, options=run.options, doubtful=doubtful)
         if same := (active.filter(snapshot=snapshot) if snapshot else active).first():
-            raise Conflict(f"Run {same.number} already fits “{run.model_name}” and is {same.state}.")
+            known = {"number": same.number, "model": run.model_name, "state": same.get_state_display().lower()}
+            raise Conflict(_("Run %(number)s already fits “%(model)s” and is %(state)s.") % known)
         run.number = (earlier.values_list("number", flat=True).first() or 0) + 1
         run.save()
         audit.record(project=project, by=by, what="run started", run=run.number, model=run.model_name, trigger=trigger)
@@ -89,9 +91,9 @@ def note(run: Run, text: str) -> None:
 
 def _check(run: Run) -> None:
     if run.doubtful not in Run.Doubtful.values:
+        known = {"value": run.doubtful, "known": ", ".join(Run.Doubtful.values)}
         raise Invalid(
-            f"“{run.doubtful}” is nothing that can be done with doubtful judgments; expected one of"
-            f" {', '.join(Run.Doubtful.values)}."
+            _("“%(value)s” is nothing that can be done with doubtful judgments; expected one of %(known)s.") % known
         )
     try:
         rewards.create(run.model_name, **run.options)
@@ -100,25 +102,31 @@ def _check(run: Run) -> None:
     except AttuneError as error:
         raise Invalid(str(error)) from error
     if run.doubtful == Run.Doubtful.MARGIN and not rewards.model_class(run.model_name).aims_at_margins:
+        known = {"model": run.model_name, "known": _(" or ").join(rewards.names_that_aim_at_margins())}
         raise Invalid(
-            f"“{run.model_name}” does not learn with margins; expected"
-            f" {' or '.join(rewards.names_that_aim_at_margins())}, or another choice for doubtful judgments."
+            _("“%(model)s” does not learn with margins; expected %(known)s, or another choice for doubtful judgments.")
+            % known
         )
     if run.snapshot:
         check_trainable(run.project, run.snapshot)
     elif not usable_judgments(run.project).filter(choice__in=DECIDED).exists():
         raise NothingToLearn(
-            f"“{run.project.name}” has no judgment yet that prefers one response over the other, by an annotator whose"
-            " judgments go into the model. Collect or import some first."
+            _(
+                "“%(name)s” has no judgment yet that prefers one response over the other, by an annotator whose judgments go into the model. Collect or import some first."
+            )
+            % {"name": run.project.name}
         )
 
 
 def check_trainable(project: Project, snapshot: Snapshot) -> None:
     """Raise ``Invalid`` for another project's snapshot, ``NothingToLearn`` for one in which nothing is left to learn from."""
     if snapshot.project_id != project.pk:
-        raise Invalid("The snapshot is of another project.")
+        raise Invalid(_("The snapshot is of another project."))
     if not snapshot.counts.get("decided"):
-        raise NothingToLearn(f"{snapshot} holds no judgment any more that prefers one response over the other.")
+        raise NothingToLearn(
+            _("%(snapshot)s holds no judgment any more that prefers one response over the other.")
+            % {"snapshot": snapshot}
+        )
 
 
 def lock_project(project: Project) -> None:

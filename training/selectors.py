@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from annotator.errors import NotFound
 from annotator.models import JobState, Project
@@ -38,7 +39,7 @@ def find_run(project: Project, number: int) -> Run:
     """A run by its number. Raises ``NotFound``."""
     run = project.runs.select_related("by", "snapshot", "version", "project").filter(number=number).first()
     if run is None:
-        raise NotFound(f"There is no run {number} in this project.")
+        raise NotFound(_("There is no run %(number)s in this project.") % {"number": number})
     return run
 
 
@@ -46,19 +47,22 @@ def find_version(project: Project, number: int) -> ModelVersion:
     """A version by its number. Raises ``NotFound``."""
     version = versions_of(project).select_related("project").filter(number=number).first()
     if version is None:
-        raise NotFound(f"There is no model version {number} in this project.")
+        raise NotFound(_("There is no model version %(number)s in this project.") % {"number": number})
     return version
 
 
 def version_named(project: Project, name: str) -> ModelVersion:
     """A version as people write it: ``hybrid@3`` or ``3``. Raises ``NotFound``."""
-    label, _, number = name.rpartition("@")
+    label, _at, number = name.rpartition("@")
     if number.isascii() and number.isdigit() and len(number) < 9:
         version = versions_of(project).select_related("project").filter(number=int(number)).first()
         if version and label in ("", version.model_name):
             return version
-    known = ", ".join(each.label for each in project.versions.all()[:5]) or "none yet"
-    raise NotFound(f"There is no model “{name}” in this project; the last ones are: {known}.")
+    known = ", ".join(each.label for each in project.versions.all()[:5]) or _("none yet")
+    raise NotFound(
+        _("There is no model “%(name)s” in this project; the last ones are: %(known)s.")
+        % {"name": name, "known": known}
+    )
 
 
 def decided_judgments(project: Project) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from annotator.errors import NotFound
@@ -68,15 +69,17 @@ def live_before(project_id: int) -> ServedVersion | None:
 
 def version_by_label(project_id: int, label: str) -> ServedVersion:
     """The version pinned as ``hybrid@3``, live or not. Raises ``NotFound`` for an unknown or retired one. One query."""
-    name, _, number = label.rpartition("@")
+    name, _at, number = label.rpartition("@")
     found = ModelVersion.objects.filter(project=project_id, model_name=name)
     version = (
         found.filter(number=int(number)).first() if number.isascii() and number.isdigit() and len(number) < 9 else None
     )
     if version is None:
-        raise NotFound(f"This project has no model “{label}”; expected a label such as hybrid@3.")
+        raise NotFound(
+            _("This project has no model “%(label)s”; expected a label such as hybrid@3.") % {"label": label}
+        )
     if version.state == ModelVersion.State.RETIRED:
-        raise NotFound(f"The model “{label}” has been retired and is not served any more.")
+        raise NotFound(_("The model “%(label)s” has been retired and is not served any more.") % {"label": label})
     return served(version)
 
 
@@ -135,7 +138,8 @@ def _read(version: ServedVersion) -> RewardModel:
         store.forget_copy(version.path)  # a spoilt copy of a bucket's folder; on a disk this fails again
         model = artifact.load(store.fetch_folder(version.path), version.digest)
     if model.encoder != version.encoder:
+        known = {"model": version.label, "one": repr(model.encoder), "other": repr(version.encoder)}
         raise EncoderMismatch(
-            f"{version.label} was fitted on the encoder {model.encoder!r} but is registered with {version.encoder!r}."
+            _("%(model)s was fitted on the encoder %(one)s but is registered with %(other)s.") % known
         )
     return model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db.models import Prefetch, QuerySet
+from django.utils.translation import gettext as _
 
 from annotator.errors import Invalid, NotFound
 from annotator.models import Project
@@ -33,6 +34,9 @@ def find_snapshot(project: Project, name: str) -> Snapshot:
         if matching and matching[0].digest == matching[1].digest:
             return matching[0]
         if matching:
-            raise Invalid(f"Several snapshots begin with {wanted}; give more digits.")
-    known = ", ".join(each.name or each.digest[:12] for each in project.snapshots.all()[:5]) or "none yet"
-    raise NotFound(f"There is no snapshot “{wanted[:80]}” in this project; the last ones are: {known}.")
+            raise Invalid(_("Several snapshots begin with %(digest)s; give more digits.") % {"digest": wanted})
+    known = ", ".join(each.name or each.digest[:12] for each in project.snapshots.all()[:5]) or _("none yet")
+    raise NotFound(
+        _("There is no snapshot “%(name)s” in this project; the last ones are: %(known)s.")
+        % {"name": wanted[:80], "known": known}
+    )

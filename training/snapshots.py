@@ -16,6 +16,8 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection, transaction
 from django.db.models import Count, Exists, Func, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import JSONObject
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotator.errors import Conflict, Invalid
 from annotator.models import HINDSIGHT, Judgment, Project, Response, Span, User
@@ -133,8 +135,12 @@ def take_snapshot(
             digest = data.write_snapshot(work / "snapshot", _responses(rows, tally), judgments, about)
         if not tally.counts["decided"]:
             raise NothingToLearn(
-                f"“{project.name}” has {tally.counts['judgments']} judgments to learn from and none prefers one "
-                "response over the other; expected at least one that does."
+                ngettext(
+                    "“%(name)s” has %(n)s judgment to learn from and it does not prefer one response over the other; expected at least one that does.",
+                    "“%(name)s” has %(n)s judgments to learn from and none prefers one response over the other; expected at least one that does.",
+                    tally.counts["judgments"],
+                )
+                % {"name": project.name, "n": tally.counts["judgments"]}
             )
         path = f"snapshots/{project.pk}/{digest}"
         store.put_folder(work / "snapshot", path)
@@ -167,7 +173,7 @@ def name_snapshot(*, snapshot: Snapshot, name: str, by: User | None) -> None:
     if snapshot.name == name:
         return
     if snapshot.name:
-        raise Conflict(f"These judgments are frozen already, as “{snapshot.name}”.")
+        raise Conflict(_("These judgments are frozen already, as “%(name)s”.") % {"name": snapshot.name})
     check_name(snapshot.project, name)
     with transaction.atomic():
         snapshot.name = name
@@ -180,10 +186,11 @@ def check_name(project: Project, name: str) -> None:
     if not name:
         return
     if not NAME.fullmatch(name) or DIGEST.fullmatch(name):
-        expected = "Expected 1 to 80 letters, digits, dots, dashes and underscores, which don’t read like a digest."
-        raise Invalid(f"“{name[:80]}” can’t be a name. {expected}", fields={"name": expected})
+        expected = _("Expected 1 to 80 letters, digits, dots, dashes and underscores, which don’t read like a digest.")
+        known = {"name": name[:80], "expected": expected}
+        raise Invalid(_("“%(name)s” can’t be a name. %(expected)s") % known, fields={"name": expected})
     if project.snapshots.filter(name=name).exists():
-        raise Conflict(f"There is a snapshot “{name}” already; names are given once.")
+        raise Conflict(_("There is a snapshot “%(name)s” already; names are given once.") % {"name": name})
 
 
 def load_snapshot(snapshot: Snapshot) -> data.Snapshot:
@@ -192,7 +199,7 @@ def load_snapshot(snapshot: Snapshot) -> data.Snapshot:
     Raises ``ArtifactError`` or ``StoreError``, and ``Conflict`` while somebody is being taken out of it.
     """
     if any(each["was"] is None for each in snapshot.erased):
-        raise Conflict(f"Somebody is being erased from {snapshot}; try again in a minute.")
+        raise Conflict(_("Somebody is being erased from %(snapshot)s; try again in a minute.") % {"snapshot": snapshot})
     return data.read_snapshot(store.fetch_folder(snapshot.path))
 
 

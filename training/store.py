@@ -20,6 +20,7 @@ from typing import Any
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
+from django.utils.translation import gettext as _
 
 from training.errors import StoreError
 
@@ -32,7 +33,7 @@ def put_folder(folder: Path, path: str) -> None:
     Raises ``StoreError`` where there is no space or no right to write.
     """
     storage = _storage()
-    with _explained(f"storing {path}"):
+    with _explained(_("storing %(path)s") % {"path": path}):
         if isinstance(storage, FileSystemStorage):
             _put_on_disk(folder, Path(storage.path(path)))
         else:
@@ -45,11 +46,11 @@ def fetch_folder(path: str) -> Path:
     Raises ``StoreError`` where the storage has no such folder.
     """
     storage = _storage()
-    with _explained(f"fetching {path}"):
+    with _explained(_("fetching %(path)s") % {"path": path}):
         if isinstance(storage, FileSystemStorage):
             folder = Path(storage.path(path))
             if not folder.is_dir():
-                raise StoreError(f"The artifacts storage has no folder {path!r}.")
+                raise StoreError(_("The artifacts storage has no folder %(path)s.") % {"path": repr(path)})
             return folder
         return _fetch_objects(storage, path)
 
@@ -57,7 +58,7 @@ def fetch_folder(path: str) -> Path:
 def folders_under(prefix: str) -> Iterator[tuple[str, datetime]]:
     """Every folder ``prefix/owner/name``, with when it was stored. What a killed writer left half-done is among them."""
     storage = _storage()
-    with _explained(f"listing {prefix}"):
+    with _explained(_("listing %(path)s") % {"path": prefix}):
         for owner in _listed(storage, prefix)[0]:
             for name in _listed(storage, f"{prefix}/{owner}")[0]:
                 path = f"{prefix}/{owner}/{name}"
@@ -71,7 +72,7 @@ def remove_folder(path: str, *, older_than: datetime) -> bool:
     On a disk it is renamed first and looked at once more: ``put_folder`` renews a folder that it finds, or finds none.
     """
     storage = _storage()
-    with _explained(f"removing {path}"):
+    with _explained(_("removing %(path)s") % {"path": path}):
         if not isinstance(storage, FileSystemStorage):
             if (at := _stored_at(storage, path)) is None or at >= older_than:
                 return False
@@ -104,10 +105,10 @@ def forget_copy(path: str) -> None:
 @contextmanager
 def work_folder() -> Iterator[Path]:
     """A folder to write in before storing, on the disk of the cache; gone afterwards."""
-    with _explained("writing a work folder"):
+    with _explained(_("writing a work folder")):
         _cache().mkdir(parents=True, exist_ok=True)
         work = tempfile.TemporaryDirectory(prefix=".work-", dir=_cache(), ignore_cleanup_errors=True)
-    with work as name, _explained("writing a work folder"):
+    with work as name, _explained(_("writing a work folder")):
         yield Path(name)
 
 
@@ -176,16 +177,19 @@ def _put_as_objects(storage: Storage, folder: Path, path: str) -> None:
         with file.open("rb") as content:
             stored = storage.save(name, File(content))
         if stored != name:
-            raise StoreError(f"The artifacts storage kept {name!r} as {stored!r}; expected the name it was given.")
+            known = {"name": repr(name), "stored": repr(stored)}
+            raise StoreError(
+                _("The artifacts storage kept %(name)s as %(stored)s; expected the name it was given.") % known
+            )
 
 
 def _fetch_objects(storage: Storage, path: str) -> Path:
     target = _cache() / path
     if target.is_dir():
         return target
-    _, names = storage.listdir(path)
+    _folders, names = storage.listdir(path)
     if not names:
-        raise StoreError(f"The artifacts storage has no folder {path!r}.")
+        raise StoreError(_("The artifacts storage has no folder %(path)s.") % {"path": repr(path)})
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".aside-", dir=target.parent, ignore_cleanup_errors=True) as aside:
         copy = Path(aside) / target.name
@@ -203,5 +207,8 @@ def _explained(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreError(f"There is no space left on the disk ({what}). Free some and start again.") from error
-        raise StoreError(f"{what[:1].upper()}{what[1:]} failed: {error.strerror or error}.") from error
+            raise StoreError(
+                _("There is no space left on the disk (%(what)s). Free some and start again.") % {"what": what}
+            ) from error
+        known = {"what": f"{what[:1].upper()}{what[1:]}", "error": error.strerror or error}
+        raise StoreError(_("%(what)s failed: %(error)s.") % known) from error

@@ -12,18 +12,21 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
 from django.db.models import F, Manager, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import override
 from kombu.exceptions import OperationalError
 
 from annotator.errors import AnnotatorError
-from annotator.models import Job, JobState
+from annotator.models import Job, JobState, User
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +122,12 @@ def mark_cancelled(*, job: Job) -> None:
     _ours(job).update(**_end(JobState.CANCELLED))
 
 
+def speaking_to_starter(job: Job) -> AbstractContextManager[None]:
+    """Meanwhile the language is that of whoever started the job, who will read what it says of itself."""
+    by: User | None = getattr(job, "by", None)
+    return override((by and by.language) or settings.LANGUAGE_CODE)
+
+
 def requeue_expired(*, model: type[Job]) -> list[int]:
     """Put jobs whose worker fell silent back; end those that were cancelled or have used up their attempts.
 
@@ -128,9 +137,10 @@ def requeue_expired(*, model: type[Job]) -> list[int]:
     if not expired.exists():  # nearly always: one query in place of three
         return []
     expired.filter(cancel_requested=True).update(**_end(JobState.CANCELLED))
-    expired.filter(attempt__gte=F("max_attempts")).update(
-        error="The worker stopped answering in each attempt; see its log.", **_end(JobState.FAILED)
-    )
+    for job in expired.filter(attempt__gte=F("max_attempts")):
+        with speaking_to_starter(job):
+            why = _("The worker stopped answering in each attempt; see its log.")
+        expired.filter(pk=job.pk).update(error=why, **_end(JobState.FAILED))
     again = [
         pk
         for pk in expired.values_list("pk", flat=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpResponseBase
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -92,5 +93,8 @@ def as_number(text: str | None) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 6):
-        raise Invalid("prototype is a number.", fields={"prototype": f"is “{text[:20]}”; expected a number from 1"})
+        raise Invalid(
+            _("prototype is a number."),
+            fields={"prototype": _("is “%(value)s”; expected a number from 1") % {"value": text[:20]}},
+        )
     return int(text)

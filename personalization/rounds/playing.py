@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict, Invalid
 from annotator.models import JobState, User
@@ -50,14 +51,17 @@ def start_self_play(
     assert row.judge is not None, "judged rounds have one"
     if row.judge.erased:
         raise Conflict(
-            f"Somebody whose judgments {row.judge.label} learnt from was erased since. Train it again and start a new round."
+            _("Somebody whose judgments %(model)s learnt from was erased since. Train it again and start a new round.")
+            % {"model": row.judge.label}
         )
     path = _stored(row, pairs)
     version = row.version
     chosen = dict(version.run.settings if version else first_settings(row)) | UNUSED
     chosen |= {"method": play.method, "options": {"beta": play.beta, "anchor": play.anchor}}
     if version and chosen["adapter"] != "lora":
-        raise Conflict(f"{version.label} has full weights, and self-play goes on from an adapter.")
+        raise Conflict(
+            _("%(policy)s has full weights, and self-play goes on from an adapter.") % {"policy": version.label}
+        )
     with transaction.atomic():
         run = start_policy_run(
             project=row.project,
@@ -80,11 +84,20 @@ def start_self_play(
 def _check(play: Play) -> None:
     wrong = {}
     if play.method not in NASH_METHODS:
-        wrong["method"] = f"is {play.method!r}; expected {', '.join(NASH_METHODS)}"
+        known = {"value": repr(play.method), "known": ", ".join(NASH_METHODS)}
+        wrong["method"] = _("is %(value)s; expected %(known)s") % known
     if not 0.001 <= play.beta <= 100:
-        wrong["beta"] = f"is {play.beta:g}; expected 0.001 to 100"
+        wrong["beta"] = _("is %(value)s; expected %(low)s to %(high)s") % {
+            "value": f"{play.beta:g}",
+            "low": 0.001,
+            "high": 100,
+        }
     if not 0 <= play.anchor <= 1:
-        wrong["anchor"] = f"is {play.anchor:g}; expected 0 to 1"
+        wrong["anchor"] = _("is %(value)s; expected %(low)s to %(high)s") % {
+            "value": f"{play.anchor:g}",
+            "low": 0,
+            "high": 1,
+        }
     if wrong:
         raise Invalid("; ".join(f"{name} {why}" for name, why in wrong.items()) + ".", fields=wrong)
 
@@ -92,11 +105,15 @@ def _check(play: Play) -> None:
 def _judged(row: PolicyRound) -> Sequence[RoundPair]:
     """Pairs of the policy's own responses with what the model said of them."""
     if row.state != JobState.DONE:
-        raise Conflict(f"Round {row.number} is {row.state}; expected one that is done.")
+        found = {"number": row.number, "state": row.get_state_display().lower()}
+        raise Conflict(_("Round %(number)s is %(state)s; expected one that is done.") % found)
     known = row.pairs.filter(versus=False, chance__isnull=False, one__win__isnull=False, other__win__isnull=False)
     pairs = list(known.select_related("one__prompt", "other"))
     if row.judge is None or not pairs:
-        raise Conflict(f"No pair of round {row.number} was judged by a preference model; start one with method nash.")
+        raise Conflict(
+            _("No pair of round %(number)s was judged by a preference model; start one with method nash.")
+            % {"number": row.number}
+        )
     return pairs
 
 

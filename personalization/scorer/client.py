@@ -7,6 +7,8 @@ from functools import lru_cache
 from http.client import HTTPException
 
 from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from attune.encoders import VectorStore, get_encoder
 from attune.errors import BadData
@@ -37,32 +39,39 @@ def _encode(encoder: str, texts: list[Text]) -> Array:
     """One request to the scorer, (N, D)."""
     if not settings.SCORER_URL:
         raise ScorerAway(
-            f"{len(texts)} of the texts are new and no scorer is configured to encode them: set SCORER_URL, "
-            "or score responses that the project knows."
+            ngettext(
+                "%(n)s of the texts is new and no scorer is configured to encode it: set SCORER_URL, or score responses that the project knows.",
+                "%(n)s of the texts are new and no scorer is configured to encode them: set SCORER_URL, or score responses that the project knows.",
+                len(texts),
+            )
+            % {"n": len(texts)}
         )
     try:
         with aside():
             answer = connections(settings.SCORER_URL).post("/encode", pack_texts(encoder, texts))
     except (OSError, HTTPException) as error:
-        raise ScorerAway(
-            f"The scorer at {settings.SCORER_URL} does not answer: {error or type(error).__name__}."
-        ) from error
+        why = {"url": settings.SCORER_URL, "error": str(error) or type(error).__name__}
+        raise ScorerAway(_("The scorer at %(url)s does not answer: %(error)s.") % why) from error
     if answer.status == 429:
-        raise ScorerBusy("The scorer has too much to do.", retry_after=int(answer.headers.get("retry-after", "1")))
+        raise ScorerBusy(_("The scorer has too much to do."), retry_after=int(answer.headers.get("retry-after", "1")))
     if answer.status != 200:
-        said = answer.body.decode(errors="replace")[:200]
-        raise ScorerAway(f"The scorer answered {answer.status}: {said}")
+        known = {"status": answer.status, "text": answer.body.decode(errors="replace")[:200]}
+        raise ScorerAway(_("The scorer answered %(status)s: %(text)s") % known)
     return _checked(encoder, answer, len(texts))
 
 
 def _checked(encoder: str, answer: ScorerAnswer, count: int) -> Array:
     dim = get_encoder(encoder).dim
     if (theirs := answer.headers.get(DIM_HEADER)) != str(dim):
-        raise ScorerAway(f"The scorer's {encoder} has {theirs} numbers a text; here it has {dim}. Update the scorer.")
+        known = {"encoder": encoder, "theirs": theirs, "ours": dim}
+        raise ScorerAway(
+            _("The scorer's %(encoder)s has %(theirs)s numbers a text; here it has %(ours)s. Update the scorer.")
+            % known
+        )
     try:
         return unpack_vectors(answer.body, count, dim)
     except BadData as error:
-        raise ScorerAway(f"The scorer's answer can't be read: {error}.") from None
+        raise ScorerAway(_("The scorer's answer can't be read: %(error)s.") % {"error": error}) from None
 
 
 @lru_cache(maxsize=4)

@@ -31,7 +31,7 @@ def my_erasure(request: HttpRequest, slug: str) -> HttpResponse:
     access = project_for(request.user, slug, Role.OWNER, Role.ANNOTATOR)
     annotator = Annotator.objects.filter(project=access.project, user=signed_in(request)).first()
     if annotator is None:
-        raise NotFound("Nothing is kept about you in this project.")
+        raise NotFound(_("Nothing is kept about you in this project."))
     return _erase(request, access, annotator, mine=True)
 
 
@@ -65,12 +65,12 @@ def erasure(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
     found = Erasure.objects.select_related("project").filter(key=key, project__isnull=False).first()
     user = signed_in(request)
     if found is None:
-        raise NotFound("There is no such erasure.")
+        raise NotFound(_("There is no such erasure."))
     assert found.project is not None
     mine = str(key) in request.session.get(OWN, [])
     reads = Membership.objects.filter(project=found.project, user=user, role__in=(Role.OWNER, Role.VIEWER))
     if not (mine or user.is_superuser or reads.exists()):
-        raise NotFound("There is no such erasure.")
+        raise NotFound(_("There is no such erasure."))
     context = {
         "erasure": found,
         "mine": mine,

@@ -46,7 +46,7 @@ def annotator_profile(request: HttpRequest, slug: str, ref: str) -> HttpResponse
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
     annotator = annotator_called(project=access.project, ref=ref)
     if annotator is None:
-        raise NotFound(f"There is no annotator “{ref}” in this project.")
+        raise NotFound(_("There is no annotator “%(ref)s” in this project.") % {"ref": ref})
     return _page(request, access, annotator, mine=False)
 
 
@@ -57,7 +57,7 @@ def my_traits(request: HttpRequest, slug: str) -> HttpResponse:
     access = project_for(request.user, slug, Role.OWNER, Role.ANNOTATOR)
     annotator = Annotator.objects.filter(project=access.project, user=request.user.pk).first()
     if annotator is None:
-        raise NotFound("You have not judged in this project, so there is nothing to correct.")
+        raise NotFound(_("You have not judged in this project, so there is nothing to correct."))
     if back := request.POST.get("back"):
         state(annotator=annotator, values={back: None})
         messages.success(request, _("Back to what your judgments say."))
@@ -97,7 +97,8 @@ def _number(name: str, given: str) -> float:
     except ValueError:
         value = nan
     if not isfinite(value):
-        raise Invalid(f"“{name}” is “{given[:40]}”; expected a number.", fields={name: "is not a number"})
+        known = {"name": name, "given": given[:40]}
+        raise Invalid(_("“%(name)s” is “%(given)s”; expected a number.") % known, fields={name: _("is not a number")})
     return value
 
 
@@ -152,7 +153,7 @@ def my_judgment(request: HttpRequest, slug: str, pk: int, act: str) -> HttpRespo
     annotator = Annotator.objects.filter(project=access.project, user=request.user.pk).first()
     judgment = annotator and annotator.judgments.filter(pk=pk).first()
     if not annotator or not judgment:
-        raise NotFound(f"There is no judgment {pk} of yours.")
+        raise NotFound(_("There is no judgment %(judgment_id)s of yours.") % {"judgment_id": pk})
     if act == "withdraw":
         withdraw(annotator=annotator, judgment_id=pk, client_key=uuid4())
     else:
@@ -168,7 +169,7 @@ def my_data(request: HttpRequest, slug: str) -> HttpResponseBase:
     rows = Annotator.objects.filter(project=access.project, user=request.user.pk)
     annotator = rows.select_related("project", "user").first()
     if annotator is None:
-        raise NotFound("You have not judged in this project, so nothing is kept of you here.")
+        raise NotFound(_("You have not judged in this project, so nothing is kept of you here."))
     response = StreamingHttpResponse(archive(annotator), content_type="application/zip")
     response["Content-Disposition"] = f'attachment; filename="attune-{access.project.slug}-my-data.zip"'
     response["Cache-Control"] = "no-store"

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from annotator.errors import Invalid
@@ -38,4 +39,6 @@ def _value(request: HttpRequest) -> float | None:
     try:
         return float(given)
     except ValueError:
-        raise Invalid(f"“{given[:40]}” is no answer.", fields={"value": "is not a number"}) from None
+        raise Invalid(
+            _("“%(given)s” is no answer.") % {"given": given[:40]}, fields={"value": _("is not a number")}
+        ) from None

@@ -152,7 +152,8 @@ def test_nothing_to_learn_is_said_with_the_count(choice: str) -> None:
     project = make_project(name="Eggs")
     judge(make_annotator(project), make_pair(project), choice)
 
-    with pytest.raises(NothingToLearn, match=f"“Eggs” has {int(choice == 'tie')} judgments to learn from and none"):
+    said = {"tie": "1 judgment to learn from and it does not", "skip": "0 judgments to learn from and none"}[choice]
+    with pytest.raises(NothingToLearn, match=f"“Eggs” has {said}"):
         take_snapshot(project=project)
 
     assert not Snapshot.objects.exists()

@@ -40,7 +40,7 @@ class Snapshot(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or f"snapshot {self.digest[:12]}"
+        return self.name or _("snapshot %(digest)s") % {"digest": self.digest[:12]}
 
     @property
     def moment(self) -> datetime:
