@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 SECONDS = 10.0
 FETCH_SECONDS = 30.0
@@ -43,18 +44,20 @@ def check_url(url: str, *, private: bool | None = None, longest: int = MAX_URL) 
     """
     private = settings.WEBHOOKS_PRIVATE if private is None else private
     if len(url) > longest or not url.isascii() or any(character <= " " for character in url):
-        raise NotAllowed(f"expected an address of at most {longest} ASCII characters without spaces")
+        raise NotAllowed(
+            _("expected an address of at most %(most)s ASCII characters without spaces") % {"most": longest}
+        )
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        _port = parts.port  # reading it checks it
     except ValueError as error:
-        raise NotAllowed(f"is no address: {error}") from None
+        raise NotAllowed(_("is no address: %(error)s") % {"error": error}) from None
     if parts.scheme != "https" and not (private and parts.scheme == "http"):
-        raise NotAllowed("must begin with https://")
+        raise NotAllowed(_("must begin with https://"))
     if parts.username is not None or parts.password is not None:
-        raise NotAllowed("must not hold a user name or a password")
+        raise NotAllowed(_("must not hold a user name or a password"))
     if not parts.hostname:
-        raise NotAllowed("names no host")
+        raise NotAllowed(_("names no host"))
     try:
         _check_public(ipaddress.ip_address(parts.hostname), private=private)
     except ValueError:
@@ -88,17 +91,17 @@ def fetch(url: str, *, most: int) -> bytes:
 def fetched(url: str, *, most: int, private: bool, seconds: float, accept: str = "*/*") -> Iterator[bytes]:
     """GET a file of at most ``most`` bytes as it comes, in ``seconds`` at the longest. Raises as ``fetch``."""
     until = time.monotonic() + seconds
-    for _ in range(MAX_REDIRECTS + 1):
+    for _step in range(MAX_REDIRECTS + 1):
         check_url(url, private=private, longest=MAX_FETCHED_URL)
         with _asked("GET", url, private=private, headers={"Accept": accept, "User-Agent": "Attune"}) as response:
             if response.has_redirect_location:
                 url = str(httpx.URL(url).join(response.headers["location"]))
                 continue
             if response.status_code != HTTPStatus.OK:
-                raise Unanswered(f"answered {response.status_code}")
+                raise Unanswered(_("answered %(status)s") % {"status": response.status_code})
             yield from _body(response, most, until)
             return
-    raise Unanswered(f"redirects more than {MAX_REDIRECTS} times")
+    raise Unanswered(_("redirects more than %(most)s times") % {"most": MAX_REDIRECTS})
 
 
 def _body(response: httpx.Response, most: int, until: float) -> Iterator[bytes]:
@@ -106,9 +109,9 @@ def _body(response: httpx.Response, most: int, until: float) -> Iterator[bytes]:
     for piece in response.iter_bytes():
         size += len(piece)
         if size > most:
-            raise NotAllowed(f"has more than {most:,} bytes")
+            raise NotAllowed(_("has more than %(most)s bytes") % {"most": f"{most:,}"})
         if time.monotonic() > until:
-            raise Unanswered("took too long")
+            raise Unanswered(_("took too long"))
         yield piece
 
 
@@ -145,7 +148,7 @@ def _resolved(host: str, port: int, *, private: bool) -> Address:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise Unanswered(f"{host} has no address: {error}") from error
+        raise Unanswered(_("%(host)s has no address: %(error)s") % {"host": host, "error": error}) from error
     addresses = [ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in found]
     for address in addresses:
         _check_public(address, private=private)
@@ -165,4 +168,4 @@ def _check_public(address: Address, *, private: bool) -> None:
 
 def _check_private_allowed(host: str, *, private: bool) -> None:
     if not private:
-        raise NotAllowed(f"{host} is not a public address")
+        raise NotAllowed(_("%(host)s is not a public address") % {"host": host})

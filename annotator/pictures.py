@@ -11,6 +11,8 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -26,7 +28,6 @@ _SAVE: dict[str, tuple[str, dict[str, object]]] = {
     "jpg": ("JPEG", {"quality": 92, "subsampling": 0}),
     "webp": ("WEBP", {"quality": 92, "method": 4}),
 }
-EXPECTED = f"a PNG, JPEG, WebP or GIF of at most {MAX_BYTES // 1024**2} MB and {MAX_PIXELS // 10**6} million pixels"
 
 
 class BadPicture(Exception):
@@ -57,9 +58,14 @@ def clean(data: bytes) -> Clean:
             name, options = _SAVE[suffix]
             picture.save(out, name, **options)
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise BadPicture(f"it is damaged: {error}") from None
+        raise BadPicture(_("it is damaged: %(error)s") % {"error": error}) from None
     stored = out.getvalue()
     return Clean(stored, f"{hashlib.sha256(stored).hexdigest()}.{suffix}", picture.width, picture.height)
+
+
+def _expected() -> str:
+    known = {"mb": MAX_BYTES // 1024**2, "millions": MAX_PIXELS // 10**6}
+    return _("a PNG, JPEG, WebP or GIF of at most %(mb)s MB and %(millions)s million pixels") % known
 
 
 def check(data: bytes) -> None:
@@ -67,14 +73,16 @@ def check(data: bytes) -> None:
     from PIL import Image
 
     if len(data) > MAX_BYTES:
-        raise BadPicture(f"it has {len(data):,} bytes; expected at most {MAX_BYTES:,}")
+        known = {"n": f"{len(data):,}", "most": f"{MAX_BYTES:,}"}
+        raise BadPicture(_("it has %(n)s bytes; expected at most %(most)s") % known)
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=list(FORMATS)) as opened:
             width, height = opened.size
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise BadPicture(f"it is none; expected {EXPECTED}") from None
+        raise BadPicture(_("it is none; expected %(expected)s") % {"expected": _expected()}) from None
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        raise BadPicture(f"it has {width:,} × {height:,} pixels; expected at most {MAX_PIXELS:,}, {MAX_SIDE:,} a side")
+        known = {"width": f"{width:,}", "height": f"{height:,}", "most": f"{MAX_PIXELS:,}", "side": f"{MAX_SIDE:,}"}
+        raise BadPicture(_("it has %(width)s × %(height)s pixels; expected at most %(most)s, %(side)s a side") % known)
 
 
 def _in_srgb(picture: Image) -> Image:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from annotator.errors import Invalid
 from annotator.models import Project
@@ -91,20 +92,20 @@ class DatasetOptions:
 
     def __post_init__(self) -> None:
         wrong = {
-            name: f"“{str(getattr(self, name))[:40]}” is not one of {', '.join(allowed)}."
+            name: _("“%(value)s” is not one of %(known)s.")
+            % {"value": str(getattr(self, name))[:40], "known": ", ".join(allowed)}
             for name, allowed in CHOICES.items()
             if getattr(self, name) not in allowed
         }
         if not 0 < self.held_out <= 0.5:
-            wrong["held_out"] = f"{self.held_out} is not above 0 and at most 0.5."
+            wrong["held_out"] = _("%(value)s is not above 0 and at most 0.5.") % {"value": self.held_out}
         if len(self.salt) > MAX_SALT or "\x00" in self.salt:
-            wrong["salt"] = f"Expected a text of at most {MAX_SALT} characters."
+            wrong["salt"] = _("Expected a text of at most %(most)s characters.") % {"most": MAX_SALT}
         if self.type == "json" and self.form not in ARRAYS:
-            wrong.setdefault(
-                "type", f"json is for {' and '.join(ARRAYS)}; this form has jsonl, csv, parquet and folder."
-            )
+            known = {"forms": _(" and ").join(ARRAYS)}
+            wrong.setdefault("type", _("json is for %(forms)s; this form has jsonl, csv, parquet and folder.") % known)
         if self.form in ARRAYS and self.type not in ("json", "jsonl"):
-            wrong.setdefault("type", "This form has json and jsonl.")
+            wrong.setdefault("type", _("This form has json and jsonl."))
         if wrong:
             raise Invalid(" ".join(f"{name}: {why}" for name, why in wrong.items()), fields=wrong)
 
@@ -114,14 +115,15 @@ class DatasetOptions:
         known = [each.name for each in fields(cls)]
         if unknown := sorted(set(given) - set(known)):
             raise Invalid(
-                f"There is no option “{unknown[0]}”.", fields={unknown[0]: f"Unknown; known are {', '.join(known)}."}
+                _("There is no option “%(name)s”.") % {"name": unknown[0]},
+                fields={unknown[0]: _("Unknown; known are %(known)s.") % {"known": ", ".join(known)}},
             )
         values = dict(given)
         if "held_out" in values:
             try:
                 values["held_out"] = float(values["held_out"])
             except ValueError:
-                raise Invalid("held_out is a number.", fields={"held_out": "Expected a number."}) from None
+                raise Invalid(_("held_out is a number."), fields={"held_out": _("Expected a number.")}) from None
         return cls(**values)
 
     @property

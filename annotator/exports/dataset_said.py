@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.db import connection, transaction
+from django.utils.translation import gettext_noop
 
 from annotator.exports.dataset_options import DatasetOptions
 from annotator.exports.options import Tally
@@ -79,7 +80,7 @@ SELECT s.judgment_id, x.ref, s.start, s."end", s.quote, s.good, s.tag, s.comment
 PROMPTS = """
 SELECT p.ref, p.digest, p.messages::text, p.topic FROM annotator_prompt p WHERE p.project_id = %s ORDER BY p.id
 """
-_BOTH = {"both_good": "both good", "both_bad": "both bad"}
+_BOTH = {"both_good": gettext_noop("both good"), "both_bad": gettext_noop("both bad")}
 JUDGED, BY_PERSON, BY_PERSON_AND_PROMPT, BY_PAIR = (
     "j.id",
     "j.annotator_id, j.judged_at, j.id",
@@ -109,15 +110,15 @@ def kept(rows: Iterable[Said], options: DatasetOptions, tally: Tally, *, answers
 
 def _left_out(each: Said, options: DatasetOptions) -> str:
     if each.choice == "skip":
-        return "skipped"
+        return gettext_noop("skipped")
     if options.people == "training" and not each.in_training:
-        return "by annotators who are not in training"
+        return gettext_noop("by annotators who are not in training")
     if options.failed_checks == "drop" and each.dropped:
-        return "by annotators who failed the checks"
+        return gettext_noop("by annotators who failed the checks")
     if (options.simulated == "exclude" and each.simulated) or (options.simulated == "only" and not each.simulated):
-        return "by simulated annotators" if each.simulated else "by people"
+        return gettext_noop("by simulated annotators") if each.simulated else gettext_noop("by people")
     if options.flagged == "drop" and each.flagged:
-        return "of flagged pairs"
+        return gettext_noop("of flagged pairs")
     look = look_left_out(each.occasion, each.again, options.hindsight)
     return "" if look == "hidden repeats" and options.repeats == "keep" else look
 
@@ -128,7 +129,7 @@ def _no_preference(each: Said, options: DatasetOptions) -> str:
         tied = decision == "tie" and (options.form == "kto" or (options.ties == "both" and options.form != "sft"))
         return "" if tied else _BOTH[each.choice]
     tied = options.ties == "both" and options.form not in ("kto", "sft")
-    return "" if each.choice != "tie" or tied else "ties"
+    return "" if each.choice != "tie" or tied else gettext_noop("ties")
 
 
 def order_of(choice: str) -> tuple[str, str]:

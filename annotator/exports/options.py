@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from django.utils.translation import gettext as _
+
 from annotator.errors import Invalid
 
 Format = Literal["judgments", "trl", "pairs", "people", "known"]
@@ -34,12 +36,12 @@ class ExportOptions:
     def __post_init__(self) -> None:
         allowed = {"format": FORMATS, "type": FILE_TYPES, "sides": SIDES}
         fields = {
-            name: f"“{getattr(self, name)}” is not one of {', '.join(values)}."
+            name: _("“%(value)s” is not one of %(known)s.") % {"value": getattr(self, name), "known": ", ".join(values)}
             for name, values in allowed.items()
             if getattr(self, name) not in values
         }
         if self.type == "zip" and self.format not in ("judgments", "known"):
-            fields.setdefault("type", "A zip is for judgments and known answers, with their pictures.")
+            fields.setdefault("type", _("A zip is for judgments and known answers, with their pictures."))
         if fields:
             raise Invalid(" ".join(fields.values()), fields=fields)
 

@@ -7,6 +7,8 @@ from datetime import UTC
 from itertools import islice
 from typing import Any
 
+from django.utils.translation import gettext_noop
+
 from annotator.exports.dataset_options import DatasetOptions, Pseudonyms
 from annotator.exports.lineup_rows import CHUNK, lineup_judgments
 from annotator.exports.options import Tally
@@ -60,11 +62,11 @@ def _wins(place: int, places: list[int]) -> float:
 def _left_out(each: Judgment, options: DatasetOptions) -> str:
     who = each.annotator
     if each.choice == Judgment.Choice.SKIP:
-        return "skipped"
+        return gettext_noop("skipped")
     if options.people == "training" and not who.in_training:
-        return "by annotators who are not in training"
+        return gettext_noop("by annotators who are not in training")
     if options.failed_checks == "drop" and who.dropped_at:
-        return "by annotators who failed the checks"
+        return gettext_noop("by annotators who failed the checks")
     if (options.simulated == "exclude" and who.simulated) or (options.simulated == "only" and not who.simulated):
-        return "by simulated annotators" if who.simulated else "by people"
-    return "of flagged pairs" if options.flagged == "drop" and hasattr(each, "flag") else ""
+        return gettext_noop("by simulated annotators") if who.simulated else gettext_noop("by people")
+    return gettext_noop("of flagged pairs") if options.flagged == "drop" and hasattr(each, "flag") else ""

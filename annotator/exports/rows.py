@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.db import connection, transaction
+from django.utils.translation import gettext_noop
 
 from annotator.exports.lineup_rows import lineup_judgments, lineup_rows
 from annotator.exports.options import ExportOptions, Tally
@@ -32,7 +33,12 @@ TRL_COLUMNS = (
     *("chosen_picture", "rejected_picture", "chosen_after", "rejected_after", "hindsight"),
 )
 _FLIPPED = {"a": "b", "b": "a"}
-_LEFT_OUT = {"tie": "ties", "both_good": "both good", "both_bad": "both bad", "skip": "skipped"}
+_LEFT_OUT = {
+    "tie": gettext_noop("ties"),
+    "both_good": gettext_noop("both good"),
+    "both_bad": gettext_noop("both bad"),
+    "skip": gettext_noop("skipped"),
+}
 
 
 class _Stored(NamedTuple):
@@ -226,19 +232,19 @@ def _prompt(messages: str) -> str | list[dict[str, str]]:
 def _no_preference(each: _Stored, project: Project) -> str:
     """Why a judgment makes no preference row; empty if it makes one."""
     if not each.in_training:
-        return "by annotators who are not in training"
+        return gettext_noop("by annotators who are not in training")
     if each.dropped:
-        return "by annotators who failed the checks"
+        return gettext_noop("by annotators who failed the checks")
     return _LEFT_OUT.get(each.choice, "") or look_left_out(each.occasion, each.again, project.hindsight_trains)
 
 
 def look_left_out(occasion: int, again: bool, looks: str) -> str:
     """Why a look at a pair is not among those that are wanted (of ``Project.Looks``); empty if it is. Repeats are not."""
     if occasion == HINDSIGHT:
-        return "second looks with hindsight" if looks == "first" else ""
+        return gettext_noop("second looks with hindsight") if looks == "first" else ""
     if occasion:
-        return "hidden repeats"
-    return "first looks that were judged again with hindsight" if again and looks == "hindsight" else ""
+        return gettext_noop("hidden repeats")
+    return gettext_noop("first looks that were judged again with hindsight") if again and looks == "hindsight" else ""
 
 
 def _preference(each: _Stored) -> Row:

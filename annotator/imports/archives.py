@@ -7,6 +7,8 @@ import zlib
 from pathlib import PurePosixPath
 from typing import IO, Any
 
+from django.utils.translation import gettext as _
+
 from annotator.imports.errors import BadFile
 from annotator.pictures import MAX_BYTES
 
@@ -24,15 +26,21 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(file)
         except _DAMAGED as error:
-            raise BadFile(f"{name} is a damaged zip: {error}.") from None
+            raise BadFile(_("%(name)s is a damaged zip: %(error)s.") % {"name": name, "error": error}) from None
         files = [each for each in self._zip.infolist() if not each.is_dir() and not _is_clutter(each.filename)]
         if len(files) > MAX_FILES:
-            raise BadFile(f"{name} holds {len(files):,} files; expected at most {MAX_FILES:,}.")
+            raise BadFile(
+                _("%(name)s holds %(n)s files; expected at most %(most)s.")
+                % {"name": name, "n": f"{len(files):,}", "most": f"{MAX_FILES:,}"}
+            )
         self._files = {each.filename: each for each in files}
         rows = [each for each in files if each.filename.lower().endswith(ROWS)]
         if len(rows) != 1:
-            found = ", ".join(each.filename for each in rows[:5]) or "none"
-            raise BadFile(f"{name} must hold one file of rows ({', '.join(ROWS)}); found {found}.")
+            found = ", ".join(each.filename for each in rows[:5]) or _("none")
+            raise BadFile(
+                _("%(name)s must hold one file of rows (%(known)s); found %(found)s.")
+                % {"name": name, "known": ", ".join(ROWS), "found": found}
+            )
         self.rows = rows[0]
         self._folder = PurePosixPath(self.rows.filename).parent
 
@@ -61,7 +69,7 @@ class Member:
         try:
             self._file = archive.open(info)
         except _DAMAGED as error:
-            raise BadFile(f"{self.name} can’t be read: {error}.") from None
+            raise BadFile(_("%(name)s can’t be read: %(error)s.") % {"name": self.name, "error": error}) from None
 
     def __enter__(self) -> Member:
         return self
@@ -73,7 +81,10 @@ class Member:
         try:
             return self._file.read(size)
         except _DAMAGED as error:
-            raise BadFile(f"{self.name} is damaged: {error}. Nothing of it was used.") from None
+            raise BadFile(
+                _("%(name)s is damaged: %(error)s. %(rest)s")
+                % {"name": self.name, "error": error, "rest": _("Nothing of it was used.")}
+            ) from None
 
 
 def _is_clutter(name: str) -> bool:

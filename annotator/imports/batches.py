@@ -14,6 +14,7 @@ from django.core.files import File
 from django.core.files.storage import Storage, storages
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import AnnotatorError, Conflict, Invalid
 from annotator.imports.errors import WrongHeader
@@ -40,8 +41,10 @@ def store_upload(*, project: Project, by: User, file: File, name: str = "") -> I
     if file.size > settings.IMPORT_MAX_BYTES:
         most = settings.IMPORT_MAX_BYTES
         raise Invalid(
-            f"The file has {file.size:,} bytes.",
-            fields={"file": f"At most {most:,} bytes; import larger ones with `attune import`."},
+            _("The file has %(n)s bytes.") % {"n": f"{file.size:,}"},
+            fields={
+                "file": _("At most %(most)s bytes; import larger ones with `attune import`.") % {"most": f"{most:,}"}
+            },
         )
     path = _uploads().save(f"imports/{project.pk}/{uuid.uuid4().hex}", file)
     return ImportBatch.objects.create(project=project, by=by, name=(name or file.name or "file")[:255], path=path)
@@ -86,7 +89,7 @@ def start_import(*, batch: ImportBatch, by: User, skip_bad: bool = False, in_par
             error="",
             finished_at=None,
         ):
-            raise Conflict("This file is being imported already, or it is done.")
+            raise Conflict(_("This file is being imported already, or it is done."))
         record(project=batch.project, by=by, what="import started", name=batch.name, skip_bad=skip_bad)
         _send(batch.pk)
 
@@ -117,17 +120,22 @@ def run_batch(*, batch_id: int) -> None:
     batch = jobs.claim(model=ImportBatch, job_id=batch_id)
     if batch is None:
         return
+    with jobs.speaking_to_starter(batch):
+        _read_to_its_end(batch)
+
+
+def _read_to_its_end(batch: ImportBatch) -> None:
     try:
         _carry_out(batch)
     except jobs.Cancelled:
         jobs.mark_cancelled(job=batch)
         _forget_upload(batch)
     except jobs.ClaimLost:
-        log.warning("import %s went to another worker; nothing was written by this one", batch_id)
+        log.warning("import %s went to another worker; nothing was written by this one", batch.pk)
     except AnnotatorError as error:
         jobs.fail(job=batch, error=str(error))
     except Exception as error:
-        log.exception("import %s failed", batch_id)
+        log.exception("import %s failed", batch.pk)
         jobs.fail(job=batch, error=f"{type(error).__name__}: {error}", retry=True)
 
 

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 import orjson
+from django.utils.translation import gettext as _
 
 from annotator.imports.errors import BadFile, BadRow
 from annotator.imports.reading import MAX_LINE_BYTES, MAX_RATIO, RATIO_FLOOR, Opened, RawRow
@@ -41,9 +42,14 @@ def array_rows(file: Opened) -> Iterator[RawRow]:
                 value, end = parse(text, at)
             except ValueError as error:
                 if ended:
-                    raise BadFile(f"{file.name} is not JSON after element {number}: {error}.") from None
+                    raise BadFile(
+                        _("%(name)s is not JSON after element %(number)s: %(error)s.")
+                        % {"name": file.name, "number": number, "error": error}
+                    ) from None
             except RecursionError:
-                raise BadFile(f"{file.name}: element {number + 1} is nested too deeply.") from None
+                raise BadFile(
+                    _("%(name)s: element %(number)s is nested too deeply.") % {"name": file.name, "number": number + 1}
+                ) from None
             else:
                 if end < len(text) or ended:  # a number or a word may go on in the next piece
                     number += 1
@@ -51,15 +57,24 @@ def array_rows(file: Opened) -> Iterator[RawRow]:
                     yield _row(number, value)
                     continue
             if len(text) - at > MAX_LINE_BYTES:
-                raise BadFile(f"{file.name}: element {number + 1} is longer than {MAX_LINE_BYTES:,} characters.")
+                raise BadFile(
+                    _("%(name)s: element %(number)s is longer than %(most)s characters.")
+                    % {"name": file.name, "number": number + 1, "most": f"{MAX_LINE_BYTES:,}"}
+                )
         elif ended:
-            raise BadFile(f"{file.name} is cut off after element {number}: the array does not end.")
+            raise BadFile(
+                _("%(name)s is cut off after element %(number)s: the array does not end.")
+                % {"name": file.name, "number": number}
+            )
         piece = file.stream.read(_PIECE)
         ended = not piece
         try:
             text, at = text[at:] + decode(piece, final=ended), 0
         except UnicodeDecodeError as error:
-            raise BadFile(f"{file.name} is not UTF-8 after element {number}: {error.reason}.") from None
+            raise BadFile(
+                _("%(name)s is not UTF-8 after element %(number)s: %(reason)s.")
+                % {"name": file.name, "number": number, "reason": error.reason}
+            ) from None
 
 
 def parquet_rows(file: Opened) -> Iterator[RawRow]:
@@ -78,11 +93,14 @@ def parquet_rows(file: Opened) -> Iterator[RawRow]:
             unpacked = sum(group.total_byte_size for group in groups)
             if unpacked > max(RATIO_FLOOR, MAX_RATIO * size):
                 raise BadFile(
-                    f"{file.name} unpacks to {unpacked:,} bytes from {size:,}: more than {MAX_RATIO} times as many."
+                    _("%(name)s unpacks to %(unpacked)s bytes from %(size)s: more than %(most)s times as many.")
+                    % {"name": file.name, "unpacked": f"{unpacked:,}", "size": f"{size:,}", "most": MAX_RATIO}
                 )
             yield from _arrow_rows(found.iter_batches(_BATCH))
         except (pa.ArrowException, OSError) as error:
-            raise BadFile(f"{file.name} is not a Parquet file that can be read: {error}.") from None
+            raise BadFile(
+                _("%(name)s is not a Parquet file that can be read: %(error)s.") % {"name": file.name, "error": error}
+            ) from None
 
 
 def arrow_rows(file: Opened) -> Iterator[RawRow]:
@@ -96,7 +114,10 @@ def arrow_rows(file: Opened) -> Iterator[RawRow]:
         for batch in batches:
             read += batch.nbytes
             if read > max(RATIO_FLOOR, MAX_RATIO * file.position):
-                raise BadFile(f"{file.name} unpacks to more than {MAX_RATIO} times its size; expected ordinary text.")
+                raise BadFile(
+                    _("%(name)s unpacks to more than %(most)s times its size; expected ordinary text.")
+                    % {"name": file.name, "most": MAX_RATIO}
+                )
             for start in range(0, batch.num_rows, _BATCH):
                 yield batch.slice(start, _BATCH)
 
@@ -111,7 +132,9 @@ def arrow_rows(file: Opened) -> Iterator[RawRow]:
         else:
             yield from _arrow_rows(bounded(pa.ipc.open_stream(pa.PythonFile(file.stream, mode="r"))))
     except (pa.ArrowException, OSError) as error:
-        raise BadFile(f"{file.name} is not an Arrow file that can be read: {error}.") from None
+        raise BadFile(
+            _("%(name)s is not an Arrow file that can be read: %(error)s.") % {"name": file.name, "error": error}
+        ) from None
 
 
 def _arrow_rows(batches: Iterable[Any]) -> Iterator[RawRow]:
@@ -132,16 +155,16 @@ def _skip(text: str, at: int, opened: bool) -> int:
 
 def _check_rest(rest: str, file: Opened) -> None:
     if rest.strip() or file.stream.read(_PIECE).strip():
-        raise BadFile(f"{file.name} goes on after the array's end.")
+        raise BadFile(_("%(name)s goes on after the array's end.") % {"name": file.name})
 
 
 def _row(number: int, value: Any) -> RawRow:
     if not isinstance(value, dict):
-        return RawRow(number, b"", BadRow("not_an_object", "", value, "an object"))
+        return RawRow(number, b"", BadRow("not_an_object", "", value, _("an object")))
     try:
         raw = orjson.dumps(value)
     except orjson.JSONEncodeError as error:
-        return RawRow(number, b"", BadRow("not_json", "", str(error), "values that JSON has"))
+        return RawRow(number, b"", BadRow("not_json", "", str(error), _("values that JSON has")))
     return RawRow(number, raw, value)
 
 

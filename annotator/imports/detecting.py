@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from annotator.imports.containers import ARROW_MAGICS, PARQUET_MAGIC, array_rows, arrow_rows, parquet_rows
 from annotator.imports.errors import BadFile, BadRow, WrongHeader
 from annotator.imports.fields import suggestion
@@ -56,7 +58,7 @@ def detected(
     lines = file.lines()
     first = next(((number, line) for number, line in lines if line is None or line.strip()), None)
     if first is None:
-        raise BadFile(f"{file.name} is empty.")
+        raise BadFile(_("%(name)s is empty.") % {"name": file.name})
     line = first[1]
     if line is None or line.lstrip().startswith(b"{"):
         return _shaped(file.name, "jsonl", json_rows(chain([first], lines)), renames, who)
@@ -82,7 +84,10 @@ def detected_folder(folder: OpenedFolder, **options: Any) -> Detected:
         for file in files:
             further = detected(file, **options)
             if (further.format, further.shape) != (first.format, first.shape):
-                raise BadFile(f"{file.name} is {further.format}; the files before it are {first.format}.")
+                raise BadFile(
+                    _("%(name)s is %(format)s; the files before it are %(before)s.")
+                    % {"name": file.name, "format": further.format, "before": first.format}
+                )
             before = number
             for raw in further.rows:
                 number = before + raw.line
@@ -95,7 +100,7 @@ def _shaped(name: str, container: str, rows: Iterator[RawRow], renames: Mapping[
     """Ours, or those of another tool, turned into ours."""
     beginning = list(islice(rows, _LOOK_AT))
     if not beginning:
-        raise BadFile(f"{name} is empty.")
+        raise BadFile(_("%(name)s is empty.") % {"name": name})
     names = list(dict.fromkeys(name for row in beginning if isinstance(row.data, dict) for name in row.data))[
         :MOST_NAMES
     ]
@@ -136,8 +141,14 @@ def _check_header(
     for name in needed:
         if name not in header:
             raise WrongHeader(
-                f"{file.name}: there is no column {name!r} in the header ({', '.join(header)[:200]}).", theirs
+                _("%(name)s: there is no column %(column)s in the header (%(known)s).")
+                % {"name": file.name, "column": repr(name), "known": ", ".join(header)[:200]},
+                theirs,
             )
     for name in header:
         if not keep_extra and not is_column(name, known):
-            raise WrongHeader(f"{file.name}: unknown column {name!r}; expected {suggestion(name, known)}.", theirs)
+            raise WrongHeader(
+                _("%(name)s: unknown column %(column)s; expected %(expected)s.")
+                % {"name": file.name, "column": repr(name), "expected": suggestion(name, known)},
+                theirs,
+            )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
 from annotator.errors import AnnotatorError
 
 SHOWN = 80
@@ -37,9 +40,10 @@ class Problem:
     expected: str
 
     def __str__(self) -> str:
-        where = f"line {self.line}, {self.field}" if self.field else f"line {self.line}"
-        value = f" {self.value}" if self.value else ""
-        return f"{where}: {REASONS[self.reason]}{value}; expected {self.expected}"
+        known = {"line": self.line, "field": self.field}
+        where = (_("line %(line)s, %(field)s") if self.field else _("line %(line)s")) % known
+        what = f"{_(REASONS[self.reason])} {self.value}" if self.value else _(REASONS[self.reason])
+        return f"{where}: " + _("%(what)s; expected %(expected)s") % {"what": what, "expected": self.expected}
 
     def as_dict(self) -> dict[str, object]:
         return {**asdict(self), "message": str(self)}
@@ -58,26 +62,26 @@ class BadRow(Exception):
 
 
 REASONS = {
-    "not_json": "not JSON,",
-    "not_an_object": "not a JSON object,",
-    "not_utf8": "not UTF-8,",
-    "line_too_long": "too long a line,",
-    "bad_csv": "not a CSV row,",
-    "duplicate_field": "the same field twice,",
-    "unknown_field": "an unknown field,",
-    "missing": "missing",
-    "wrong_type": "a value of the wrong type,",
-    "wrong_picture": "no picture that can be taken,",
-    "wrong_value": "a wrong value,",
-    "empty": "an empty text",
-    "too_long": "too long a text,",
-    "nul": "a NUL character in",
-    "same_responses": "both responses are the same,",
-    "id_reused": "the id already stands for another text,",
-    "second_judgment": "a second judgment of this pair by the same annotator,",
-    "key_reused": "the client key is another judgment's,",
-    "gold_differs": "another known answer than the stored one,",
-    "simulated_differs": "simulated and real judgments under one name,",
+    "not_json": gettext_noop("not JSON,"),
+    "not_an_object": gettext_noop("not a JSON object,"),
+    "not_utf8": gettext_noop("not UTF-8,"),
+    "line_too_long": gettext_noop("too long a line,"),
+    "bad_csv": gettext_noop("not a CSV row,"),
+    "duplicate_field": gettext_noop("the same field twice,"),
+    "unknown_field": gettext_noop("an unknown field,"),
+    "missing": gettext_noop("missing"),
+    "wrong_type": gettext_noop("a value of the wrong type,"),
+    "wrong_picture": gettext_noop("no picture that can be taken,"),
+    "wrong_value": gettext_noop("a wrong value,"),
+    "empty": gettext_noop("an empty text"),
+    "too_long": gettext_noop("too long a text,"),
+    "nul": gettext_noop("a NUL character in"),
+    "same_responses": gettext_noop("both responses are the same,"),
+    "id_reused": gettext_noop("the id already stands for another text,"),
+    "second_judgment": gettext_noop("a second judgment of this pair by the same annotator,"),
+    "key_reused": gettext_noop("the client key is another judgment's,"),
+    "gold_differs": gettext_noop("another known answer than the stored one,"),
+    "simulated_differs": gettext_noop("simulated and real judgments under one name,"),
 }
 """Every reason, in words that stand before the value."""
 

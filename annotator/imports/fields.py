@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from django.utils.translation import gettext as _
+
 from annotator.imports.errors import BadRow
 from annotator.models.content import MAX_TEXT
 from annotator.services.content import MAX_REF
@@ -49,8 +51,10 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     alias = ALIASES.get(name.lower())
     close = [alias] if alias in names else difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.75)
-    meant = f"did you mean {close[0]!r}? If not," if close else "if you need it,"
-    return f"a known field; {meant} keep it aside with --keep-extra"
+    if close:
+        meant = {"name": repr(close[0])}
+        return _("a known field; did you mean %(name)s? If not, keep it aside with --keep-extra") % meant
+    return _("a known field; if you need it, keep it aside with --keep-extra")
 
 
 def text(row: Mapping[str, object], name: str, *, limit: int = MAX_REF, blank: bool = False, shown: str = "") -> str:
@@ -63,26 +67,33 @@ def text(row: Mapping[str, object], name: str, *, limit: int = MAX_REF, blank: b
     if value is None:
         if blank:
             return ""
-        raise BadRow("missing", shown or name, None, "a text")
-    raise BadRow("wrong_type", shown or name, value, "a text")
+        raise BadRow("missing", shown or name, None, _("a text"))
+    raise BadRow("wrong_type", shown or name, value, _("a text"))
 
 
 def _bad_text(value: str, name: str, limit: int) -> BadRow:
     if "\x00" in value:
-        return BadRow("nul", name, value, f"no U+0000 (it is character {value.index(chr(0)) + 1})")
+        return BadRow(
+            "nul", name, value, _("no U+0000 (it is character %(place)s)") % {"place": value.index(chr(0)) + 1}
+        )
     if len(value) > limit:
-        return BadRow("too_long", name, value, f"at most {limit:,} characters (it has {len(value):,})")
-    return BadRow("empty", name, None, "a text that is not blank")
+        return BadRow(
+            "too_long",
+            name,
+            value,
+            _("at most %(limit)s characters (it has %(n)s)") % {"limit": f"{limit:,}", "n": f"{len(value):,}"},
+        )
+    return BadRow("empty", name, None, _("a text that is not blank"))
 
 
 def one_of(row: Mapping[str, object], name: str, allowed: tuple[str, ...], *, absent: str | None = None) -> str:
     """One of a few words."""
     value = row.get(name, absent)
     if value is None:
-        raise BadRow("missing", name, None, " or ".join(allowed))
+        raise BadRow("missing", name, None, _(" or ").join(allowed))
     if not isinstance(value, str) or value not in allowed:
         reason = "wrong_value" if isinstance(value, str) else "wrong_type"
-        raise BadRow(reason, name, value, " or ".join(each for each in allowed if each))
+        raise BadRow(reason, name, value, _(" or ").join(each for each in allowed if each))
     return value
 
 
@@ -92,9 +103,11 @@ def whole(row: Mapping[str, object], name: str, *, least: int, most: int) -> int
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool):
-        raise BadRow("wrong_type", name, value, f"a whole number from {least} to {most}")
+        raise BadRow(
+            "wrong_type", name, value, _("a whole number from %(least)s to %(most)s") % {"least": least, "most": most}
+        )
     if not least <= value <= most:
-        raise BadRow("wrong_value", name, value, f"{least} to {most}")
+        raise BadRow("wrong_value", name, value, _("%(least)s to %(most)s") % {"least": least, "most": most})
     return value
 
 
@@ -104,9 +117,9 @@ def seconds(row: Mapping[str, object], name: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadRow("wrong_type", name, value, "a number of seconds")
+        raise BadRow("wrong_type", name, value, _("a number of seconds"))
     if not math.isfinite(value) or value < 0:
-        raise BadRow("wrong_value", name, value, "a number of seconds, not negative")
+        raise BadRow("wrong_value", name, value, _("a number of seconds, not negative"))
     return float(value)
 
 
@@ -114,7 +127,7 @@ def flag(row: Mapping[str, object], name: str) -> bool | None:
     """True or false, or None where it is absent."""
     value = row.get(name)
     if value is not None and not isinstance(value, bool):
-        raise BadRow("wrong_type", name, value, "true or false")
+        raise BadRow("wrong_type", name, value, _("true or false"))
     return value
 
 
@@ -124,12 +137,12 @@ def moment(row: Mapping[str, object], name: str) -> datetime | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise BadRow("wrong_type", name, value, "a time such as 2026-08-01T12:00:00Z")
+        raise BadRow("wrong_type", name, value, _("a time such as 2026-08-01T12:00:00Z"))
     try:
         parsed = datetime.fromisoformat(value)
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise BadRow("wrong_value", name, value, "a time such as 2026-08-01T12:00:00Z") from None
+        raise BadRow("wrong_value", name, value, _("a time such as 2026-08-01T12:00:00Z")) from None
 
 
 def texts(row: Mapping[str, object], name: str, *, most: int, limit: int) -> list[str]:
@@ -138,9 +151,11 @@ def texts(row: Mapping[str, object], name: str, *, most: int, limit: int) -> lis
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise BadRow("wrong_type", name, value, "a list of texts")
+        raise BadRow("wrong_type", name, value, _("a list of texts"))
     if len(value) > most:
-        raise BadRow("too_long", name, value, f"at most {most} texts (there are {len(value)})")
+        raise BadRow(
+            "too_long", name, value, _("at most %(most)s texts (there are %(n)s)") % {"most": most, "n": len(value)}
+        )
     for each in value:
         text({name: each}, name, limit=limit)
     return value
@@ -153,7 +168,9 @@ def tiers(row: Mapping[str, object], name: str, *, count: int) -> list[list[int]
     placed = [each for group in groups if isinstance(group, list) for each in group]
     whole = all(type(each) is int for each in placed) and all(isinstance(group, list) and group for group in groups)
     if not whole or sorted(placed) != list(range(1, count + 1)):
-        expected = f"lists with each number from 1 to {count} once, the best first, equal ones in one list"
+        expected = _("lists with each number from 1 to %(count)s once, the best first, equal ones in one list") % {
+            "count": count
+        }
         raise BadRow("wrong_value", name, value, expected)
     return groups
 
@@ -164,7 +181,7 @@ def mapping(row: Mapping[str, object], name: str, *, shown: str = "") -> dict[st
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise BadRow("wrong_type", shown or name, value, "a JSON object")
+        raise BadRow("wrong_type", shown or name, value, _("a JSON object"))
     return value
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from annotator.imports.errors import BadRow
 from annotator.imports.foreign_parts import Message, drawn, objects, sided, turns_of
 from annotator.imports.reading import Row
@@ -66,15 +68,15 @@ def _common(chosen: Any, rejected: Any) -> tuple[Any, str, str]:
             try:
                 found.append(split_transcript(value))
             except BadData as error:
-                raise BadRow("wrong_value", name, value, f"a transcript; it {error}") from None
+                raise BadRow("wrong_value", name, value, _("a transcript; it %(error)s") % {"error": error}) from None
         else:
             turns = turns_of(value, name)
             if len(turns) < 2 or turns[-1]["role"] != "assistant":
-                raise BadRow("wrong_value", name, value, "messages that end with the assistant's")
+                raise BadRow("wrong_value", name, value, _("messages that end with the assistant's"))
             found.append((turns[:-1], turns[-1]["content"]))
     (prompt, one), (other_prompt, other) = found
     if prompt != other_prompt:
-        raise BadRow("wrong_value", "rejected", rejected, "the same conversation as chosen up to its last turn")
+        raise BadRow("wrong_value", "rejected", rejected, _("the same conversation as chosen up to its last turn"))
     return prompt, one, other
 
 
@@ -94,11 +96,14 @@ def arena(row: Row, who: str) -> list[Row]:
     prompt = a[:same]
     if not prompt or prompt[-1]["role"] != "user":
         raise BadRow(
-            "wrong_value", "conversation_b", row["conversation_b"], "a conversation that begins as conversation_a does"
+            "wrong_value",
+            "conversation_b",
+            row["conversation_b"],
+            _("a conversation that begins as conversation_a does"),
         )
     winner = _WINNERS.get(str(row["winner"]))
     if winner is None:
-        raise BadRow("wrong_value", "winner", row["winner"], " or ".join(_WINNERS))
+        raise BadRow("wrong_value", "winner", row["winner"], _(" or ").join(_WINNERS))
     at = row.get("tstamp")
     known = {"conversation_a", "conversation_b", "winner", "model_a", "model_b", "judge", "tstamp"}
     return [
@@ -139,7 +144,7 @@ def prism(row: Row, who: str) -> list[Row]:
         made += [_prism_judgment(annotator, prompt, taken, other, turn) for other in others]
         before = [*prompt, {"role": "assistant", "content": str(taken["content"])}]
     if not made:
-        raise BadRow("wrong_value", "conversation_history", None, "a turn with a chosen response and another one")
+        raise BadRow("wrong_value", "conversation_history", None, _("a turn with a chosen response and another one"))
     return made
 
 

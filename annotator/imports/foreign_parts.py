@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from annotator.imports.errors import BadRow
 from annotator.imports.reading import Row
 
@@ -46,7 +48,7 @@ def drawn(one: str, other: str) -> bool:
 
 def objects(value: Any, name: str) -> list[Mapping[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
-        raise BadRow("wrong_type", name, value, "a list of objects")
+        raise BadRow("wrong_type", name, value, _("a list of objects"))
     return value
 
 
@@ -57,8 +59,8 @@ def turns_of(value: Any, name: str) -> list[dict[str, str]]:
         role = _ROLES.get(str(each.get("role", each.get("from", ""))).lower())
         content = each.get("content", each.get("value"))
         if role is None or not isinstance(content, str):
-            raise BadRow("wrong_value", f"{name}[{number}]", each, "a message with a known role and a text")
+            raise BadRow("wrong_value", f"{name}[{number}]", each, _("a message with a known role and a text"))
         turns.append({"role": role, "content": content})
     if not turns:
-        raise BadRow("empty", name, value, "at least one message")
+        raise BadRow("empty", name, value, _("at least one message"))
     return turns

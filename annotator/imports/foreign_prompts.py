@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any
 
 import orjson
+from django.utils.translation import gettext as _
 
 from annotator.imports.errors import BadRow
 from annotator.imports.foreign_parts import drawn, objects, sided, stated, turns_of
@@ -36,7 +37,7 @@ def ultrafeedback(row: Row, _who: str) -> list[Row]:
     for number, each in enumerate(completions):
         text = each.get("response")
         if not isinstance(text, str):
-            raise BadRow("wrong_type", f"completions[{number}].response", text, "a text")
+            raise BadRow("wrong_type", f"completions[{number}].response", text, _("a text"))
         if any(text == known["text"] for known in responses):
             continue
         ratings = {
@@ -53,7 +54,7 @@ def ultrafeedback(row: Row, _who: str) -> list[Row]:
 def messages(row: Row, _who: str) -> list[Row]:
     turns = turns_of(row["messages"], "messages")
     if len(turns) < 2 or turns[-1]["role"] != "assistant":
-        raise BadRow("wrong_value", "messages", row["messages"], "a conversation that ends with the assistant's")
+        raise BadRow("wrong_value", "messages", row["messages"], _("a conversation that ends with the assistant's"))
     extra = {name: value for name, value in row.items() if name != "messages"}
     return [{"prompt": turns[:-1], "responses": [{"text": turns[-1]["content"]}], "extra": extra}]
 
@@ -105,13 +106,13 @@ def _judgments(group: Sequence[RawRow], who: str) -> Iterator[RawRow]:
             "wrong_value",
             "label",
             rows[0][1].get("label"),
-            "true and false among rows of one prompt that stand together",
+            _("true and false among rows of one prompt that stand together"),
         )
-    for _, better in good:
+    for _raw, better in good:
         for raw, worse in bad:
             texts = completion_of(better), completion_of(worse)
             if texts[0] == texts[1]:
-                raise BadRow("same_responses", "completion", texts[0], "another text than the desirable one")
+                raise BadRow("same_responses", "completion", texts[0], _("another text than the desirable one"))
             flip = drawn(*texts)
             sides = [
                 {"text": text, "id": row.get("completion_id"), "model": row.get("completion_source")}
@@ -141,13 +142,13 @@ def completion_of(row: Row) -> str:
         return value
     turns = turns_of(value, "completion")
     if len(turns) != 1 or turns[0]["role"] != "assistant":
-        raise BadRow("wrong_value", "completion", value, "a text, or one message of the assistant's")
+        raise BadRow("wrong_value", "completion", value, _("a text, or one message of the assistant's"))
     return turns[0]["content"]
 
 
 def _together(rows: Iterable[RawRow]) -> Iterator[list[RawRow]]:
     """Rows of one prompt and annotator that stand together, at most ``MOST_TOGETHER``."""
-    for _, group in groupby(rows, _key):
+    for _key_of, group in groupby(rows, _key):
         waiting: list[RawRow] = []
         for raw in group:
             waiting.append(raw)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.utils.translation import gettext as _
+
 from annotator.imports.errors import BadRow
 from annotator.imports.foreign_parts import Message, objects
 from annotator.imports.reading import Row
@@ -12,7 +14,7 @@ from annotator.imports.reading import Row
 def label_studio(row: Row, who: str) -> list[Row]:
     data = row["data"]
     if not isinstance(data, Mapping) or not all(isinstance(data.get(name), str) for name in ("text1", "text2")):
-        raise BadRow("wrong_value", "data", data, "an object with prompt, text1 and text2")
+        raise BadRow("wrong_value", "data", data, _("an object with prompt, text1 and text2"))
     made = []
     for number, each in enumerate(objects(row["annotations"], "annotations")):
         if each.get("was_cancelled") is True:
@@ -54,7 +56,7 @@ def _label_studio_said(annotation: Message, where: str) -> Row:
             texts = value.get("text")
             said["rationale"] = "\n".join(texts) if isinstance(texts, list) else texts
     if not said.get("preference"):
-        raise BadRow("missing", f"{where}.result", None, "a pairwise result with left or right selected")
+        raise BadRow("missing", f"{where}.result", None, _("a pairwise result with left or right selected"))
     return said
 
 
@@ -62,13 +64,15 @@ def argilla(row: Row, who: str) -> list[Row]:
     fields = row["fields"]
     names = [name for name in fields if name.startswith("response")] if isinstance(fields, Mapping) else []
     if not isinstance(fields, Mapping) or len(names) != 2 or "prompt" not in fields:
-        raise BadRow("wrong_value", "fields", fields, "an object with prompt and two fields that begin with response")
+        raise BadRow(
+            "wrong_value", "fields", fields, _("an object with prompt and two fields that begin with response")
+        )
     answers = row.get("responses")
     if not isinstance(answers, Mapping):
-        raise BadRow("wrong_type", "responses", answers, "an object of lists of answers")
+        raise BadRow("wrong_type", "responses", answers, _("an object of lists of answers"))
     asked = next((name for name in ("preference", "choice", "label") if name in answers), None)
     if asked is None:
-        raise BadRow("missing", "responses.preference", None, "answers to the question preference")
+        raise BadRow("missing", "responses.preference", None, _("answers to the question preference"))
     about = {
         name: {
             str(each.get("user_id")): each.get("value") for each in objects(answers.get(name, []), f"responses.{name}")

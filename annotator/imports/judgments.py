@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 from django.db import IntegrityError
+from django.utils.translation import gettext as _
 from psycopg2.errors import UniqueViolation
 
 from annotator.errors import Conflict
@@ -191,7 +192,7 @@ def _add(project: Project) -> int:
         return int(fetch(_ADD, project=project.pk)[0][0])
     except IntegrityError as error:
         if isinstance(error.__cause__, UniqueViolation):
-            message = "Somebody else wrote the same judgments at the same moment. Nothing was written; run it again."
+            message = _("Somebody else wrote the same judgments at the same moment. Nothing was written; run it again.")
             raise Conflict(message) from error
         raise
 
@@ -234,9 +235,10 @@ class _Settled:
             self.duplicates += 1
             return
         there = _FLIPPED.get(choice, choice) if each.flipped else choice
-        expected = (
-            f"the same as before ({there!r}, the same strength, reasons), or a revision above {each.row.revision}"
-        )
+        expected = _("the same as before (%(there)s, the same strength, reasons), or a revision above %(revision)s") % {
+            "there": repr(there),
+            "revision": each.row.revision,
+        }
         self.refused.append((each.row, BadRow("second_judgment", "preference", each.row.preference, expected)))
 
 
@@ -272,7 +274,7 @@ def _settle_with_stored(settled: _Settled) -> None:
 
 
 def _key_taken(each: Placed) -> BadRow:
-    return BadRow("key_reused", "client_key", str(each.row.client_key), "a client key of its own for each judgment")
+    return BadRow("key_reused", "client_key", str(each.row.client_key), _("a client key of its own for each judgment"))
 
 
 def _line(n: int, each: Placed, project: int) -> str:

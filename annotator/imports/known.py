@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext as _
+
 from annotator.imports import fields
 from annotator.imports.errors import BadRow
 from annotator.models import Project
@@ -42,7 +44,7 @@ def known_answer(row: Mapping[str, object], responses: int) -> KnownAnswer:
     value = row.get("gold")
     if value is None or value == "":
         if qualifying:
-            raise BadRow("wrong_value", "qualifying", True, "false, because there is no known answer in gold")
+            raise BadRow("wrong_value", "qualifying", True, _("false, because there is no known answer in gold"))
         return KnownAnswer()
     if responses == 1:
         rating, scale = _rating(value)
@@ -50,12 +52,17 @@ def known_answer(row: Mapping[str, object], responses: int) -> KnownAnswer:
     if responses == 2:
         return KnownAnswer(choice=fields.one_of(row, "gold", GOLD_CHOICES), qualifying=qualifying)
     if responses > MOST:
-        raise BadRow("wrong_value", "gold", value, f"none, because a ranking has {LEAST} to {MOST} responses")
+        raise BadRow(
+            "wrong_value",
+            "gold",
+            value,
+            _("none, because a ranking has %(least)s to %(most)s responses") % {"least": LEAST, "most": MOST},
+        )
     return KnownAnswer(ranking=fields.tiers(row, "gold", count=responses), qualifying=qualifying)
 
 
 def _rating(value: object) -> tuple[tuple[int, int], str]:
-    expected = 'a whole number, or {"lowest": 4, "highest": 5} with the numbers of a scale'
+    expected = _('a whole number, or {"lowest": 4, "highest": 5} with the numbers of a scale')
     if type(value) is int:
         return (value, value), ""
     if not isinstance(value, dict) or not {"lowest", "highest"} <= value.keys() <= {"lowest", "highest", "scale"}:
@@ -64,5 +71,10 @@ def _rating(value: object) -> tuple[tuple[int, int], str]:
     if type(low) is not int or type(high) is not int:
         raise BadRow("wrong_value", "gold", value, expected)
     if scale not in ("", *_SCALES):
-        raise BadRow("wrong_value", "gold.scale", scale, f"{' or '.join(_SCALES)}; without it the project’s")
+        raise BadRow(
+            "wrong_value",
+            "gold.scale",
+            scale,
+            _("%(known)s; without it the project’s") % {"known": _(" or ").join(_SCALES)},
+        )
     return (low, high), str(scale)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from annotator.errors import Invalid
 from annotator.imports.errors import BadRow
 from annotator.imports.known import KnownAnswer
@@ -68,7 +70,7 @@ def write_known_lineups(project: Project, wanted: Sequence[KnownLineup]) -> tupl
             lineup.qualifying, lineup.target, lineup.cap = each.known.qualifying, None, NO_CAP
             fresh.append(lineup)
         elif any(getattr(lineup, name) != value for name, value in answer.items()):
-            expected = "the answer that is known already; change it on its page"
+            expected = _("the answer that is known already; change it on its page")
             refused.append((place, each.refused("gold_differs", expected)))
     columns = ["gold_ranking", "gold_low", "gold_high", "gold_scale", "qualifying", "target", "cap"]
     Lineup.objects.bulk_update(fresh, columns)

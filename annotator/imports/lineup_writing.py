@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict
 from annotator.imports.errors import BadRow
@@ -123,7 +124,10 @@ def write_lineups(project: Project, batch: Sequence[PlacedLineup]) -> WrittenLin
             if _says(same) == _says(judgment):
                 written.duplicates += 1
             else:
-                expected = f"the same as before ({same.choice!r}), or a revision above {judgment.revision}"
+                expected = _("the same as before (%(choice)s), or a revision above %(revision)s") % {
+                    "choice": repr(same.choice),
+                    "revision": judgment.revision,
+                }
                 written.refused.append((each.row, BadRow("second_judgment", "choice", each.row.choice, expected)))
             continue
         judgment.current = not any(revision > judgment.revision for revision in before)
@@ -182,7 +186,9 @@ def _store(project: Project, fresh: Sequence[tuple[PlacedLineup, Judgment]], out
     try:
         Judgment.objects.bulk_create([judgment for _, judgment in fresh])
     except IntegrityError as error:
-        message = "Somebody else wrote the same judgments at the same moment, or a client key is another's. Nothing was written."
+        message = _(
+            "Somebody else wrote the same judgments at the same moment, or a client key is another's. Nothing was written."
+        )
         raise Conflict(message) from error
     Rationale.objects.bulk_create(
         Rationale(judgment=judgment, text=each.row.rationale, tags=each.tags())
@@ -205,7 +211,7 @@ def _store(project: Project, fresh: Sequence[tuple[PlacedLineup, Judgment]], out
 def _store_aspects(project: Project, fresh: Sequence[tuple[PlacedLineup, Judgment]]) -> None:
     """Aspects that the project does not have yet are made as the file uses them."""
     highest: dict[str, int] = {}
-    for each, _ in fresh:
+    for each, _judgment in fresh:
         for key, value in each.row.aspects.items():
             highest[key] = max(highest.get(key, LEAST_STEPS), value or 0)
     Aspect.objects.bulk_create(

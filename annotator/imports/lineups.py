@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from annotator.imports import fields
 from annotator.imports.errors import BadRow
@@ -87,7 +88,9 @@ def check_lineup(line: int, raw: Raw, row: Mapping[str, object], *, keep: bool) 
     choice = fields.one_of(row, "choice", tuple(CHOICES_OF[Judgment.Kind(kind)]))
     reason = fields.text(row, "skip_reason", blank=True)
     if reason and choice != "skip":
-        raise BadRow("wrong_value", "skip_reason", reason, f"none, because the choice is {choice!r}")
+        raise BadRow(
+            "wrong_value", "skip_reason", reason, _("none, because the choice is %(choice)s") % {"choice": repr(choice)}
+        )
     rating, scale = _rating(row, choice)
     return LineupRow(
         line=line,
@@ -123,7 +126,9 @@ def _ranking(row: Mapping[str, object], choice: str, count: int) -> list[list[in
     value = row.get("ranking")
     if choice != "ranked":
         if value not in (None, []):
-            raise BadRow("wrong_value", "ranking", value, f"none, because the choice is {choice!r}")
+            raise BadRow(
+                "wrong_value", "ranking", value, _("none, because the choice is %(choice)s") % {"choice": repr(choice)}
+            )
         return []
     return fields.tiers(row, "ranking", count=count)
 
@@ -133,11 +138,15 @@ def _rating(row: Mapping[str, object], choice: str) -> tuple[int | None, str]:
     scale = fields.one_of(row, "scale", ("", *_SCALES), absent="")
     if choice != "rated":
         if rating is not None:
-            raise BadRow("wrong_value", "rating", rating, f"none, because the choice is {choice!r}")
+            raise BadRow(
+                "wrong_value", "rating", rating, _("none, because the choice is %(choice)s") % {"choice": repr(choice)}
+            )
         return None, scale
     low, high = scale_ends(scale) if scale else (0, -1)
     if rating is None or not low <= rating <= high:
-        expected = f"a whole number on the scale ({', '.join(_SCALES)}) that the field scale names"
+        expected = _("a whole number on the scale (%(known)s) that the field scale names") % {
+            "known": ", ".join(_SCALES)
+        }
         raise BadRow("wrong_value", "rating", row.get("rating"), expected)
     return rating, scale
 
@@ -147,7 +156,9 @@ def _order(row: Mapping[str, object], count: int) -> list[int]:
     if value in (None, []):
         return list(range(1, count + 1))
     if not isinstance(value, list) or sorted(map(str, value)) != sorted(map(str, range(1, count + 1))):
-        raise BadRow("wrong_value", "shown", value, f"the numbers from 1 to {count}, in the order shown")
+        raise BadRow(
+            "wrong_value", "shown", value, _("the numbers from 1 to %(count)s, in the order shown") % {"count": count}
+        )
     return [int(each) for each in value]
 
 
@@ -156,13 +167,15 @@ def _tags(row: Mapping[str, object], numbers: Mapping[str, str]) -> list[dict[st
     if value is None or value == []:
         return []
     if not isinstance(value, list) or len(value) > MAX_TAGS:
-        raise BadRow("wrong_type", "tags", value, f"a list of at most {MAX_TAGS} tags")
+        raise BadRow("wrong_type", "tags", value, _("a list of at most %(most)s tags") % {"most": MAX_TAGS})
     for number, each in enumerate(value):
         shown = f"tags[{number}]"
         if not isinstance(each, dict) or each.keys() != {"tag", "side", "good"}:
             raise BadRow("wrong_type", shown, each, '{"tag", "side", "good"}')
         if each["side"] not in numbers or not isinstance(each["good"], bool):
-            raise BadRow("wrong_value", shown, each, f"side {' or '.join(numbers)}, good true or false")
+            raise BadRow(
+                "wrong_value", shown, each, _("side %(known)s, good true or false") % {"known": _(" or ").join(numbers)}
+            )
         fields.text(each, "tag", limit=MAX_TAG, shown=f"{shown}.tag")
     return list(value)
 
@@ -171,10 +184,12 @@ def _aspects(row: Mapping[str, object], kind: str) -> dict[str, int | None]:
     """Of a rating: each aspect's place on its scale, or null where it does not apply."""
     said = fields.mapping(row, "aspects")
     if said and kind != Lineup.Kind.RATING:
-        raise BadRow("wrong_value", "aspects", said, "none: they are not asked of rankings")
+        raise BadRow("wrong_value", "aspects", said, _("none: they are not asked of rankings"))
     if len(said) > MAX_ASPECTS:
-        raise BadRow("too_long", "aspects", f"{len(said)} aspects", f"at most {MAX_ASPECTS}")
+        raise BadRow(
+            "too_long", "aspects", _("%(n)s aspects") % {"n": len(said)}, _("at most %(most)s") % {"most": MAX_ASPECTS}
+        )
     for key in said:
         if len(key) > MAX_TAG or slugify(key) != key:
-            raise BadRow("wrong_value", "aspects", key, "small letters, digits and hyphens")
+            raise BadRow("wrong_value", "aspects", key, _("small letters, digits and hyphens"))
     return {key: fields.whole(said, key, least=1, most=10) for key in said}

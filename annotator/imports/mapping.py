@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from django.utils.translation import gettext as _
+
 from annotator.errors import Invalid
 from annotator.imports.fields import suggestion
 from annotator.imports.rows import JUDGMENT_FIELDS, PROMPT_FIELDS
@@ -21,7 +23,10 @@ def read_columns(given: Iterable[str]) -> dict[str, str]:
     for each in given:
         theirs, equals, ours = each.rpartition("=")
         if not (theirs.strip() and equals and ours.strip()):
-            raise Invalid(f"“{each[:80]}” is not of the form theirs=ours.", fields={"map": "Expected theirs=ours."})
+            raise Invalid(
+                _("“%(text)s” is not of the form theirs=ours.") % {"text": each[:80]},
+                fields={"map": _("Expected theirs=ours.")},
+            )
         found[theirs.strip()] = ours.strip()
     check_columns(found)
     return found
@@ -30,15 +35,25 @@ def read_columns(given: Iterable[str]) -> dict[str, str]:
 def check_columns(columns: Mapping[str, str]) -> None:
     """Raises ``Invalid`` for a field that we don't have, one that is named twice, and for too many."""
     if len(columns) > MOST_COLUMNS:
-        raise Invalid(f"At most {MOST_COLUMNS} columns can be mapped.", fields={"map": f"{len(columns)} are given."})
+        raise Invalid(
+            _("At most %(most)s columns can be mapped.") % {"most": MOST_COLUMNS},
+            fields={"map": _("%(n)s are given.") % {"n": len(columns)}},
+        )
     for theirs, ours in columns.items():
         if len(theirs) > MAX_NAME or "\x00" in theirs:
-            raise Invalid("A column’s name is too long.", fields={"map": f"At most {MAX_NAME} characters."})
-        if ours not in TARGETS and not ours.startswith("response_"):
             raise Invalid(
-                f"There is no field “{ours[:80]}”; expected {suggestion(ours, frozenset(TARGETS))}.",
-                fields={"map": f"“{ours[:80]}” is no field."},
+                _("A column’s name is too long."),
+                fields={"map": _("At most %(most)s characters.") % {"most": MAX_NAME}},
+            )
+        if ours not in TARGETS and not ours.startswith("response_"):
+            known = {"name": ours[:80], "expected": suggestion(ours, frozenset(TARGETS))}
+            raise Invalid(
+                _("There is no field “%(name)s”; expected %(expected)s.") % known,
+                fields={"map": _("“%(name)s” is no field.") % known},
             )
     twice = [ours for ours in columns.values() if list(columns.values()).count(ours) > 1]
     if twice:
-        raise Invalid(f"Two columns are to be “{twice[0]}”.", fields={"map": f"“{twice[0]}” is given twice."})
+        raise Invalid(
+            _("Two columns are to be “%(name)s”.") % {"name": twice[0]},
+            fields={"map": _("“%(name)s” is given twice.") % {"name": twice[0]}},
+        )

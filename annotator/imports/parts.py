@@ -17,6 +17,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import F, Func, Value
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.imports.errors import BadFile, Problem
 from annotator.imports.folders import files_in
@@ -66,7 +67,8 @@ class Mark:
         self._size += len(line)
         if self._size > MAX_REJECTED:
             raise BadFile(
-                f"More than {MAX_REJECTED // 1_000_000} MB of the rows are wrong: look at the file with a dry run first."
+                _("More than %(most)s MB of the rows are wrong: look at the file with a dry run first.")
+                % {"most": MAX_REJECTED // 1_000_000}
             )
         self._fresh.append(line)
 
@@ -104,7 +106,7 @@ def _digest(source: Source) -> str:
     digest = hashlib.sha256()
     if isinstance(source, str | Path):
         if str(source) == "-":
-            raise BadFile("Standard input can't be read in parts: nobody could go on with it. Give a file.")
+            raise BadFile(_("Standard input can't be read in parts: nobody could go on with it. Give a file."))
         path = Path(source)
         for each in files_in(path) if path.is_dir() else [path]:
             try:
@@ -112,7 +114,9 @@ def _digest(source: Source) -> str:
                     while piece := file.read(_PIECE):
                         digest.update(piece)
             except OSError as error:
-                raise BadFile(f"{each} cannot be read: {error.strerror}.") from None
+                raise BadFile(
+                    _("%(path)s cannot be read: %(error)s.") % {"path": each, "error": error.strerror}
+                ) from None
         return digest.hexdigest()
     at = source.tell()  # type: ignore[attr-defined]  # what is uploaded is kept in a file
     while piece := source.read(_PIECE):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from annotator.errors import Invalid
 from annotator.imports.archives import Archive
 from annotator.imports.errors import BadRow
@@ -32,7 +34,7 @@ class Pictures:
                 self._known[reference] = error.fields.get("picture", str(error))
         found = self._known[reference]
         if isinstance(found, str):
-            raise BadRow("wrong_picture", field, reference, f"another: {found}")
+            raise BadRow("wrong_picture", field, reference, _("another: %(found)s") % {"found": found})
         response.picture_id, name = found
         response.ref = response.ref or short_ref(name)
 
@@ -44,15 +46,15 @@ class Pictures:
         named = Picture.objects.filter(project=self._project, name=reference) if is_name(reference) else None
         if named and (row := named.first()):
             return row.pk, row.name
-        where = "no file in the zip is called so" if self._archive else "this file is no zip that could hold it"
-        raise _refused(f"{where}, and no stored picture is")
+        where = _("no file in the zip is called so") if self._archive else _("this file is no zip that could hold it")
+        raise _refused(_("%(where)s, and no stored picture is") % {"where": where})
 
     def _at_address(self, url: str) -> Placed:
         if not self._dry_run:
             row = fetch_picture(project=self._project, url=url)
             return row.pk, row.name
         if not self._project.picture_urls:
-            raise _refused("this project fetches no pictures from addresses; its set-up can allow it")
+            raise _refused(_("this project fetches no pictures from addresses; its set-up can allow it"))
         return None, url
 
     def _added(self, data: bytes) -> Placed:

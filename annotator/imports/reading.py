@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import orjson
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from annotator.imports.archives import MAGIC, Archive
 from annotator.imports.errors import BadFile, BadRow
@@ -26,7 +28,7 @@ MAX_RATIO = 200
 """How many bytes a compressed byte may become; text makes 3 to 30, a bomb makes 1,000."""
 RATIO_FLOOR = 64_000_000
 """Bytes before the ratio counts: a small file of one repeated line is no bomb."""
-NOTHING_USED = " Nothing of it was used."
+NOTHING_USED = gettext_noop("Nothing of it was used.")
 _BUFFER = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _UTF8_BOM = b"\xef\xbb\xbf"
@@ -109,7 +111,9 @@ class OpenedFolder:
             try:
                 file = path.open("rb")
             except OSError as error:
-                raise BadFile(f"{path} cannot be read: {error.strerror}.") from None
+                raise BadFile(
+                    _("%(path)s cannot be read: %(error)s.") % {"path": path, "error": error.strerror}
+                ) from None
             with file:
                 self._file = Opened(file, name=path.name, size=path.stat().st_size)
                 yield self._file
@@ -132,7 +136,7 @@ def opened(source: Source) -> Iterator[Opened | OpenedFolder]:
         try:
             file: BinaryIO = path.open("rb")
         except OSError as error:
-            raise BadFile(f"{path} cannot be read: {error.strerror}.") from None
+            raise BadFile(_("%(path)s cannot be read: %(error)s.") % {"path": path, "error": error.strerror}) from None
         with file:
             yield _perhaps_zip(file, path.name, path.stat().st_size)
 
@@ -144,7 +148,10 @@ def _perhaps_zip(source: Any, name: str, size: int | None) -> Opened:
     archive = Archive(source, name)
     rows = archive.open_rows()
     if rows.size > max(RATIO_FLOOR, MAX_RATIO * rows.packed):
-        raise BadFile(f"{rows.name} unpacks to more than {MAX_RATIO} times its size; expected ordinary text.")
+        raise BadFile(
+            _("%(name)s unpacks to more than %(most)s times its size; expected ordinary text.")
+            % {"name": rows.name, "most": MAX_RATIO}
+        )
     return Opened(rows, name=rows.name, size=rows.size, archive=archive)
 
 
@@ -154,7 +161,7 @@ def _begins_with(source: Any, magic: bytes) -> bool:
         begin = source.read(len(magic))
         source.seek(at)
     except OSError as error:
-        raise BadFile(f"The file cannot be read: {error.strerror or error}.") from None
+        raise BadFile(_("The file cannot be read: %(error)s.") % {"error": error.strerror or error}) from None
     return bool(begin == magic)
 
 
@@ -167,7 +174,9 @@ def json_rows(lines: Iterable[Line]) -> Iterator[RawRow]:
 
 def _json_row(number: int, line: bytes | None) -> RawRow:
     if line is None:
-        too_long = BadRow("line_too_long", "", None, f"at most {MAX_LINE_BYTES:,} bytes a line")
+        too_long = BadRow(
+            "line_too_long", "", None, _("at most %(most)s bytes a line") % {"most": f"{MAX_LINE_BYTES:,}"}
+        )
         return RawRow(number, b"", too_long)
     try:
         return RawRow(number, line, _object(line))
@@ -181,7 +190,7 @@ def _object(line: bytes) -> Row:
     except orjson.JSONDecodeError as error:
         raise _why_not_json(line, error) from None
     if not isinstance(row, dict):
-        raise BadRow("not_an_object", "", row, "one JSON object a line")
+        raise BadRow("not_an_object", "", row, _("one JSON object a line"))
     if line.count(b'":') > len(row) or _ODD_KEY.search(line):
         _refuse_duplicates(line)
     return row
@@ -192,8 +201,19 @@ def _why_not_json(line: bytes, error: orjson.JSONDecodeError) -> BadRow:
         line.decode()
     except UnicodeDecodeError as wrong:
         value = line[max(0, wrong.start - 10) : wrong.end + 10].decode(errors="backslashreplace")
-        return BadRow("not_utf8", "", value, f"UTF-8 (byte {wrong.start + 1} of the line is 0x{line[wrong.start]:02x})")
-    return BadRow("not_json", "", line[:200].decode(errors="replace").strip(), f"one JSON object a line ({error})")
+        return BadRow(
+            "not_utf8",
+            "",
+            value,
+            _("UTF-8 (byte %(place)s of the line is 0x%(byte)s)")
+            % {"place": wrong.start + 1, "byte": f"{line[wrong.start]:02x}"},
+        )
+    return BadRow(
+        "not_json",
+        "",
+        line[:200].decode(errors="replace").strip(),
+        _("one JSON object a line (%(error)s)") % {"error": error},
+    )
 
 
 def _refuse_duplicates(line: bytes) -> None:
@@ -203,7 +223,7 @@ def _refuse_duplicates(line: bytes) -> None:
         seen: Row = {}
         for name, value in pairs:
             if name in seen:
-                raise BadRow("duplicate_field", name, value, "each field once")
+                raise BadRow("duplicate_field", name, value, _("each field once"))
             seen[name] = value
         return seen
 
@@ -224,7 +244,9 @@ class _Counted(io.RawIOBase):
         try:
             data = self._source.read(len(buffer))
         except OSError as error:
-            raise BadFile(f"{self._name} cannot be read: {error.strerror or error}.") from None
+            raise BadFile(
+                _("%(name)s cannot be read: %(error)s.") % {"name": self._name, "error": error.strerror or error}
+            ) from None
         buffer[: len(data)] = data
         self.position += len(data)
         return len(data)
@@ -245,19 +267,28 @@ class _Unpacked(io.RawIOBase):
         try:
             data = self._unzip.read(len(buffer))
         except EOFError:
-            raise BadFile(f"{self._file.name} is cut off: its gzip stream ends early.{NOTHING_USED}") from None
+            raise BadFile(
+                _("%(name)s is cut off: its gzip stream ends early. %(rest)s")
+                % {"name": self._file.name, "rest": _(NOTHING_USED)}
+            ) from None
         except (gzip.BadGzipFile, zlib.error) as error:
-            raise BadFile(f"{self._file.name} is damaged: {error}.{NOTHING_USED}") from None
+            raise BadFile(
+                _("%(name)s is damaged: %(error)s. %(rest)s")
+                % {"name": self._file.name, "error": error, "rest": _(NOTHING_USED)}
+            ) from None
         self._produced += len(data)
         if self._produced > max(RATIO_FLOOR, MAX_RATIO * self._file.position):
-            raise BadFile(f"{self._file.name} unpacks to more than {MAX_RATIO} times its size; expected ordinary text.")
+            raise BadFile(
+                _("%(name)s unpacks to more than %(most)s times its size; expected ordinary text.")
+                % {"name": self._file.name, "most": MAX_RATIO}
+            )
         buffer[: len(data)] = data
         return len(data)
 
 
 def _without_bom(line: bytes, name: str) -> bytes:
     if line.startswith(_UTF16_BOMS):
-        raise BadFile(f"{name} is UTF-16; expected UTF-8.")
+        raise BadFile(_("%(name)s is UTF-16; expected UTF-8.") % {"name": name})
     return line.removeprefix(_UTF8_BOM)
 
 

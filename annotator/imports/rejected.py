@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import orjson
+from django.utils.translation import gettext as _
 
 from annotator.errors import AnnotatorError
 from annotator.imports.errors import Problem
@@ -70,7 +71,8 @@ class RejectedFile:
 
     def _failed(self, error: OSError) -> CannotReject:
         return CannotReject(
-            f"{self.path} can't be written ({error.strerror}), so nothing of the file was written either."
+            _("%(path)s can't be written (%(error)s), so nothing of the file was written either.")
+            % {"path": self.path, "error": error.strerror}
         )
 
 

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from annotator.imports.errors import Problem
 
 MAX_PROBLEMS = 50
@@ -95,18 +98,44 @@ class ImportReport:
 
     def summary(self) -> str:
         """One sentence or two for a person."""
+        rows, bad = f"{self.rows:,}", f"{self.bad_rows:,}"
         if self.bad_rows and not self.written and not self.dry_run:
-            return f"Nothing was written: {self.bad_rows:,} of {self.rows:,} rows are wrong."
-        added = [f"{count:,} {kind}" for kind, count in self.new.items() if count]
-        verb = "Added" if self.written else "Would add"
-        parts = [f"{verb} {', '.join(added)}." if added else f"Nothing new in {self.rows:,} rows."]
+            said = ngettext(
+                "Nothing was written: %(bad)s of %(rows)s rows is wrong.",
+                "Nothing was written: %(bad)s of %(rows)s rows are wrong.",
+                self.bad_rows,
+            )
+            return said % {"bad": bad, "rows": rows}
+        parts = [self._added() or ngettext("Nothing new in %(rows)s row.", "Nothing new in %(rows)s rows.", self.rows)]
         if self.duplicates:
-            parts.append(f"{self.duplicates:,} were there already.")
-        if self.bad_rows:
-            parts.append(f"{self.bad_rows:,} rows {'were' if self.written else 'are'} rejected.")
+            parts.append(ngettext("%(n)s was there already.", "%(n)s were there already.", self.duplicates))
+        if self.bad_rows and self.written:
+            parts.append(ngettext("%(bad)s row was rejected.", "%(bad)s rows were rejected.", self.bad_rows))
+        elif self.bad_rows:
+            parts.append(ngettext("%(bad)s row is rejected.", "%(bad)s rows are rejected.", self.bad_rows))
         if self.resumed_after:
-            parts.append(f"Went on after row {self.resumed_after:,}.")
-        return " ".join(parts)
+            parts.append(_("Went on after row %(before)s."))
+        known = {"rows": rows, "bad": bad, "n": f"{self.duplicates:,}", "before": f"{self.resumed_after:,}"}
+        return " ".join(parts) % known
+
+    def _added(self) -> str:
+        """What is new, in words; empty where nothing is."""
+        prompts, responses, pairs, annotators, judgments, answers, lineups = (
+            self.new.get(kind, 0) for kind in (*KINDS, "known answers", "lineups")
+        )
+        counted = [
+            (ngettext("%(n)s prompt", "%(n)s prompts", prompts), prompts),
+            (ngettext("%(n)s response", "%(n)s responses", responses), responses),
+            (ngettext("%(n)s pair", "%(n)s pairs", pairs), pairs),
+            (ngettext("%(n)s annotator", "%(n)s annotators", annotators), annotators),
+            (ngettext("%(n)s judgment", "%(n)s judgments", judgments), judgments),
+            (ngettext("%(n)s known answer", "%(n)s known answers", answers), answers),
+            (ngettext("%(n)s lineup", "%(n)s lineups", lineups), lineups),
+        ]
+        what = ", ".join(said % {"n": f"{count:,}"} for said, count in counted if count)
+        if not what:
+            return ""
+        return (_("Added %(what)s.") if self.written else _("Would add %(what)s.")) % {"what": what}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import cast
 
 import orjson
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotator.imports import fields
 from annotator.imports.errors import BadRow
@@ -201,9 +203,14 @@ def extra_of(row: Mapping[str, object], known: frozenset[str], *, keep: bool, wi
     if extra:
         packed = orjson.dumps(extra)
         if len(packed) > MAX_EXTRA:
-            raise BadRow("too_long", f"{within}extra", f"{len(packed):,} bytes", f"at most {MAX_EXTRA:,} bytes of JSON")
+            raise BadRow(
+                "too_long",
+                f"{within}extra",
+                _("%(n)s bytes") % {"n": f"{len(packed):,}"},
+                _("at most %(most)s bytes of JSON") % {"most": f"{MAX_EXTRA:,}"},
+            )
         if b"\\u0000" in packed:
-            raise BadRow("nul", f"{within}extra", None, "no U+0000")
+            raise BadRow("nul", f"{within}extra", None, _("no U+0000"))
     return extra
 
 
@@ -219,7 +226,12 @@ def prompt_of(row: Mapping[str, object], id_field: str) -> PromptText:
         turns = _messages(value)
         text = flatten_prompt(turns)
         if len(text) > MAX_TEXT:
-            raise BadRow("too_long", "prompt", text, f"at most {MAX_TEXT:,} characters (it has {len(text):,})")
+            raise BadRow(
+                "too_long",
+                "prompt",
+                text,
+                _("at most %(most)s characters (it has %(n)s)") % {"most": f"{MAX_TEXT:,}", "n": f"{len(text):,}"},
+            )
     else:
         turns, text = [], fields.text(row, "prompt", limit=MAX_TEXT)
     topic = fields.text(row, "topic", blank=True)
@@ -228,17 +240,22 @@ def prompt_of(row: Mapping[str, object], id_field: str) -> PromptText:
 
 def _messages(value: list[object]) -> list[Message]:
     if not 1 <= len(value) <= MAX_MESSAGES:
-        raise BadRow("wrong_value", "prompt", f"{len(value)} messages", f"1 to {MAX_MESSAGES} messages")
+        raise BadRow(
+            "wrong_value",
+            "prompt",
+            _("%(n)s messages") % {"n": len(value)},
+            _("1 to %(most)s messages") % {"most": MAX_MESSAGES},
+        )
     for number, each in enumerate(value):
         shown = f"prompt[{number}]"
         if not isinstance(each, dict) or each.keys() != {"role", "content"}:
-            raise BadRow("wrong_type", shown, each, "a message with role and content")
+            raise BadRow("wrong_type", shown, each, _("a message with role and content"))
         if each["role"] not in ROLES:
-            raise BadRow("wrong_value", f"{shown}.role", each["role"], " or ".join(ROLES))
+            raise BadRow("wrong_value", f"{shown}.role", each["role"], _(" or ").join(ROLES))
         fields.text(each, "content", limit=MAX_TEXT, shown=f"{shown}.content")
     messages = cast("list[Message]", value)
     if messages[-1]["role"] != "user":
-        raise BadRow("wrong_value", "prompt", messages[-1]["role"], "a conversation whose last turn is the user's")
+        raise BadRow("wrong_value", "prompt", messages[-1]["role"], _("a conversation whose last turn is the user's"))
     return as_messages(messages)
 
 
@@ -246,9 +263,9 @@ def _texts(row: Mapping[str, object]) -> Texts:
     prompt = prompt_of(row, "prompt_id")
     a, b = _response(row, "a", prompt), _response(row, "b", prompt)
     if (a.digest, a.picture) == (b.digest, b.picture) and not (a.ref and b.ref and a.ref != b.ref):
-        raise BadRow("same_responses", "response_b", b.text, "another text than response_a, or ids that differ")
+        raise BadRow("same_responses", "response_b", b.text, _("another text than response_a, or ids that differ"))
     if a.ref and a.ref == b.ref:
-        raise BadRow("same_responses", "response_b_id", b.ref, "another id than response_a_id")
+        raise BadRow("same_responses", "response_b_id", b.ref, _("another id than response_a_id"))
     return prompt, (a, b)
 
 
@@ -273,7 +290,9 @@ def _turns(row: Mapping[str, object], name: str, *, shown: str = "") -> list[Mes
     if value is None:
         return []
     if problem := turns_problem(value):
-        raise BadRow("wrong_value", shown or name, value, f"messages with role and content: {problem}")
+        raise BadRow(
+            "wrong_value", shown or name, value, _("messages with role and content: %(problem)s") % {"problem": problem}
+        )
     return as_messages(cast("list[Message]", value))
 
 
@@ -283,11 +302,16 @@ def listed_responses(
     """The field ``responses``. Raises ``BadRow``."""
     listed = row.get("responses")
     if listed is None:
-        raise BadRow("missing", "responses", None, "a list of responses")
+        raise BadRow("missing", "responses", None, _("a list of responses"))
     if not isinstance(listed, list):
-        raise BadRow("wrong_type", "responses", listed, "a list of responses")
+        raise BadRow("wrong_type", "responses", listed, _("a list of responses"))
     if not least <= len(listed) <= most:
-        raise BadRow("wrong_value", "responses", f"{len(listed)} responses", f"{least} to {most}")
+        raise BadRow(
+            "wrong_value",
+            "responses",
+            ngettext("%(n)s response", "%(n)s responses", len(listed)) % {"n": len(listed)},
+            _("%(least)s to %(most)s") % {"least": least, "most": most},
+        )
     after = _turns(row, "after")
     responses = [_listed_response(each, number, prompt, after, keep=keep) for number, each in enumerate(listed)]
     refuse_same(responses)
@@ -301,7 +325,7 @@ def _listed_response(
     if isinstance(value, str):
         value = {"text": value}
     if not isinstance(value, dict):
-        raise BadRow("wrong_type", shown, value, "a text, or an object with text")
+        raise BadRow("wrong_type", shown, value, _("a text, or an object with text"))
     about = _about(value, extra_of(value, RESPONSE_FIELDS, keep=keep, within=f"{shown}."), within=f"{shown}.")
     text = fields.text(value, "text", limit=MAX_TEXT, shown=f"{shown}.text")
     return ResponseText(
@@ -322,10 +346,10 @@ def refuse_same(responses: list[ResponseText]) -> None:
     texts: dict[tuple[str, str], str] = {}
     for number, each in enumerate(responses):
         if each.ref in ids:
-            raise BadRow("same_responses", f"responses[{number}].id", each.ref, "an id of its own for each response")
+            raise BadRow("same_responses", f"responses[{number}].id", each.ref, _("an id of its own for each response"))
         says = (each.digest, each.picture)
         if says in texts and not (each.ref and texts[says]):
-            raise BadRow("same_responses", f"responses[{number}].text", each.text, "another text, or an id for each")
+            raise BadRow("same_responses", f"responses[{number}].text", each.text, _("another text, or an id for each"))
         texts[says] = each.ref
         ids |= {each.ref} - {""}
 
@@ -333,12 +357,22 @@ def refuse_same(responses: list[ResponseText]) -> None:
 def _strength(row: Mapping[str, object], preference: str) -> int | None:
     strength = fields.whole(row, "strength", least=1, most=3)
     if strength is not None and preference not in ("a", "b"):
-        raise BadRow("wrong_value", "strength", strength, f"none, because the preference is {preference!r}")
+        raise BadRow(
+            "wrong_value",
+            "strength",
+            strength,
+            _("none, because the preference is %(preference)s") % {"preference": repr(preference)},
+        )
     return strength
 
 
 def _skip_reason(row: Mapping[str, object], preference: str) -> str:
     reason = fields.text(row, "skip_reason", blank=True)
     if reason and preference != "skip":
-        raise BadRow("wrong_value", "skip_reason", reason, f"none, because the preference is {preference!r}")
+        raise BadRow(
+            "wrong_value",
+            "skip_reason",
+            reason,
+            _("none, because the preference is %(preference)s") % {"preference": repr(preference)},
+        )
     return reason

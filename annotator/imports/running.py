@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from django.db import connection, transaction
+from django.utils.translation import activate, get_language
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict
 from annotator.imports.detecting import detected, detected_folder
@@ -106,8 +108,11 @@ class _Import:
                 if self._rejected:
                     self._rejected.discard()
                 if self._mark and self._mark.rows and isinstance(error, BadFile):
-                    before = str(error).removesuffix(NOTHING_USED)
-                    raise BadFile(f"{before} The {self._mark.rows:,} rows before are in to stay.") from error
+                    before = str(error).removesuffix(f" {_(NOTHING_USED)}")
+                    raise BadFile(
+                        _("%(before)s The %(rows)s rows before are in to stay.")
+                        % {"before": before, "rows": f"{self._mark.rows:,}"}
+                    ) from error
                 raise
         self._report.seconds = round(time.monotonic() - started, 3)
         return self._report
@@ -144,7 +149,7 @@ class _Import:
                 return
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", self._lock_of)
             if cursor.fetchone() == (False,):
-                raise Conflict("Another file is being read into this project; look again when that is done.")
+                raise Conflict(_("Another file is being read into this project; look again when that is done."))
 
     def _read(self, file: Opened | OpenedFolder) -> None:
         options, report = self._options, self._report
@@ -263,7 +268,7 @@ def _checked(batch: Sequence[RawRow], check: Check[Row]) -> tuple[list[Row], lis
 def _one_ahead(items: Iterable[Item]) -> Generator[Item]:
     """The items, each made by another thread while the one before is worked on."""
     iterator, end = iter(items), object()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="reading") as pool:
+    with ThreadPoolExecutor(1, "reading", activate, (get_language(),)) as pool:
         ahead = pool.submit(next, iterator, end)
         while (item := ahead.result()) is not end:
             ahead = pool.submit(next, iterator, end)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from annotator.imports import fields
 from annotator.imports.errors import BadRow
@@ -29,9 +30,11 @@ def tags_of(row: Mapping[str, object], preference: str) -> list[dict[str, object
     if value is None or value == []:
         return []
     if not isinstance(value, list):
-        raise BadRow("wrong_type", "tags", value, "a list of tags")
+        raise BadRow("wrong_type", "tags", value, _("a list of tags"))
     if len(value) > MAX_TAGS:
-        raise BadRow("too_long", "tags", f"{len(value)} tags", f"at most {MAX_TAGS}")
+        raise BadRow(
+            "too_long", "tags", _("%(n)s tags") % {"n": len(value)}, _("at most %(most)s") % {"most": MAX_TAGS}
+        )
     return [tag for number, each in enumerate(value) for tag in _tag(each, f"tags[{number}]", preference)]
 
 
@@ -41,9 +44,9 @@ def _tag(value: object, shown: str, preference: str) -> list[dict[str, object]]:
         sides = preference if preference in ("a", "b") else "ab"
         return [{"tag": name, "side": side, "good": preference != "both_bad"} for side in sides]
     if not isinstance(value, dict) or value.keys() != _TAG_FIELDS:
-        raise BadRow("wrong_type", shown, value, 'a text, or {"tag", "side", "good"}')
+        raise BadRow("wrong_type", shown, value, _('a text, or {"tag", "side", "good"}'))
     if value["side"] not in ("a", "b") or not isinstance(value["good"], bool):
-        raise BadRow("wrong_value", shown, value, "side a or b, good true or false")
+        raise BadRow("wrong_value", shown, value, _("side a or b, good true or false"))
     return [
         {
             "tag": fields.text(value, "tag", limit=MAX_TAG, shown=f"{shown}.tag"),
@@ -59,9 +62,11 @@ def spans_of(row: Mapping[str, object], texts: Mapping[str, str]) -> list[dict[s
     if value is None or value == []:
         return []
     if not isinstance(value, list):
-        raise BadRow("wrong_type", "spans", value, "a list of marked stretches")
+        raise BadRow("wrong_type", "spans", value, _("a list of marked stretches"))
     if len(value) > MAX_SPANS:
-        raise BadRow("too_long", "spans", f"{len(value)} stretches", f"at most {MAX_SPANS}")
+        raise BadRow(
+            "too_long", "spans", _("%(n)s stretches") % {"n": len(value)}, _("at most %(most)s") % {"most": MAX_SPANS}
+        )
     return [span_of(each, f"spans[{number}]", texts) for number, each in enumerate(value)]
 
 
@@ -69,12 +74,16 @@ def span_of(value: object, shown: str, texts: Mapping[str, str]) -> dict[str, ob
     if not isinstance(value, dict) or not _SPAN_NEEDED <= value.keys() <= _SPAN_FIELDS:
         raise BadRow("wrong_type", shown, value, '{"side", "start", "end", "quote", "good", "tag", "comment"}')
     if value["side"] not in texts or not isinstance(value["good"], bool):
-        raise BadRow("wrong_value", shown, value, f"side {' or '.join(texts)}, good true or false")
+        raise BadRow(
+            "wrong_value", shown, value, _("side %(known)s, good true or false") % {"known": _(" or ").join(texts)}
+        )
     text = texts[value["side"]]
     start = fields.whole(value, "start", least=0, most=len(text))
     end = fields.whole(value, "end", least=1, most=len(text))
     if start is None or end is None or start >= end or text[start:end] != value["quote"]:
-        raise BadRow("wrong_value", f"{shown}.quote", value["quote"], "what stands from start to end of the response")
+        raise BadRow(
+            "wrong_value", f"{shown}.quote", value["quote"], _("what stands from start to end of the response")
+        )
     comment = fields.text(value, "comment", limit=MAX_COMMENT, blank=True, shown=f"{shown}.comment")
     return {**value, "tag": fields.text(value, "tag", limit=MAX_TAG, blank=True), "comment": comment}
 
@@ -97,17 +106,19 @@ def aspects_of(row: Mapping[str, object]) -> dict[str, object]:
     """By key: ``a``, ``b``, ``tie`` or ``na`` where they are compared, ``{"a": 4, "b": null}`` where they are rated."""
     said = fields.mapping(row, "aspects")
     if len(said) > MAX_ASPECTS:
-        raise BadRow("too_long", "aspects", f"{len(said)} aspects", f"at most {MAX_ASPECTS}")
+        raise BadRow(
+            "too_long", "aspects", _("%(n)s aspects") % {"n": len(said)}, _("at most %(most)s") % {"most": MAX_ASPECTS}
+        )
     for key, value in said.items():
         if len(key) > MAX_TAG or slugify(key) != key:
-            raise BadRow("wrong_value", "aspects", key, "small letters, digits and hyphens")
+            raise BadRow("wrong_value", "aspects", key, _("small letters, digits and hyphens"))
         if isinstance(value, dict):
             if not value or not value.keys() <= {"a", "b"}:
-                raise BadRow("wrong_value", f"aspects.{key}", value, '{"a": 1 … 10 or null, "b": …}')
+                raise BadRow("wrong_value", f"aspects.{key}", value, _('{"a": 1 … 10 or null, "b": …}'))
             for side in value:
                 fields.whole(value, side, least=1, most=10)
         elif value not in ("a", "b", "tie", "na"):
-            raise BadRow("wrong_value", f"aspects.{key}", value, "a, b, tie, na, or a place on a scale for a and b")
+            raise BadRow("wrong_value", f"aspects.{key}", value, _("a, b, tie, na, or a place on a scale for a and b"))
     return said
 
 
@@ -118,7 +129,7 @@ def key_in(row: Mapping[str, object], name: str) -> uuid.UUID | None:
     try:
         return uuid.UUID(value)  # type: ignore[arg-type]
     except (ValueError, AttributeError, TypeError):
-        raise BadRow("wrong_value", name, value, "a UUID") from None
+        raise BadRow("wrong_value", name, value, _("a UUID")) from None
 
 
 def judgment_about(row: Mapping[str, object], extra: dict[str, object]) -> dict[str, object]:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 import orjson
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotator.cells import unguarded
 from annotator.imports.errors import BadFile, BadRow
@@ -29,12 +31,18 @@ def read_header(file: Opened, first: bytes) -> list[str]:
     try:
         line = first.decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise BadFile(f"{file.name} begins with neither JSON nor a CSV header in UTF-8.") from None
+        raise BadFile(_("%(name)s begins with neither JSON nor a CSV header in UTF-8.") % {"name": file.name}) from None
     names = [name.strip() for name in next(csv.reader([line], delimiter=_delimiter(line)), [])]
     if len(names) < 2:
-        raise BadFile(f"{file.name} begins with neither a JSON object nor a CSV header, but with {line[:80]!r}.")
+        raise BadFile(
+            _("%(name)s begins with neither a JSON object nor a CSV header, but with %(line)s.")
+            % {"name": file.name, "line": repr(line[:80])}
+        )
     if twice := [name for name in names if names.count(name) > 1]:
-        raise BadFile(f"{file.name}: the column {twice[0]!r} stands twice in the header; expected each once.")
+        raise BadFile(
+            _("%(name)s: the column %(twice)s stands twice in the header; expected each once.")
+            % {"name": file.name, "twice": repr(twice[0])}
+        )
     return names
 
 
@@ -56,8 +64,15 @@ def csv_rows(file: Opened, header: Sequence[str], first: bytes, rest: Iterator[L
             return
         except csv.Error as error:
             if "unexpected end" in str(error) or "field larger" in str(error):
-                raise BadFile(f"{file.name}: a quote that opens on line {line} is never closed.") from None
-            yield RawRow(line, {}, BadRow("bad_csv", "", None, f"commas between cells, quotes doubled ({error})"))
+                raise BadFile(
+                    _("%(name)s: a quote that opens on line %(line)s is never closed.")
+                    % {"name": file.name, "line": line}
+                ) from None
+            yield RawRow(
+                line,
+                {},
+                BadRow("bad_csv", "", None, _("commas between cells, quotes doubled (%(error)s)") % {"error": error}),
+            )
             continue
         if cells:
             yield _row(line, header, cells)
@@ -76,7 +91,10 @@ class _Lines:
     def __next__(self) -> str:
         self.number, line = next(self._rest)
         if line is None:
-            raise BadFile(f"{self._file.name}, line {self.number}: longer than {MAX_LINE_BYTES:,} bytes.")
+            raise BadFile(
+                _("%(name)s, line %(number)s: longer than %(most)s bytes.")
+                % {"name": self._file.name, "number": self.number, "most": f"{MAX_LINE_BYTES:,}"}
+            )
         # Bytes that are no UTF-8 become lone surrogates here, and the row is refused by its line below.
         return line.decode(errors="surrogateescape")
 
@@ -91,7 +109,17 @@ def _row(line: int, header: Sequence[str], cells: list[str]) -> RawRow:
         if not cell.isascii() and (broken := _not_utf8(cell)):
             return RawRow(line, {}, BadRow("not_utf8", name, broken, "UTF-8"))
     if len(cells) != len(header):
-        return RawRow(line, raw, BadRow("bad_csv", "", f"{len(cells)} cells", f"{len(header)} cells, as in the header"))
+        return RawRow(
+            line,
+            raw,
+            BadRow(
+                "bad_csv",
+                "",
+                ngettext("%(n)s cell", "%(n)s cells", len(cells)) % {"n": len(cells)},
+                ngettext("%(n)s cell, as in the header", "%(n)s cells, as in the header", len(header))
+                % {"n": len(header)},
+            ),
+        )
     return RawRow(line, raw, _values(header, cells))
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from django.utils.translation import gettext as _
+
 from annotator.imports.errors import BadRow
 from annotator.imports.rows import PromptText, ResponseText
 from annotator.imports.staging import Stage, fetch, packed, run
@@ -107,7 +109,7 @@ class Texts(Generic[Text]):
         try:
             return self._known[key]
         except KeyError:
-            expected = "no text whose id is the beginning of another text's digest"
+            expected = _("no text whose id is the beginning of another text's digest")
             raise BadRow("id_reused", "", short_ref(key[1]), expected) from None
 
     def _row(self, n: int, key: Key, text: Text) -> tuple[object, ...]:

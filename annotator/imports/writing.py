@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import orjson
+from django.utils.translation import gettext as _
 
 from annotator.imports import texts
 from annotator.imports.errors import BadRow
@@ -154,7 +155,7 @@ class Writer:
             if pk not in stored:
                 fresh.setdefault((choice, each.row.known.qualifying), []).append(pk)
             if stored.setdefault(pk, choice) != choice:
-                expected = "the answer that the pair has; change it on the pair’s page"
+                expected = _("the answer that the pair has; change it on the pair’s page")
                 outcome.refused.append((each.row, BadRow("gold_differs", "gold", said, expected)))
         for (choice, qualifying), pks in fresh.items():
             Pair.objects.filter(pk__in=pks).update(gold_choice=choice, qualifying=qualifying, cap=NO_CAP, target=None)
@@ -168,7 +169,7 @@ class Writer:
             if row.simulated in (None, simulated):
                 kept.append(row)
             else:
-                expected = f"{str(simulated).lower()}, as in this annotator's other rows"
+                expected = _("%(value)s, as in this annotator's other rows") % {"value": str(simulated).lower()}
                 outcome.refused.append((row, BadRow("simulated_differs", "simulated", row.simulated, expected)))
         return kept
 
@@ -273,11 +274,11 @@ def _otherwise(found: _Found[Row], stored: Mapping[int, tuple[object, str]]) -> 
         after, consequence = stored.get(known.pk, (each.after, each.consequence))
         if each.after and each.after != after:
             return BadRow(
-                "id_reused", _field_of(found.row, number, "after"), each.after, "the messages that are stored"
+                "id_reused", _field_of(found.row, number, "after"), each.after, _("the messages that are stored")
             )
         if each.consequence and each.consequence != consequence:
             name = _field_of(found.row, number, "consequence")
-            return BadRow("id_reused", name, each.consequence, "what is stored; change it on the pair’s page")
+            return BadRow("id_reused", name, each.consequence, _("what is stored; change it on the pair’s page"))
     return None
 
 
@@ -291,4 +292,4 @@ def _in_order(one: Known, other: Known) -> tuple[int, int]:
 
 
 def _reused(text: PromptText | ResponseText, field_name: str) -> BadRow:
-    return BadRow("id_reused", field_name, text.ref or text.text, "an id that always goes with the same text")
+    return BadRow("id_reused", field_name, text.ref or text.text, _("an id that always goes with the same text"))

@@ -110,7 +110,7 @@ def test_bad_rows_stop_all_and_the_owner_may_try_again_without_them(
     confirm(batch, django_capture_on_commit_callbacks)
     read_batch(batch.pk)
     batch.refresh_from_db()
-    assert (batch.state, batch.error) == (JobState.FAILED, "Nothing was written: 1 of 2 rows are wrong.")
+    assert (batch.state, batch.error) == (JobState.FAILED, "Nothing was written: 1 of 2 rows is wrong.")
     assert batch.report["problems"][0]["line"] == 2
     assert not Judgment.objects.exists()
     confirm(batch, django_capture_on_commit_callbacks, skip_bad=True)

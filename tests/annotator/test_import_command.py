@@ -38,7 +38,7 @@ def test_import_tells_what_it_did(tmp_path: Path) -> None:
     assert ran.exit_code == 0, ran.stderr
     told = json.loads(ran.stdout)
     assert (told["written"], told["new"]["judgments"], told["source"]) == (True, 2, "judgments.jsonl")
-    assert "Added 1 prompts, 2 responses, 1 pairs, 2 annotators, 2 judgments." in ran.stderr
+    assert "Added 1 prompt, 2 responses, 1 pair, 2 annotators, 2 judgments." in ran.stderr
     assert Judgment.objects.filter(project=project).count() == 2
     again = attune("import", tmp_path / "judgments.jsonl", "--project", "tea")
     assert "Nothing new in 2 rows." in again.stderr

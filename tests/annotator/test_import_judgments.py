@@ -251,7 +251,7 @@ def test_a_dry_run_tells_exactly_what_the_import_then_does_and_writes_nothing(pr
     assert told.rejected == {"second_judgment": 1}
     assert (
         told.summary()
-        == "Would add 1 prompts, 2 responses, 1 pairs, 1 annotators, 2 judgments. 1 were there already. 1 rows are rejected."
+        == "Would add 1 prompt, 2 responses, 1 pair, 1 annotator, 2 judgments. 1 was there already. 1 row is rejected."
     )
     done = take(project, *rows[:3])
     assert (told.new, told.duplicates) == (done.new, done.duplicates)

@@ -52,7 +52,7 @@ def test_a_file_is_looked_at_before_anything_is_stored(people: ThreePeople, owne
     assert response["Location"] == act("import", people, batch)
     page = owner_client.get(response["Location"]).content.decode()
     assert "Is rice safe to reheat?" in page
-    assert "Would add 2 prompts, 5 responses, 4 pairs. 1 rows are rejected." in page
+    assert "Would add 2 prompts, 5 responses, 4 pairs. 1 row is rejected." in page
     assert "1 row has a problem" in page
     assert "responses" in page
     assert Pair.objects.count() == before
