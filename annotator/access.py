@@ -57,7 +57,7 @@ def project_for(user: User | AnonymousUser, slug: str, *roles: Role) -> Access:
     if user.reaches_only not in (None, access.project.pk):
         raise NotFound(_("There is no project “%(slug)s”.") % {"slug": slug})
     if roles and access.role not in roles:
-        wanted = " or ".join(Role(role).label.lower() for role in roles)
+        wanted = _(" or ").join(Role(role).label.lower() for role in roles)
         raise Forbidden(
             _("This needs the role %(wanted)s; yours is %(label)s.")
             % {"wanted": wanted, "label": access.role.label.lower()}

@@ -51,7 +51,7 @@ class ProjectForm(PlainForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choices = cast(forms.ChoiceField, self.fields["template"])
-        choices.choices = [(key, template.label) for key, template in TEMPLATES.items()]
+        choices.choices = [(key, _(template.label)) for key, template in TEMPLATES.items()]
         choices.initial = next(iter(TEMPLATES))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Collection
 
+from django.utils.translation import gettext as _
+
 from annotator.errors import Forbidden, Invalid
 from annotator.models import Annotator, Judgment
 from annotator.services import dealing
@@ -38,7 +40,8 @@ def next_task(*, annotator: Annotator, exclude: Collection[int] = (), least: int
     project = annotator.project
     pairs = [number for number in exclude if number > 0]
     if kind and kind not in project.kinds:
-        problem = f"“{kind}” is none of {', '.join(project.kinds)}, which the project asks for."
+        known = {"kind": kind, "known": ", ".join(project.kinds)}
+        problem = _("“%(kind)s” is none of %(known)s, which the project asks for.") % known
         raise Invalid(problem, fields={"kind": problem})
     kinds: list[str] = [kind] if kind else project.kinds
     qualifying = is_qualifying(annotator)

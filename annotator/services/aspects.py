@@ -229,10 +229,10 @@ def set_importance(*, annotator: Annotator, keys: Sequence[str]) -> None:
     """Store the annotator's order of the aspects, the most important first; all of them, each once. Raises ``Invalid``."""
     ids = {aspect.key: aspect.pk for aspect in aspects_of(annotator.project)}
     if sorted(keys) != sorted(ids):
-        expected = ", ".join(ids) or "none"
+        expected = ", ".join(ids) or _("none")
         raise Invalid(
             _("Every aspect (%(expected)s) must be there once.") % {"expected": expected},
-            fields={"order": "not every aspect once"},
+            fields={"order": _("not every aspect once")},
         )
     with transaction.atomic():
         Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)

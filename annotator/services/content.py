@@ -149,7 +149,7 @@ def set_consequences(*, project: Project, by: User, consequences: Mapping[int, s
 def _new_response(prompt: Prompt, new: NewResponse) -> Response:
     _check(response=new.text, ref=new.ref, source=new.source, consequence=new.consequence)
     if problem := turns_problem(new.after):
-        raise Invalid(f"after: {problem}", fields={"after": problem})
+        raise Invalid(_("after: %(problem)s") % {"problem": problem}, fields={"after": problem})
     digest = content_digest(prompt.text, new.text)
     picture = picture_of(project=prompt.project, reference=new.picture) if new.picture else None
     return Response(
@@ -168,16 +168,20 @@ def _new_response(prompt: Prompt, new: NewResponse) -> Response:
 def turns_problem(turns: object) -> str:
     """What is wrong with messages that follow a response, in words; empty if nothing is."""
     if not isinstance(turns, list | tuple) or len(turns) > MAX_TURNS:
-        return f"expected a list of at most {MAX_TURNS} messages"
+        return _("expected a list of at most %(most)s messages") % {"most": MAX_TURNS}
     for number, turn in enumerate(turns, start=1):
         if not isinstance(turn, Mapping) or turn.keys() != {"role", "content"} or turn["role"] not in ROLES:
-            return f"message {number} is not a role ({', '.join(ROLES)}) with content"
+            known = {"number": number, "roles": ", ".join(ROLES)}
+            return _("message %(number)s is not a role (%(roles)s) with content") % known
         if problem := text_problem(turn["content"], limit=MAX_TEXT):
-            return f"message {number}: {problem}"
+            return _("message %(number)s: %(problem)s") % {"number": number, "problem": problem}
         if not turn["content"].strip():
-            return f"message {number} is empty"
+            return _("message %(number)s is empty") % {"number": number}
     total = sum(len(turn["content"]) for turn in turns)
-    return "" if total <= MAX_TEXT else f"the messages have {total:,} characters; at most {MAX_TEXT:,} are allowed"
+    if total <= MAX_TEXT:
+        return ""
+    known = {"n": f"{total:,}", "most": f"{MAX_TEXT:,}"}
+    return _("the messages have %(n)s characters; at most %(most)s are allowed") % known
 
 
 def add_pairs(*, prompt: Prompt, responses: Sequence[Response], limit: int | None = None) -> list[Pair]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict, Invalid
 from annotator.models import IdempotencyRecord, User
@@ -51,7 +52,7 @@ def once(*, user: User, key: str, route: str, payload: bytes, write: Callable[[]
         _claim(user, key)
         if kept := IdempotencyRecord.objects.filter(user=user, key=key).first():
             if (kept.route, kept.payload_digest) != (route, digest):
-                raise KeyReused(f"The Idempotency-Key “{key}” was used for another request before.")
+                raise KeyReused(_("The Idempotency-Key “%(key)s” was used for another request before.") % {"key": key})
             return Outcome(kept.status, kept.body, replayed=True)
         outcome = write()
         IdempotencyRecord.objects.create(
@@ -66,7 +67,7 @@ def _claim(user: User, key: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
         if not cursor.fetchone()[0]:
-            raise InFlight("A request with this Idempotency-Key is still being answered. Try again in a moment.")
+            raise InFlight(_("A request with this Idempotency-Key is still being answered. Try again in a moment."))
 
 
 def forget_old_answers() -> int:

@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from annotator.errors import Conflict, Invalid, NotFound
 from annotator.models import Annotator, Invite, Membership, Project, Role, User
@@ -21,7 +22,9 @@ from annotator.services.people import annotator_of
 
 MAX_USES = 1_000
 MAX_DAYS = 365
-GONE = "This invitation link does not exist, has run out, or was withdrawn. Ask the project’s owner for a new one."
+GONE = gettext_noop(
+    "This invitation link does not exist, has run out, or was withdrawn. Ask the project’s owner for a new one."
+)
 
 
 def create_invite(
@@ -66,7 +69,7 @@ def usable_invite(token: str) -> Invite:
     """The invitation behind a link. Raises ``NotFound`` where it can't be used (any more), without saying why."""
     invite = _find(token)
     if not invite.usable or invite.project.archived_at:
-        raise NotFound(GONE)
+        raise NotFound(_(GONE))
     return invite
 
 
@@ -140,7 +143,7 @@ def _check_account(user: User, password: str) -> None:
 def _find(token: str) -> Invite:
     invite = Invite.objects.select_related("project", "created_by").filter(digest=_digest(token)).first()
     if invite is None:
-        raise NotFound(GONE)
+        raise NotFound(_(GONE))
     return invite
 
 
@@ -154,7 +157,7 @@ def _use(invite: Invite) -> None:
         expires_at__gt=timezone.now(),
     )
     if not usable.update(uses=F("uses") + 1):
-        raise NotFound(GONE)
+        raise NotFound(_(GONE))
 
 
 def _digest(token: str) -> str:

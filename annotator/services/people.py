@@ -17,7 +17,7 @@ from annotator.statements import Statement
 
 def annotator_of(*, project: Project, user: User) -> Annotator:
     """The user's annotator in the project, made on first need under a pseudonym."""
-    annotator, _ = Annotator.objects.get_or_create(
+    annotator, _made = Annotator.objects.get_or_create(
         project=project, user=user, defaults={"ref": f"p-{secrets.token_hex(4)}", "name": user.name}
     )
     annotator.project = project  # already read
@@ -51,7 +51,7 @@ def judge_of(*, user: User, slug: str) -> tuple[Access, Annotator]:
 def annotator_by_ref(*, project: Project, ref: str) -> Annotator:
     """The annotator whom the owner calls ``ref``, made on first need. Raises ``Invalid`` for an impossible reference."""
     if problem := text_problem(ref, limit=200) or ("" if ref.strip() else _("This is empty.")):
-        raise Invalid(f"annotator: {problem}", fields={"annotator": problem})
+        raise Invalid(_("annotator: %(problem)s") % {"problem": problem}, fields={"annotator": problem})
     annotator, _made = Annotator.objects.get_or_create(project=project, ref=ref)
     annotator.project = project  # already read
     return annotator

@@ -37,7 +37,7 @@ def add_picture(*, project: Project, data: bytes) -> Picture:
         raise _invalid(str(bad)) from None
     _keep(path_of(project.pk, made.name), made.data)
     with transaction.atomic():
-        kept, _ = Picture.objects.get_or_create(
+        kept, _made = Picture.objects.get_or_create(
             project=project,
             name=made.name,
             defaults={"width": made.width, "height": made.height, "size": len(made.data)},
@@ -51,7 +51,7 @@ def fetch_picture(*, project: Project, url: str) -> Picture:
     Annotators' browsers never ask the address: they see our copy.
     """
     if not project.picture_urls:
-        raise _invalid("this project fetches no pictures from addresses; its set-up can allow it")
+        raise _invalid(_("this project fetches no pictures from addresses; its set-up can allow it"))
     try:
         data = fetch(url, most=MAX_BYTES)
     except (NotAllowed, Unanswered) as why:

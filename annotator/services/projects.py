@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from annotator.errors import Conflict, Invalid
 from annotator.models import Membership, Project, Role, User
@@ -24,7 +25,7 @@ _TRIES = 100
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Settings to start from; all of them can be changed in the set-up."""
+    """Settings to start from; all of them can be changed in the set-up. Texts are English, and stored in the maker's language."""
 
     label: str
     about: str
@@ -34,33 +35,53 @@ class Template:
 
     @property
     def reason_tags(self) -> list[dict[str, str]]:
-        return [{"key": slugify(tag), "label": tag} for tag in self.tags]
+        return [{"key": slugify(tag), "label": _(tag)} for tag in self.tags]
 
 
 TEMPLATES = {
     "everyday": Template(
-        "Everyday answers",
-        "Which of two answers do you prefer? For assistants and chat models.",
-        "Read both responses, then say which one **you** would rather have got. There is no right answer: your taste"
-        " is what we are after.\n\n- *About equal* is fine where you see no difference that matters.\n"
-        "- *Both bad* is for two responses that you would not want to have.\n- A reason or two helps a lot.",
-        ("Accurate", "Complete", "Clear", "Right length", "Good tone"),
+        gettext_noop("Everyday answers"),
+        gettext_noop("Which of two answers do you prefer? For assistants and chat models."),
+        gettext_noop(
+            "Read both responses, then say which one **you** would rather have got. There is no right answer: your taste is what we are after.\n\n- *About equal* is fine where you see no difference that matters.\n- *Both bad* is for two responses that you would not want to have.\n- A reason or two helps a lot."
+        ),
+        (
+            gettext_noop("Accurate"),
+            gettext_noop("Complete"),
+            gettext_noop("Clear"),
+            gettext_noop("Right length"),
+            gettext_noop("Good tone"),
+        ),
     ),
     "writing": Template(
-        "Writing style",
-        "Which of two texts reads better? For letters, summaries, posts.",
-        "Both texts say much the same. Say which one **reads better** to you, whatever you think of the matter.",
-        ("Flows well", "Plain words", "Warm", "To the point", "Vivid"),
+        gettext_noop("Writing style"),
+        gettext_noop("Which of two texts reads better? For letters, summaries, posts."),
+        gettext_noop(
+            "Both texts say much the same. Say which one **reads better** to you, whatever you think of the matter."
+        ),
+        (
+            gettext_noop("Flows well"),
+            gettext_noop("Plain words"),
+            gettext_noop("Warm"),
+            gettext_noop("To the point"),
+            gettext_noop("Vivid"),
+        ),
         {"repeat_rate": 0.08},
     ),
     "arguments": Template(
-        "Arguments",
-        "Which of two arguments convinces more? Reasons are asked for.",
-        "Say which argument is **more convincing**, even if you disagree with both.",
-        ("Gives evidence", "Logical", "On topic", "Fair", "Well put"),
+        gettext_noop("Arguments"),
+        gettext_noop("Which of two arguments convinces more? Reasons are asked for."),
+        gettext_noop("Say which argument is **more convincing**, even if you disagree with both."),
+        (
+            gettext_noop("Gives evidence"),
+            gettext_noop("Logical"),
+            gettext_noop("On topic"),
+            gettext_noop("Fair"),
+            gettext_noop("Well put"),
+        ),
         {"rationales": Project.Rationales.STRONG, "overlap": 5},
     ),
-    "blank": Template("Empty", "No instructions and no reasons yet; you write your own."),
+    "blank": Template(gettext_noop("Empty"), gettext_noop("No instructions and no reasons yet; you write your own.")),
 }
 
 
@@ -98,7 +119,7 @@ def _try(owner: User | None, slug: str, name: str, description: str, template: T
                 slug=slug,
                 name=name,
                 description=description,
-                instructions=template.instructions,
+                instructions=_(template.instructions),
                 reason_tags=template.reason_tags,
                 **template.values,
             )

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from annotator.models import Webhook, WebhookMessage
 from annotator.outbound import NotAllowed, Unanswered, post
@@ -149,6 +150,6 @@ def _next_try(attempts: int, now: datetime) -> datetime | None:
 
 def _disable(webhook: Webhook) -> None:
     """The receiver says that it is gone for good: send nothing more until an owner enables it again."""
-    why = "It answered 410 Gone."
+    why = gettext_noop("It answered 410 Gone.")
     if Webhook.objects.filter(pk=webhook.pk, disabled_at=None).update(disabled_at=timezone.now(), disabled_why=why):
         record(project=webhook.project, by=None, what="webhook disabled", webhook=webhook.pk, why=why)

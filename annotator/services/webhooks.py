@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from annotator.errors import Conflict, Invalid
 from annotator.models import Project, User, Webhook, WebhookMessage
@@ -51,7 +52,7 @@ def change_webhook(
             webhook.events = _ordered(events)
         if enabled is not None:
             webhook.disabled_at = None if enabled else webhook.disabled_at or timezone.now()
-            webhook.disabled_why = "" if enabled else webhook.disabled_why or "by its owner"
+            webhook.disabled_why = "" if enabled else webhook.disabled_why or gettext_noop("by its owner")
         webhook.save(update_fields=["url", "events", "disabled_at", "disabled_why"])
         record(
             project=webhook.project,
