@@ -36,7 +36,7 @@ class Archive:
         self._files = {each.filename: each for each in files}
         rows = [each for each in files if each.filename.lower().endswith(ROWS)]
         if len(rows) != 1:
-            found = ", ".join(each.filename for each in rows[:5]) or _("none")
+            found = ", ".join(each.filename for each in rows[:5]) or _("none of them")
             raise BadFile(
                 _("%(name)s must hold one file of rows (%(known)s); found %(found)s.")
                 % {"name": name, "known": ", ".join(ROWS), "found": found}

@@ -229,7 +229,7 @@ def set_importance(*, annotator: Annotator, keys: Sequence[str]) -> None:
     """Store the annotator's order of the aspects, the most important first; all of them, each once. Raises ``Invalid``."""
     ids = {aspect.key: aspect.pk for aspect in aspects_of(annotator.project)}
     if sorted(keys) != sorted(ids):
-        expected = ", ".join(ids) or _("none")
+        expected = ", ".join(ids) or _("it has none")
         raise Invalid(
             _("Every aspect (%(expected)s) must be there once.") % {"expected": expected},
             fields={"order": _("not every aspect once")},

@@ -1,14 +1,15 @@
-// The rings of the profile: say in words where one stands, and how many have been moved.
+// The rings of the profile: say in words where one stands, and how many have been moved. The page has the words.
+
+const form = document.querySelector("#traits-form");
+const changes = form?.querySelector("[data-changes]");
 
 function inWords(ring) {
   const value = Number(ring.value);
   const pole = value < 0 ? ring.dataset.first : ring.dataset.second;
   const size = Math.abs(value);
-  return size < 0.1 ? "as everybody" : `${size < 0.5 ? "somewhat" : "clearly"} ${pole}`;
+  const { everybody, somewhat, clearly } = form.dataset;
+  return size < 0.1 ? everybody : (size < 0.5 ? somewhat : clearly).replace("{pole}", pole);
 }
-
-const form = document.querySelector("#traits-form");
-const changes = form?.querySelector("[data-changes]");
 
 function moved() {
   let count = 0;
@@ -17,7 +18,7 @@ function moved() {
     if (Number(ring.value) !== Number(form.elements[`was:${ring.name.slice(3)}`].value)) count += 1;
   }
   changes.hidden = count === 0;
-  changes.textContent = count === 1 ? "1 change, not kept" : `${count} changes, not kept`;
+  changes.textContent = (count === 1 ? changes.dataset.one : changes.dataset.many).replace("{n}", count);
 }
 
 if (changes) {

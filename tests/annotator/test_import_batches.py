@@ -12,6 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import connection
 from django.utils import timezone
+from django.utils.translation import get_language
 from kombu.exceptions import OperationalError
 
 from annotator.errors import Conflict, Invalid
@@ -20,7 +21,7 @@ from annotator.imports.errors import BadFile
 from annotator.imports.reporting import Progress
 from annotator.imports.running import run_import
 from annotator.imports.tasks import read_batch
-from annotator.models import AuditEntry, ImportBatch, JobState, Judgment, Project
+from annotator.models import AuditEntry, ImportBatch, JobState, Judgment, Project, User
 from annotator.services import jobs
 from tests.annotator.importing import lines, row
 from tests.factories import make_member, make_project
@@ -101,6 +102,25 @@ def test_a_doubled_message_reads_once(
     assert (batch.state, batch.attempt) == (JobState.DONE, 1)
     with pytest.raises(Conflict):
         confirm(batch, django_capture_on_commit_callbacks)
+
+
+def test_what_is_wrong_with_a_file_is_said_in_the_language_of_whoever_confirmed_it(
+    project: Project, broker: Broker, django_capture_on_commit_callbacks: Any
+) -> None:
+    """Whatever thread finds it: one reads ahead, and finds what is no JSON, and another one checks rows."""
+    batch = upload(project, row(), b"{nonsense", row(annotator="x", preference="c"))
+    User.objects.filter(pk=batch.by_id).update(language="it")
+    confirm(batch, django_capture_on_commit_callbacks)
+    read_batch(batch.pk)
+    batch.refresh_from_db()
+    assert batch.error == "Non è stato scritto nulla: di 3 righe 2 sono sbagliate."
+    torn, wrong = batch.report["problems"]
+    assert torn["message"].startswith("riga 2: non è JSON: '{nonsense'; serve un oggetto JSON per riga (")
+    assert (
+        wrong["message"] == "riga 3, preference: valore sbagliato: 'c'; serve a o b o tie o both_good o both_bad o skip"
+    )
+    assert (torn["reason"], wrong["reason"]) == ("not_json", "wrong_value")
+    assert get_language() == "en"
 
 
 def test_bad_rows_stop_all_and_the_owner_may_try_again_without_them(

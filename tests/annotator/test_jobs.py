@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError
 
 from annotator.models import ImportBatch, JobState, Project
 from annotator.services import jobs
+from tests.factories import make_user
 
 
 @pytest.fixture
@@ -81,6 +82,17 @@ def test_a_job_that_kills_its_workers_ends(batch: ImportBatch) -> None:
     assert again == []
     assert batch.state == JobState.FAILED
     assert "stopped answering" in batch.error
+
+
+def test_why_a_job_ended_is_said_in_the_language_of_whoever_started_it(batch: ImportBatch) -> None:
+    batch.by = make_user(language="it")
+    batch.save()
+    for _ in range(batch.max_attempts):
+        claimed(batch)
+        fall_silent(batch)
+        jobs.requeue_expired(model=ImportBatch)
+    batch.refresh_from_db()
+    assert batch.error.startswith("A ogni tentativo il processo ha smesso di rispondere")
 
 
 def test_cancelling_a_waiting_job_ends_it(batch: ImportBatch) -> None:

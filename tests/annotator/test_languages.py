@@ -14,8 +14,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.translation.template import templatize
 
+from annotator.models import Project
 from tests.annotator.test_page_judge import HTMX, address, get_form
-from tests.factories import ThreePeople
+from tests.factories import ThreePeople, login, make_user
 
 CATALOGUE = Path(settings.LOCALE_PATHS[0]) / "it" / "LC_MESSAGES"
 PACKAGES = ("annotator", "config", "personalization", "training")
@@ -161,3 +162,73 @@ def test_nothing_is_left_in_english_where_people_judge(
     html = annotator_client.get(reverse(page, args=[people.project.slug])).content.decode()
     left = [message for message, (_, translations) in written().items() if len(message) > 12 and not all(translations)]
     assert [message for message in left if f">{message}<" in html or f'"{message}"' in html] == []
+
+
+NAMES = {"Attune", "· Attune", "sha256", "msg_", "Aa", "CSV", "JSONL", "TRL", "ZIP"}
+"""What templates say that has no language: names of ours, of digests, messages and files, and a sample of letters."""
+SAYING = r"title|alt|placeholder|label|aria-(?:label|description|valuetext)|data-(?!for\b)\w+"
+
+
+def plain_in_template(source: str) -> Iterator[str]:
+    """Words of a template that no tag translates: texts, attributes that are shown or spoken, and what includes are told."""
+    for told in re.findall(r"{%\s*include\b(.*?)%}", source):
+        words = [text for name, text in re.findall(r'(\w+)="([^"]*)"', told) if not name.endswith("class")]
+        yield from (text for text in words if re.search(r"^[A-Z]|\s", text) and text not in NAMES)
+    whole = r"(?s){%\s*blocktranslate.*?endblocktranslate\s*%}|{#.*?#}|{%\s*block \w+\s*%}[a-z]+{%\s*endblock\s*%}"
+    rest = re.sub(r"(?s){%.*?%}|{{.*?}}", "\0", re.sub(whole, "\0", source))
+    rest = re.sub(r"(?s)<!--.*?-->|<(style|script|pre|code|kbd)\b.*?</\1>", "\0", rest)
+    spoken = re.findall(rf'\b(?:{SAYING})="([^"]*)"', rest)
+    yield from (text for text in spoken if re.search(r"[a-z]{2,}", text) and re.search(r"^[A-Z]|\s", text))
+    for text in re.split("[\0\n]", re.sub(r"<[^>]*>", "\n", rest)):
+        if re.search(r"[A-Za-z]{2,}", text) and text.strip() not in NAMES:
+            yield text.strip()
+
+
+def plain_in_script(source: str) -> Iterator[str]:
+    """Words of a script that it may show or say. They come from the page, which has them translated."""
+    code = re.sub(r"(?m)(^|\s)//.*$|className:[^,}]*", "", source)
+    shown = r"(?:textContent|innerText|ariaLabel|title|placeholder)\s*[:=]\s*"
+    strings = r"(\"[^\"\n]*\"|'[^'\n]*'|`[^`]*`)"
+    for before, text in re.findall(rf"({shown}|super\(|querySelector(?:All)?\(|)" + strings, code):
+        words = re.search(r"[A-Za-z]{2,} [a-z]{2,}", text)
+        if (re.match(shown, before) and re.search(r"[A-Za-z]{2,}", re.sub(r"\$\{.*?\}", "", text))) or (
+            words and not before
+        ):
+            yield text[1:-1]
+
+
+def test_templates_translate_what_they_say() -> None:
+    root = Path(settings.BASE_DIR) / "templates"
+    files = [path for path in sorted(root.rglob("*")) if path.suffix in (".html", ".txt")]
+    assert {str(path): found for path in files if (found := list(plain_in_template(path.read_text())))} == {}
+
+
+def test_scripts_take_their_words_from_the_page() -> None:
+    files = sorted((Path(settings.BASE_DIR) / "static/js").rglob("*.js"))
+    assert {str(path): found for path in files if (found := list(plain_in_script(path.read_text())))} == {}
+
+
+def test_plain_words_are_found_where_they_are_shown() -> None:
+    template = (
+        '{% block kind %}narrow{% endblock %}<p title="{% translate "Fine" %}" class="Big box">{% translate "Fine." %}'
+        '<b aria-label="Not fine">{{ name }}</b> is wrong <code>x y</code></p>{% include "a.html" with title="Told" %}'
+        "{% blocktranslate %}Fine {{ n }}.{% endblocktranslate %}{# not shown #}<i>Attune</i>"
+    )
+    assert list(plain_in_template(template)) == ["Told", "Not fine", "is wrong"]
+    script = (
+        'note.textContent = "Kept"; // not shown\nx = Object.assign(y, { className: "btn primary", textContent: words.one });\n'
+        'document.querySelector("#main .now b"); say(n ? "one change" : `${n} more changes`); z.textContent = `${n} %`;'
+    )
+    assert list(plain_in_script(script)) == ["Kept", "one change", "${n} more changes"]
+
+
+@pytest.mark.django_db
+def test_a_project_begins_in_the_language_of_whoever_makes_it() -> None:
+    client = login(make_user(language="it", is_superuser=True))
+    html = client.get(reverse("project_new")).content.decode()
+    assert "Stile di scrittura" in html
+    assert "Parole semplici" in html
+    assert client.post(reverse("project_new"), {"name": "Tè", "template": "writing"}).status_code == 302
+    made = Project.objects.get()
+    assert "**si legge meglio**" in made.instructions
+    assert made.reason_tags[1] == {"key": "plain-words", "label": "Parole semplici"}

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils.translation import override
 
-from tests.factories import login, make_people
+from annotator.services.tokens import issue_token
+from tests.factories import login, make_people, make_user
 from tests.training.makers import make_tasteful_project
+from training.execution import execute_run
 from training.figures import Difference
 from training.models import ModelVersion, PolicyRun, Scope
+from training.runs import start_run
 from training.templatetags.training_text import interval, whose
+
+ITALIAN = {"Accept-Language": "it"}
 
 
 @pytest.mark.django_db
@@ -45,4 +51,28 @@ def test_a_run_is_shown_in_italian() -> None:
     assert "In attesa" in html
     assert "Avviato da una persona" in html
     again = client.post(reverse("train", args=[slug]), follow=True).content.decode()
-    assert "Run 1 already fits “bradley_terry” and is waiting." in again
+    assert "L’addestramento 1 usa già “bradley_terry” ed è “in attesa”." in again
+
+
+@pytest.mark.django_db
+def test_what_is_refused_is_said_in_italian_and_codes_stay() -> None:
+    people = make_people()
+    client, slug = login(people.owner), people.project.slug
+    page = client.get(reverse("run", args=[slug, 99]), headers=ITALIAN)
+    assert (page.status_code, "In questo progetto non c’è l’addestramento 99." in page.content.decode()) == (404, True)
+    api = f"/api/v1/projects/{slug}/snapshots/nowhere"
+    _token, secret = issue_token(user=people.owner, name="reader", scopes=["read"])
+    program = Client(headers={"Authorization": f"Bearer {secret}"})
+    plain, said = program.get(api), program.get(api, headers=ITALIAN)
+    assert plain.json() | {"detail": ""} == said.json() | {"detail": ""}
+    assert said.json()["detail"].startswith("In questo progetto non c’è un’istantanea “nowhere”")
+    assert plain.json()["detail"].startswith("There is no snapshot “nowhere”")
+
+
+@pytest.mark.django_db
+def test_the_log_of_a_run_is_in_the_language_of_whoever_started_it() -> None:
+    project = make_tasteful_project(annotators=6, prompts=8, each=8, reward_model="bradley_terry")
+    by = make_user(language="it")
+    run = start_run(project=project, model_name="bradley_terry", by=by, promote_when_done=True)
+    execute_run(run.pk)
+    assert [each.data["note"] for each in run.events.all() if "note" in each.data] == ["Promosso."]
