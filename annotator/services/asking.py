@@ -57,7 +57,7 @@ def next_task(*, annotator: Annotator, exclude: Collection[int] = (), least: int
         if (first := _qualifying(annotator, kinds, pairs, lineups)) or (not kind and has_open(annotator)):
             return first
         if kind and has_unanswered(annotator):
-            raise Forbidden("What people qualify with comes first, and what is left of it is of another kind.")
+            raise Forbidden(_("What people qualify with comes first, and what is left of it is of another kind."))
         if not settle(annotator=annotator):
             dealing.check_may_judge(annotator)
     for each in random.sample(kinds, len(kinds)):
