@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from attune.data import content_digest
 from attune.rewards.aggregates import UWO_PENALTY, Aggregate
 from attune.rewards.base import Comparison, RewardModel, Scores
+from personalization.inline import InlineJudgment, check_tags
 from personalization.items import items_of_texts, load
 from personalization.scorer.wire import Text
-from personalization.scoring import InlineJudgment, Normalize, check_aggregate, scaled, version_for
+from personalization.scoring import Normalize, check_aggregate, scaled, version_for
 from personalization.voices import Asker, Population, Voice, one_voice, voices_of
 from training.serving import ServedVersion
 
@@ -58,11 +59,7 @@ class Texts:
 
     def comparisons(self, context: Sequence[InlineJudgment]) -> list[Comparison]:
         """Judgments given with a request, as the model adapts to them."""
-        return [self._comparison(each) for each in context]
-
-    def _comparison(self, each: InlineJudgment) -> Comparison:
-        a, b = self.items(each.prompt, (each.response_a, each.response_b))
-        return Comparison(a, b, each.choice, each.strength, each.swapped)
+        return [each.comparison(*self.items(each.prompt, (each.response_a, each.response_b))) for each in context]
 
     @property
     def encoded(self) -> int:
@@ -72,9 +69,10 @@ class Texts:
 def texts_of(
     *, asker: Asker, model: str | None, texts: Sequence[Text], context: Sequence[InlineJudgment] = ()
 ) -> Texts:
-    """Find or encode every text of a request in one pass. Raises what ``scoring.score`` raises of models and scorers."""
+    """Find or encode every text of a request in one pass. Raises what ``scoring.score`` raises of models, scorers and tags."""
+    check_tags(asker.access.project, context)
     served = version_for(asker.project_id, model)
-    named = [*texts, *((each.prompt, text) for each in context for text in (each.response_a, each.response_b))]
+    named = [*texts, *(text for each in context for text in each.texts)]
     loaded = load(served)
     found = items_of_texts(
         model=loaded,

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from annotator.access import Access
 from annotator.errors import Forbidden, Invalid, NotFound
 from annotator.models import Response
-from attune.data import Choice, content_digest
+from attune.data import content_digest
 from attune.rewards.aggregates import UWO_PENALTY, Aggregate, HasMembers, combined, squashed
 from attune.rewards.base import Comparison, Latent, RewardModel, Scores
 from personalization.errors import ModelUnusable, NoModel
+from personalization.inline import InlineJudgment, check_tags
 from personalization.items import items_of_texts, load, usable
 from personalization.latents import Person, adapt_with, find_person_by_ref
-from personalization.scorer.wire import Text
 from training.serving import ServedVersion, live_version, version_by_label
 
 Array = NDArray[np.float32]
@@ -28,18 +28,6 @@ Normalize = Literal["none", "sigmoid", "percentile"]
 
 REFERENCE, FEW_REFERENCES = 2_000, 32
 """So many of a project's responses a percentile is taken among; the fewer for models that are slow."""
-
-
-@dataclass(frozen=True, slots=True)
-class InlineJudgment:
-    """A judgment given with a request, to adapt to; nothing of it is stored."""
-
-    prompt: str
-    response_a: str
-    response_b: str
-    choice: Choice
-    strength: int | None = None
-    swapped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +67,16 @@ def score(*, access: Access, user_id: int, request: ScoreRequest) -> Rewards:
     """Rewards of the completions. ``user_id`` is who asks: annotators may only ask for themselves.
 
     Raises ``NotFound`` for an unknown user or version, ``Forbidden``, ``NoModel``, ``ModelUnusable``, ``ScorerAway``,
-    ``ScorerBusy``, and ``Invalid`` for an aggregate that the model does not have.
+    ``ScorerBusy``, and ``Invalid`` for an aggregate that the model or a tag that the project does not have.
     """
+    check_tags(access.project, request.context)
     served = version_for(access.project.pk, request.model)
     model = load(served)
     check_aggregate(request.aggregate, request.normalize, served, model)
     person = _person(access, user_id, request, served)
     digests = [content_digest(request.prompt, text) for text in request.completions]
     texts = {digest: (request.prompt, text) for digest, text in zip(digests, request.completions, strict=True)}
-    context = {content_digest(*text): text for text in _context_texts(request.context)}
+    context = {content_digest(*text): text for each in request.context for text in each.texts}
     found = items_of_texts(model=model, served=served, project_id=access.project.pk, texts=texts | context)
     latent = _latent(model, served, person, [_comparison(each, found) for each in request.context])
     rows = [found[digest] for digest in digests]
@@ -198,10 +187,5 @@ def _latent(model: RewardModel, served: ServedVersion, person: Person | None, in
     return person.latent if person else model.prior()
 
 
-def _context_texts(context: Sequence[InlineJudgment]) -> list[Text]:
-    return [(each.prompt, text) for each in context for text in (each.response_a, each.response_b)]
-
-
 def _comparison(each: InlineJudgment, found: dict[str, tuple[Array, bool]]) -> Comparison:
-    a, b = (found[content_digest(each.prompt, text)][0] for text in (each.response_a, each.response_b))
-    return Comparison(a, b, each.choice, each.strength, each.swapped)
+    return each.comparison(*(found[content_digest(*text)][0] for text in each.texts))

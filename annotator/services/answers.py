@@ -7,7 +7,7 @@ this module turns one into the other.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -125,7 +125,7 @@ def check_answer(
         "ranking": _ranking_problem(answer, places),
         "rating": _rating_problem(answer, project),
         "skip_reason": text_problem(answer.skip_reason, limit=MAX_SKIP_REASON),
-        "tags": _tags_problem(answer.tags, project, places),
+        "tags": tags_problem([(each.tag, each.side, each.good) for each in answer.tags], project, places),
         "rationale": text_problem(answer.text, limit=MAX_RATIONALE) or _missing_reason(answer, project),
         "spans": marks_problem(answer.marks, project, texts or {}),
         "flag": _flag_problem(answer.flag, places),
@@ -193,23 +193,24 @@ def _seconds_problem(seconds: float | None) -> str:
     return _("The time taken must be from 0 to 86,400 seconds, not %(seconds)s.") % {"seconds": seconds}
 
 
-def _tags_problem(tags: Iterable[Tag], project: Project, places: tuple[Side, ...]) -> str:
-    seen: dict[tuple[str, Side], bool] = {}
-    for each in tags:
-        if each.tag not in project.tag_labels:
+def tags_problem(tags: Iterable[tuple[str, str, bool]], project: Project, places: Collection[str]) -> str:
+    """What is wrong with reason tags, each (key, place, good), in this project; empty if nothing is."""
+    seen: dict[tuple[str, str], bool] = {}
+    for tag, side, good in tags:
+        if tag not in project.tag_labels:
             return _("“%(tag)s” is not a reason tag of this project (%(known)s).") % {
-                "tag": each.tag,
+                "tag": tag,
                 "known": ", ".join(project.tag_labels) or _("it has none"),
             }
-        if each.side not in places:
-            return _("“%(side)s” is not a side.") % {"side": each.side}
-        if each.good not in project.tag_signs[each.tag]:
+        if side not in places:
+            return _("“%(side)s” is not a side.") % {"side": side}
+        if good not in project.tag_signs[tag]:
             return _("“%(tag)s” can’t be given as %(sign)s in this project.") % {
-                "tag": each.tag,
-                "sign": "good" if each.good else "bad",
+                "tag": tag,
+                "sign": "good" if good else "bad",
             }
-        if seen.setdefault((each.tag, each.side), each.good) is not each.good:
-            return _("“%(tag)s” is marked both good and bad on the same side.") % {"tag": each.tag}
+        if seen.setdefault((tag, side), good) is not good:
+            return _("“%(tag)s” is marked both good and bad on the same side.") % {"tag": tag}
     return ""
 
 

@@ -11,6 +11,7 @@ from attune.client.aio import AsyncClient
 from attune.client.errors import ApiError, ClientError, NotFoundError, Unreachable
 from attune.client.results import Best, Judgment, Pair, Place, Preference, Ranking, RewardRow, Run, Scores
 from attune.client.rewards import AsyncRewardClient, RewardClient
+from attune.client.said import InlineJudgment, ReasonTag
 from attune.client.sync import Client
 from attune.client.transport import Retry
 
@@ -21,12 +22,14 @@ __all__ = [
     "Best",
     "Client",
     "ClientError",
+    "InlineJudgment",
     "Judgment",
     "NotFoundError",
     "Pair",
     "Place",
     "Preference",
     "Ranking",
+    "ReasonTag",
     "Retry",
     "RewardClient",
     "RewardRow",

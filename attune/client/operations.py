@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from attune.client.results import Best, Judgment, Pair, Place, Preference, Ranking, RewardRow, Run, Scores, pick
+from attune.client.said import Context
 from attune.client.transport import Call, Operation, write
 
 Prompt = str | Sequence[Mapping[str, str]]
@@ -42,7 +43,7 @@ def score(
     *,
     user: str | None = None,
     model: str | None = None,
-    context: Sequence[Mapping[str, Any]] | None = None,
+    context: Context | None = None,
     normalize: str | None = None,
     aggregate: str | None = None,
     explain: bool | None = None,
@@ -76,7 +77,7 @@ def rank(
     *,
     user: str | None = None,
     population: Population | None = None,
-    context: Sequence[Mapping[str, Any]] | None = None,
+    context: Context | None = None,
     model: str | None = None,
     normalize: str | None = None,
     aggregate: str | None = None,
@@ -127,7 +128,7 @@ def compare(
     *,
     user: str | None = None,
     population: Population | None = None,
-    context: Sequence[Mapping[str, Any]] | None = None,
+    context: Context | None = None,
     model: str | None = None,
 ) -> Operation[list[Preference]]:
     body = _given(user=user, population=population, context=context, model=model)

@@ -49,6 +49,8 @@ from attune.rewards.trust import KNOTS, Trust, default_trust, learn_trust, told
 
 OWN = "response "
 """What is remembered of a response stands in a latent's ``extra`` under this and the response's number."""
+ODDS = "odds"
+"""And what ``attune.rewards.guard`` calls a person's odds."""
 SMALLEST_MEMORY = 0.01
 SPREAD_SHOTS = (0, 8, 64)
 
@@ -229,7 +231,8 @@ class Hybrid(LinearReward):
         """Both inferences joined, each as far as it is trusted after so many judgments; and the mode that was found."""
         gaussian = reader.gaussian(told)
         class_mean, class_cov = reader.classes(told)
-        trust, class_trust = self._trust.at(judgments)
+        odds = reader.odds(told)
+        trust, class_trust = self._trust.at(judgments, odds)
         mean, cov = np.zeros(width + 2), np.zeros((width + 2, width + 2))
         own, doubt = slice(FIRST, width + KNOWN), trust**2 * gaussian.cov
         mean[0] = 1 + trust * gaussian.mean[0]
@@ -243,7 +246,7 @@ class Hybrid(LinearReward):
             if abs(value) >= SMALLEST_MEMORY
         }
         latent_mean = mean.astype(np.float32)
-        extra = self._extra(latent_mean) | remembered
+        extra = self._extra(latent_mean) | {ODDS: odds} | remembered
         return Latent(latent_mean, (0.5 * (cov + cov.T)).astype(np.float32), judgments, extra), gaussian.mode
 
     def score(self, latent: Latent, items: Array) -> Scores:
@@ -274,7 +277,8 @@ class Hybrid(LinearReward):
     def _doubts(self, latent: Latent, items: Array) -> Array:
         if self._reader is None:
             return np.zeros(len(items), np.float32)
-        return np.asarray(self._trust.at(latent.n)[0] ** 2 * self._reader.community.doubts(items), np.float32)
+        trust, _ = self._trust.at(latent.n, latent.extra.get(ODDS, 0.0))
+        return np.asarray(trust**2 * self._reader.community.doubts(items), np.float32)
 
     def _remembered(self, latent: Latent, items: Array) -> Array:
         """ε of each item, (N,); 0 for responses that the person has not judged."""
@@ -329,15 +333,10 @@ class Hybrid(LinearReward):
         community = self._reader.community
         arrays = {name: getattr(community, name) for name in COMMUNITY_TENSORS}
         scalars = {name: getattr(community, name) for name in COMMUNITY_SCALARS}
-        trust = {
-            "trust_shots": self._trust.shots,
-            "trust_gaussian": self._trust.gaussian,
-            "trust_classes": self._trust.classes,
-        }
         why = self._reader.why
         if why is not None:
             tensors, config = tensors | why.tensors(), config | {"words_of_reasons": list(why.words)}
-        return tensors | arrays | trust, config | {"community": scalars}
+        return tensors | arrays | self._trust.tensors(), config | {"community": scalars}
 
     @classmethod
     def from_state(cls, tensors: Mapping[str, NDArray[np.generic]], config: Mapping[str, object]) -> Self:
@@ -378,12 +377,7 @@ def _community_from(
         arrays: dict[str, Any] = {name: np.asarray(tensors[name], np.float32) for name in COMMUNITY_TENSORS}
         arrays["class_model"] = np.asarray(tensors["class_model"], np.int64)
         scalars: dict[str, Any] = {name: stored[name] for name in COMMUNITY_SCALARS}
-        trust = Trust(
-            np.asarray(tensors["trust_shots"], np.float32),
-            np.asarray(tensors["calibration_scale"], np.float32),
-            np.asarray(tensors["trust_gaussian"], np.float32),
-            np.asarray(tensors["trust_classes"], np.float32),
-        )
+        trust = Trust.from_tensors(tensors, tensors["calibration_scale"])
     except KeyError as missing:
         raise ArtifactError(f"the hybrid artifact lacks {missing}") from None
     return Community(**arrays, **scalars), trust

@@ -13,8 +13,9 @@ from attune.rewards.basis import Basis
 from attune.rewards.indexing import Comparisons
 from attune.rewards.newcomers import Newcomer
 from attune.rewards.reasons import LEAST_REASONS, WIDTH, Why, learn_why, with_reason
+from attune.rewards.targets import View, best_temperature, losses
 from attune.rewards.tastes import BASE, FIRST, KNOWN, NUMBER, REWARD, Community, Reader
-from attune.rewards.trust import KNOTS, START, View, best_temperature, losses
+from attune.rewards.trust import KNOTS, START
 
 FACTORS = (0.7, 0.5, 1.3)
 TEXTS = (0.03, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -199,4 +200,5 @@ def _view(
         of_classes = apart[:, FIRST:KNOWN] @ mean
         class_spread = np.einsum("nk,kl,nl->n", apart[:, FIRST:KNOWN], cov, apart[:, FIRST:KNOWN])
     outcome = comparisons.outcome[newcomer.target]
-    return View(apart[:, REWARD], personal, of_classes, spread, class_spread, outcome)
+    person = int(comparisons.annotator[newcomer.target[0]])
+    return View(apart[:, REWARD], personal, of_classes, spread, class_spread, outcome, reader.odds(told), person)

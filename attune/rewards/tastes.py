@@ -103,8 +103,8 @@ class Told:
     """E rows of evidence as a ``Reader`` takes them in; those of more judgments are those of some and of the others.
 
     along (E, Z) and fixed (E,): margins by the reader's coordinates z of a taste, and at z = 0. outcome, weight, first, second: as
-    in ``Evidence``. classes (J,): the log-likelihood of each class. mode (Z,): where to begin looking for the mode, the
-    prior's if None.
+    in ``Evidence``. classes (J,) and pooled: the log-likelihood of each class, and of having no taste of one's own. mode (Z,):
+    where to begin looking for the mode, the prior's if None.
     """
 
     along: Floats
@@ -114,6 +114,7 @@ class Told:
     first: NDArray[np.int64]
     second: NDArray[np.int64]
     classes: Array
+    pooled: float
     mode: Floats | None = None
 
     def __len__(self) -> int:
@@ -129,6 +130,7 @@ class Told:
             np.concatenate([self.first, other.first]),
             np.concatenate([self.second, other.second]),
             self.classes + other.classes,
+            self.pooled + other.pooled,
             self.mode,
         )
 
@@ -242,17 +244,29 @@ class Reader:
             evidence.weight,
             evidence.first,
             evidence.second,
-            self._class_evidence(evidence) if classes else np.zeros(0, np.float32),
+            *(self._class_evidence(evidence) if classes else (np.zeros(0, np.float32), 0.0)),
         )
         if self.why is None or reasons is None or not len(rows := with_reason(reasons)):
             return found
         return found.followed_by(self._of_reasons(self.why, reasons[rows], items_a[rows], items_b[rows], classes))
 
-    def _class_evidence(self, evidence: Evidence) -> Array:
+    def _class_evidence(self, evidence: Evidence) -> tuple[Array, float]:
+        """The log-likelihood of each class, and of none."""
         along, weight = evidence.along.astype(np.float32), evidence.weight.astype(np.float32)
         margin = along[:, :1] + along[:, 1:] @ self._class_directions
         lost = weight * (0.5 * (1 - evidence.outcome)).astype(np.float32)  # log σ(−m) = log σ(m) − m
-        return np.asarray(weight @ log_sigmoid(margin) - lost @ margin, np.float32)
+        told = weight @ log_sigmoid(margin) - lost @ margin
+        alone = along[:, 0]
+        return np.asarray(told, np.float32), float(weight @ log_sigmoid(alone) - lost @ alone)
+
+    def odds(self, told: Told) -> float:
+        """The log Bayes factor of the classes, averaged over their models, against having no taste of one's own: 0 where nothing
+        was told, and log 20 or more in one of 20 at most who indeed have none."""
+        starts = self._class_starts
+        if not len(starts) or not len(told.classes):
+            return 0.0
+        logits = (self._class_log_prior + told.classes).astype(np.float64)
+        return float(np.logaddexp.reduce(logits) - np.log(len(starts)) - told.pooled)
 
     def gaussian(self, told: Told) -> Gaussian:
         """The posterior under the Gaussian prior, by Laplace; the prior where nothing was told."""

@@ -5,100 +5,100 @@ classes. α, β and γ at a few numbers of judgments are those under which held-
 
     P(a ≻ b) = σ(α m / √(1 + πv/8)),    v = β² var g + γ² var c,
 
-each drawn to its neighbour. Then the guard: where being personal does not *surely* lower the log-loss, by two standard errors
-over annotators, β and γ shrink in proportion; and after a few judgments also where it does not as surely make more predictions right,
-as better probabilities alone are no reason to decide otherwise. When in doubt, the pooled model.
-
-But not where doubt is cheap: decisions that turn where the pooled model is all but undecided cost next to nothing even if it is right
-about everything. So β and γ are never held back further than to where all turned decisions together would then cost ``COST``, by
-as many standard errors.
+each drawn to its neighbour (``attune.rewards.targets``); then the guard (``attune.rewards.guard``) says which shares of β and γ count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from attune.logistic import sigmoid
-from attune.metrics import correct, standard_error
 from attune.rewards.base import Array
+from attune.rewards.guard import Trial, clear_share, tried, usual_share
 from attune.rewards.indexing import Ints
-from attune.rewards.linear import PROBIT, Floats
+from attune.rewards.linear import Floats
+from attune.rewards.targets import View, best_temperature, calibrated, clearness, fitted_to
 
 KNOTS = (0, 4, 8, 16, 64, 256)
 """Numbers of judgments; the last stands for all that somebody has said."""
 LEAST_PEOPLE = 8
-SURE = 2.0
 FEW = 16
-PRIOR_PEOPLE = 60
-"""The guard's word counts 1 − e^(−people / 60): in a small project nothing can be sure, and people do differ as a rule."""
-COST = 0.002
-"""Of accuracy, macro over annotators: what listening may cost at worst, and so how deaf the guard may make the model."""
-TEMPERATURE_PRECISION = 25.0
-NEIGHBOUR_PRECISION = 10.0
 START = (0.0, 0.7, 0.4)
 """log α, β, γ before anything is known."""
-BOUNDS = ((-1.5, 1.0), (0.0, 1.5), (0.0, 1.5))
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One held-out annotator's targets after some judgments: b, g, c, their variances, and the outcomes in ±1; (N,) each."""
-
-    pooled: Floats
-    gaussian: Floats
-    classes: Floats
-    gaussian_variance: Floats
-    classes_variance: Floats
-    outcome: NDArray[np.int64]
+KEPT = ("shots", "gaussian", "classes", "usual", "clear")
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """By number of judgments, (S,) each: α, β and γ above."""
+    """By number of judgments, (S,) each: α, β and γ above, and the shares of β and γ that count, usually and where the odds are
+    clear."""
 
     shots: Array
     temperature: Array
     gaussian: Array
     classes: Array
+    usual: Array
+    clear: Array
 
-    def at(self, judgments: int) -> tuple[float, float]:
+    def at(self, judgments: int, odds: float = 0.0) -> tuple[float, float]:
         """β and γ after so many judgments. Before the first, those of the first few: the doubt that there is."""
-        count = max(judgments, KNOTS[1])
+        count = np.log1p(max(judgments, KNOTS[1]))
         where = np.log1p(self.shots)
-        return float(np.interp(np.log1p(count), where, self.gaussian)), float(
-            np.interp(np.log1p(count), where, self.classes)
+        share = self.usual + (self.clear - self.usual) * clearness(odds)
+        return float(np.interp(count, where, share * self.gaussian)), float(
+            np.interp(count, where, share * self.classes)
         )
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """With the temperature, what ``from_tensors`` reads back."""
+        return {f"trust_{name}": getattr(self, name) for name in KEPT}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, NDArray[Any]], temperature: NDArray[Any]) -> Self:
+        """Raises ``KeyError`` for what is missing. Where there are no shares, in artifacts of before, β and γ have them in them."""
+        whole = {f"trust_{name}": np.ones(len(temperature)) for name in ("usual", "clear")}
+        found: dict[str, Array] = {
+            name: np.asarray((whole | dict(tensors))[f"trust_{name}"], np.float32) for name in KEPT
+        }
+        return cls(temperature=np.asarray(temperature, np.float32), **found)
 
 
 def default_trust() -> Trust:
     """Where nobody could be held out."""
     zero = np.zeros(1, np.float32)
-    return Trust(zero, zero + 1, zero + START[1], zero + START[2])
+    return Trust(zero, zero + 1, zero + START[1], zero + START[2], zero + 1, zero + 1)
 
 
 def learn_trust(views_by_shots: Sequence[Sequence[View]]) -> Trust:
     """From the views at each of ``KNOTS``; a knot with too few annotators takes after the one before."""
-    near = guarded = np.array(START)
-    rows = []
+    trials: dict[int, Trial] = {}
+    near = np.array(START)
     for shots, views in zip(KNOTS[1:], views_by_shots[1:], strict=True):
         if len(views) >= LEAST_PEOPLE:
-            near = _fitted(views, near, personal=True)
-            guarded = _guarded(views, near, few=shots <= FEW)
-        rows.append(guarded)
+            near = fitted_to(views, near, personal=True)
+            trials[shots] = tried(views, near)
+    clear = clear_share([trials[shots] for shots in KNOTS[1:] if shots <= FEW and shots in trials])
+    rows: list[Sequence[float]] = [(*START, 1.0, 1.0)]
+    for shots in KNOTS[1:]:
+        if trial := trials.get(shots):
+            usual = usual_share(trial, few=shots <= FEW)
+            rows.append(_at_shares(trial.views, trial.fitted, usual, max(usual, clear)))
+        else:
+            rows.append(rows[-1])
     first = views_by_shots[0]  # nothing is inferred yet, but the doubt is that of the first few judgments
-    rows.insert(0, best_temperature(first, rows[0][1], rows[0][2]) if len(first) >= LEAST_PEOPLE else rows[0])
-    table = np.array(rows, np.float32)
-    return Trust(np.array(KNOTS, np.float32), np.exp(table[:, 0]), table[:, 1], table[:, 2])
+    rows[0] = _at_shares(first, rows[1], *rows[1][3:]) if len(first) >= LEAST_PEOPLE else rows[1]
+    temperature, *columns = np.array(rows, np.float32).T
+    return Trust(np.array(KNOTS, np.float32), np.exp(temperature), *columns)
 
 
-def losses(views: Sequence[View], at: Floats) -> Floats:
-    """Mean log-loss of each annotator's targets, (annotators,), at (log α, β, γ)."""
-    return np.array([_loss_rows(view, at).mean() for view in views])
+def _at_shares(views: Sequence[View], at: Sequence[float] | Floats, usual: float, clear: float) -> Sequence[float]:
+    """(log α, β, γ, usual, clear) with the likeliest α at these shares of β and γ."""
+    return *best_temperature([view.followed(usual, clear) for view in views], at[1], at[2]), usual, clear
 
 
 def told(
@@ -108,86 +108,8 @@ def told(
     chances, outcomes = [], []
     for number in (KNOTS.index(each) for each in shots):
         at = np.array([np.log(trust.temperature[number]), trust.gaussian[number], trust.classes[number]], np.float64)
-        for view in views_by_shots[number]:
-            chances.append(np.asarray(sigmoid(_calibrated(view, at)), np.float32))
+        for each in views_by_shots[number]:
+            view = each.followed(float(trust.usual[number]), float(trust.clear[number]))
+            chances.append(np.asarray(sigmoid(calibrated(view, at)), np.float32))
             outcomes.append(view.outcome)
     return chances, outcomes
-
-
-def best_temperature(views: Sequence[View], gaussian: float, classes: float) -> Floats:
-    """(log α, β, γ) with the likeliest α."""
-    at = np.array([0.0, gaussian, classes])
-    return _fitted(views, at, personal=False, keep=True)
-
-
-def _fitted(views: Sequence[View], center: Floats, *, personal: bool, keep: bool = False) -> Floats:
-    """The likeliest (log α, β, γ), drawn to ``center``; without ``personal`` only α moves."""
-    everything = _joined(views)
-    fixed = center if keep else np.array([center[0], 0.0, 0.0])
-
-    def objective(at: Floats) -> float:
-        where = at if personal else np.array([at[0], fixed[1], fixed[2]])
-        apart = where - center
-        prior = 0.5 * (TEMPERATURE_PRECISION * where[0] ** 2 + personal * NEIGHBOUR_PRECISION * (apart[1:] @ apart[1:]))
-        return float(_loss_rows(everything, where).sum() + prior)
-
-    found = minimize(objective, center, method="L-BFGS-B", bounds=BOUNDS).x
-    return np.asarray(found if personal else np.array([found[0], fixed[1], fixed[2]]), np.float64)
-
-
-def _guarded(views: Sequence[View], fitted: Floats, *, few: bool) -> Floats:
-    """β and γ in proportion to how sure it is that they help; α anew."""
-    pooled = _fitted(views, fitted, personal=False)
-    share = _sure(losses(views, pooled) - losses(views, fitted), 0, SURE)
-    if few:
-        share *= _sure(_hits(views, fitted) - _hits(views, pooled), SURE, 2 * SURE)
-    share = 1 - (1 - share) * (1 - np.exp(-len(views) / PRIOR_PEOPLE))
-    share = max(share, _affordable(views, pooled, fitted))
-    return best_temperature(views, share * fitted[1], share * fitted[2])
-
-
-def _affordable(views: Sequence[View], pooled: Floats, fitted: Floats) -> float:
-    """The largest share of β and γ at which the decisions that turn surely cost at most ``COST``, were the pooled model right.
-
-    A decision against b turns at the share |b| / |βg + γc| and then costs 2σ(α|b|) − 1 of one decision on average, and up to the
-    whole of it by chance; annotators count alike.
-    """
-    everything = _joined(views)
-    personal = fitted[1] * everything.gaussian + fitted[2] * everything.classes
-    against = np.flatnonzero(everything.pooled * personal < 0)
-    size = np.abs(everything.pooled[against])
-    turns_at = size / np.abs(personal[against])
-    weight = np.concatenate([np.full(len(view.outcome), 1 / len(view.outcome)) for view in views]) / len(views)
-    cost = weight[against] * np.tanh(np.exp(pooled[0]) * size / 2)
-    order = np.argsort(turns_at)
-    chance = np.sqrt(np.cumsum(weight[against][order] ** 2))
-    dear = np.flatnonzero(np.cumsum(cost[order]) + SURE * chance > COST)
-    return float(min(1.0, turns_at[order][dear[0]])) if len(dear) else 1.0
-
-
-def _sure(gain: Floats, least: float, most: float) -> float:
-    """From 0 to 1 as the mean gain goes from ``least`` to ``most`` standard errors."""
-    doubt = standard_error(gain)
-    return float(np.clip((gain.mean() / doubt - least) / (most - least), 0, 1)) if doubt > 0 else 0.0
-
-
-def _hits(views: Sequence[View], at: Floats) -> Floats:
-    """The share of each annotator's targets that are predicted right, (annotators,)."""
-    return np.array([correct(1 / (1 + np.exp(-_margin(view, at))), view.outcome).mean() for view in views])
-
-
-def _margin(view: View, at: Floats) -> Floats:
-    return np.asarray(view.pooled + at[1] * view.gaussian + at[2] * view.classes, np.float64)
-
-
-def _calibrated(view: View, at: Floats) -> Floats:
-    variance = at[1] ** 2 * view.gaussian_variance + at[2] ** 2 * view.classes_variance
-    return np.asarray(np.exp(at[0]) * _margin(view, at) / np.sqrt(1 + PROBIT * variance), np.float64)
-
-
-def _loss_rows(view: View, at: Floats) -> Floats:
-    return np.asarray(np.logaddexp(0, -view.outcome * _calibrated(view, at)), np.float64)
-
-
-def _joined(views: Sequence[View]) -> View:
-    return View(*(np.concatenate([getattr(each, name) for each in views]) for name in View.__dataclass_fields__))

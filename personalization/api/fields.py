@@ -76,6 +76,15 @@ def as_text(value: object) -> str:
     return storable(value)
 
 
+def as_said(value: object, most: int) -> str:
+    """Words of at most ``most`` characters, or none."""
+    if not isinstance(value, str):
+        raise Wrong(f"is {kind(value)}; expected a text")
+    if len(value) > most:
+        raise Wrong(f"has {len(value):,} characters; expected at most {most:,}")
+    return storable(value)
+
+
 def as_prompt(value: object) -> str:
     if isinstance(value, list):
         return as_text(flatten_prompt(as_messages(value, ROLES)))

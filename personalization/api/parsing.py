@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Literal, get_args
 
+from annotator.services.answers import MAX_RATIONALE
 from attune.data import CHOICES
 from attune.rewards.aggregates import Aggregate
 from personalization.api.fields import (
@@ -16,15 +17,20 @@ from personalization.api.fields import (
     as_one_of,
     as_prompt,
     as_response,
+    as_said,
     as_strength,
     refuse,
 )
-from personalization.scoring import InlineJudgment, Normalize, ScoreRequest
+from personalization.inline import InlineJudgment, ReasonTag
+from personalization.scoring import Normalize, ScoreRequest
 
 MAX_COMPLETIONS = 1024
 MAX_CONTEXT = 256
 FIELDS = ("project", "model", "user", "prompt", "completions", "context", "normalize", "aggregate", "explain")
-CONTEXT_FIELDS = ("prompt", "response_a", "response_b", "choice", "strength", "swapped")
+CONTEXT_FIELDS = ("prompt", "response_a", "response_b", "choice", "strength", "swapped", "tags", "rationale")
+TAG_FIELDS = ("tag", "side", "good")
+MAX_TAGS = 64
+"""On one judgment."""
 
 
 def parse_score_request(body: object) -> tuple[str, ScoreRequest]:
@@ -94,9 +100,34 @@ def _inline_judgment(given: object, path: str, faults: dict[str, str], prompt: s
         choice=fields.read("choice", lambda value: as_one_of(value, CHOICES), "tie"),
         strength=fields.read("strength", as_strength, None),
         swapped=fields.read("swapped", as_flag, False),
+        tags=_tags(fields),
+        rationale=fields.read("rationale", lambda value: as_said(value, MAX_RATIONALE), ""),
     )
     if judgment.strength and judgment.choice not in ("a", "b"):
         faults.setdefault(f"{path}strength", "only goes with the choice a or b")
     if judgment.response_a == judgment.response_b:
         faults.setdefault(f"{path}response_b", "is the same text as response_a")
     return judgment
+
+
+def _tags(fields: Fields) -> tuple[ReasonTag, ...]:
+    given = fields.given.get("tags", [])
+    if not isinstance(given, list) or len(given) > MAX_TAGS:
+        fields.faults[f"{fields.path}tags"] = f"must be a list of at most {MAX_TAGS} tags"
+        return ()
+    return tuple(_tag(each, f"{fields.path}tags[{index}].", fields.faults) for index, each in enumerate(given))
+
+
+def _tag(given: object, path: str, faults: dict[str, str]) -> ReasonTag:
+    sides: tuple[Literal["a", "b"], ...] = ("a", "b")
+    if not isinstance(given, dict):
+        faults[path.rstrip(".")] = "must be an object"
+        return ReasonTag("", "a", True)
+    fields = Fields(given, faults, path)
+    fields.refuse_others(TAG_FIELDS)
+    fields.require(*TAG_FIELDS)
+    return ReasonTag(
+        tag=fields.read("tag", as_name, ""),
+        side=fields.read("side", lambda value: as_one_of(value, sides), "a"),
+        good=fields.read("good", as_flag, True),
+    )

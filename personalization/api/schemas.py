@@ -8,10 +8,11 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 
 from annotator.api import openapi
 from annotator.models.content import MAX_TEXT
+from annotator.services.answers import MAX_RATIONALE
 from attune.data import CHOICES
 from attune.rewards.aggregates import Aggregate
 from personalization.api.fields import ROLES
-from personalization.api.parsing import MAX_COMPLETIONS, MAX_CONTEXT
+from personalization.api.parsing import MAX_COMPLETIONS, MAX_CONTEXT, MAX_TAGS
 from personalization.scoring import Normalize
 
 Schema = dict[str, Any]
@@ -38,6 +39,18 @@ PROMPT: Schema = {"oneOf": [TEXT, _messages(ROLES, 200)], "description": "A text
 COMPLETION: Schema = {"oneOf": [TEXT, _messages(("assistant",), 1)]}
 REF: Schema = {"type": ["string", "null"], "maxLength": 200}
 
+REASON_TAG = object_of(
+    {
+        "tag": {"type": "string", "description": "Key of one of the project's reason tags."},
+        "side": {
+            "type": "string",
+            "enum": ["a", "b"],
+            "description": "response_a or response_b, wherever it was shown.",
+        },
+        "good": {"type": "boolean", "description": "Whether it speaks for that response or against it."},
+    },
+    ["tag", "side", "good"],
+)
 INLINE_JUDGMENT = object_of(
     {
         "prompt": PROMPT | {"description": "Of this judgment; the request's prompt where it is absent."},
@@ -46,6 +59,13 @@ INLINE_JUDGMENT = object_of(
         "choice": {"type": "string", "enum": list(CHOICES)},
         "strength": {"type": ["integer", "null"], "minimum": 1, "maximum": 3},
         "swapped": {"type": "boolean", "default": False, "description": "response_b was shown on the left."},
+        "tags": {
+            "type": "array",
+            "maxItems": MAX_TAGS,
+            "items": REASON_TAG,
+            "description": "Why; models that read reasons count them.",
+        },
+        "rationale": {"type": "string", "maxLength": MAX_RATIONALE, "description": "Why, in words."},
     },
     ["response_a", "response_b", "choice"],
 )

@@ -51,7 +51,10 @@ class Api:
         self.client = Client(headers={"Authorization": f"Bearer {self.token}"})
 
     def score(self, body: object, **headers: str) -> Any:
-        return self.client.post("/api/v1/score", body, content_type="application/json", headers=headers)
+        return self.post("score", body, **headers)
+
+    def post(self, path: str, body: object, **headers: str) -> Any:
+        return self.client.post(f"/api/v1/{path}", body, content_type="application/json", headers=headers)
 
     def get(self, path: str) -> HttpResponse:
         return self.client.get(f"/api/v1/{path}")  # type: ignore[return-value]

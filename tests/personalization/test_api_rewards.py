@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 def post(api: Api, route: str, body: dict[str, Any]) -> Any:
-    return api.client.post(f"/api/v1/{route}", body, content_type="application/json")
+    return api.post(route, body)
 
 
 def ok(answer: Any) -> Any:

@@ -11,15 +11,24 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
 from annotator.errors import Invalid
-from annotator.models import Role
+from annotator.models import Rationale, Role
 from annotator.models.content import MAX_TEXT
+from annotator.services.answers import MAX_RATIONALE
 from attune.encoders import get_encoder
 from attune.rewards.base import Comparison
 from personalization.api.parsing import parse_score_request
 from personalization.models import Latent
 from tests.factories import make_annotator, make_member, make_response
 from tests.personalization.conftest import Api, World
-from tests.personalization.worlds import item_of, judge, make_version, responses_of, say_again, take_back
+from tests.personalization.worlds import (
+    item_of,
+    judge,
+    make_reading_version,
+    make_version,
+    responses_of,
+    say_again,
+    take_back,
+)
 from training.models import ModelVersion, TextVector
 from training.serving import load_model
 
@@ -132,6 +141,74 @@ def test_the_request_prompt_is_the_contexts_unless_it_has_one(world: World, owne
     assert scores(owner_api.score(body(world, context=context))) == pytest.approx(
         direct(world, [expected])[0], abs=1e-5
     )
+
+
+# --- and why --------------------------------------------------------------------------------------------------------
+
+TAGS = [{"tag": "clear", "side": "a", "good": True}, {"tag": "warm", "side": "b", "good": False}]
+
+
+def inline(world: World, index: int, choice: str, **fields: Any) -> dict[str, Any]:
+    pair = world.pairs[index]
+    a, b = pair.response_a.text, pair.response_b.text
+    return {"prompt": pair.prompt.text, "response_a": a, "response_b": b, "choice": choice} | fields
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_an_inline_reason_counts_as_a_stored_one(world: World, owner_api: Api, swapped: bool) -> None:
+    make_reading_version(world.project, responses_of(world.pairs))
+    first = judge(world.judge, world.pairs[1], "a", swapped=swapped)
+    Rationale.objects.create(judgment=first, text="Short, and kind.", tags=TAGS)
+    judge(world.judge, world.pairs[2], "b")
+    stored = scores(owner_api.score(body(world, user=world.judge.ref)))
+    told = inline(world, 1, "a", swapped=swapped, tags=TAGS, rationale="Short, and kind.")
+    context = [told, inline(world, 2, "b")]
+    assert scores(owner_api.score(body(world, user="new", context=context))) == pytest.approx(stored, abs=1e-5)
+    for part in ({"tags": TAGS}, {"rationale": "Short, and kind."}, {}):
+        partly = [inline(world, 1, "a", swapped=swapped, **part), context[1]]
+        assert scores(owner_api.score(body(world, context=partly))) != pytest.approx(stored, abs=1e-3)
+    assert Rationale.objects.count() == 1
+
+
+def test_every_route_with_a_context_hears_reasons(world: World, owner_api: Api) -> None:
+    make_reading_version(world.project, responses_of(world.pairs))
+    told, silent = [inline(world, 1, "a", tags=TAGS)], [inline(world, 1, "a")]
+    expected = scores(owner_api.score(body(world, context=told)))
+    ranked = owner_api.post("rank", body(world, context=told)).json()["data"]
+    assert [row["score"] for row in sorted(ranked, key=lambda row: row["index"])] == pytest.approx(expected, abs=1e-5)
+    pair = inline(world, 0, "a")
+    del pair["choice"]
+    heard, unheard = (
+        owner_api.post("compare", {"project": world.project.slug, **pair, "context": each}).json()["data"][0]["margin"]
+        for each in (told, silent)
+    )
+    assert heard == pytest.approx(expected[0] - expected[1], abs=1e-4)
+    assert heard != pytest.approx(unheard, abs=1e-3)
+
+
+def test_models_that_read_no_reasons_leave_them(world: World, owner_api: Api) -> None:
+    told = [inline(world, 1, "b", tags=TAGS, rationale="Short.")]
+    assert scores(owner_api.score(body(world, context=told))) == pytest.approx(
+        direct(world, [said(world, 1, "b")])[0], abs=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("tags", "reason"),
+    [
+        ([{"tag": "loud", "side": "a", "good": True}], "“loud” is not a reason tag of this project (clear, warm)."),
+        ([TAGS[0], TAGS[0] | {"good": False}], "both good and bad"),
+    ],
+)
+def test_a_tag_that_the_project_lacks_is_refused(
+    world: World, owner_api: Api, tags: list[dict[str, Any]], reason: str
+) -> None:
+    context = [inline(world, 1, "a"), inline(world, 2, "a", tags=tags)]
+    asked = body(world, context=context)
+    for answer in (owner_api.score(asked), owner_api.post("rank", asked)):
+        fields = problem(answer, 422)["fields"]
+        assert list(fields) == ["context[1].tags"]
+        assert reason in fields["context[1].tags"]
 
 
 # --- which model ----------------------------------------------------------------------------------------------------
@@ -344,6 +421,23 @@ MESSAGE = {"role": "user", "content": "Hello"}
             {"context": [{"response_a": "x", "response_b": "y", "choice": "a", "who": 1}]},
             "context[0].who",
             "is unknown",
+        ),
+        *(
+            ({"context": [{"response_a": "x", "response_b": "y", "choice": "a"} | wrong]}, f"context[0].{name}", reason)
+            for wrong, name, reason in [
+                ({"rationale": None}, "rationale", "is null; expected a text"),
+                ({"rationale": "x" * (MAX_RATIONALE + 1)}, "rationale", "10,001 characters; expected at most 10,000"),
+                ({"rationale": "a\0"}, "rationale", "NUL"),
+                ({"rationale": "\ud800"}, "rationale", "surrogate"),
+                ({"tags": "clear"}, "tags", "list of at most 64 tags"),
+                ({"tags": [TAGS[0]] * 65}, "tags", "list of at most 64 tags"),
+                ({"tags": ["clear"]}, "tags[0]", "must be an object"),
+                ({"tags": [TAGS[0], {"tag": "clear", "side": "a"}]}, "tags[1].good", "is missing"),
+                ({"tags": [TAGS[0] | {"side": "left"}]}, "tags[0].side", "'left'; expected a or b"),
+                ({"tags": [TAGS[0] | {"good": 1}]}, "tags[0].good", "true or false"),
+                ({"tags": [TAGS[0] | {"tag": ""}]}, "tags[0].tag", "1 to 200 characters"),
+                ({"tags": [TAGS[0] | {"word": "x"}]}, "tags[0].word", "is unknown; known are tag, side, good"),
+            ]
         ),
     ],
 )

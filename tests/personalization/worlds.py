@@ -15,6 +15,13 @@ from attune import artifact
 from attune.encoders import get_encoder
 from attune.rewards import model_class
 from attune.rewards.base import RewardModel
+from attune.rewards.feature_map import FeatureMap
+from attune.rewards.hybrid import Hybrid
+from attune.rewards.linear import LinearParts
+from attune.rewards.reasons import Why
+from attune.rewards.tastes import Community
+from attune.rewards.traits import Traits
+from attune.rewards.trust import default_trust
 from attune.style_features import TRAITS
 from tests.factories import make_pair, make_prompt
 from training import store
@@ -64,6 +71,51 @@ def make_version(
     }
     config = {"encoder": encoder, "ids": [str(each.pk) for each in responses]}
     return store_version(project, model_class(model_name).from_state(tensors, config), live=live)
+
+
+def make_reading_version(project: Project, responses: Sequence[Response], *, seed: int = 0) -> ServedVersion:
+    """A live hybrid that reads the tags ``clear`` and ``warm`` and the word ``short``, with two coordinates of taste."""
+    rng = np.random.default_rng(seed)
+    encoder = get_encoder("style")
+    count, taste, columns = len(responses), 2, 6
+    table = np.zeros((count, columns), np.float32)
+    table[:, :4], table[:, -1] = rng.normal(size=(count, 4)), np.arange(1, count + 1)
+    parts = LinearParts(
+        ids=tuple(str(each.pk) for each in responses),
+        table=table,
+        feature_map=FeatureMap(
+            np.zeros(encoder.dim, np.float32), (rng.normal(size=(encoder.dim, 4)) / 4).astype(np.float32)
+        ),
+        text_weights=np.zeros((4, columns), np.float32),
+        prior_mean=np.zeros(0, np.float32),
+        prior_cov=np.zeros((0, 0), np.float32),
+        calibration_shots=np.zeros(1, np.float32),
+        calibration_scale=np.ones(1, np.float32),
+    )
+    community = Community(
+        verdicts=False,
+        base=1.0,
+        base_spread=0.1,
+        cov=np.eye(taste, dtype=np.float32),
+        position=0.0,
+        position_spread=0.1,
+        threshold_spread=0.7,
+        log_nu=-1.0,
+        tie_spread=0.5,
+        class_weights=np.zeros((taste, 0), np.float32),
+        class_center=np.zeros((taste, 0), np.float32),
+        class_log_prior=np.zeros(0, np.float32),
+        class_model=np.zeros(0, np.int64),
+        memory=0.0,
+        doubt=0.0,
+    )
+    words = ("#clear", "#warm", "short")
+    alike, liked = rng.normal(size=(3, taste, taste)), rng.normal(size=(3, taste))
+    why = Why(words, alike.astype(np.float32), liked.astype(np.float32), weight=4.0)
+    model = Hybrid()
+    model.install_with(parts, community, default_trust(), encoder.name, why)
+    model.style_traits = Traits(np.zeros((len(TRAITS), columns), np.float32))
+    return store_version(project, model)
 
 
 def store_version(project: Project, model: RewardModel, *, live: bool = True) -> ServedVersion:
