@@ -83,15 +83,15 @@ def flag(*, erasure: Erasure, footprint: Footprint, by: User | None) -> dict[str
     PolicyVersion.objects.filter(pk__in=[each.pk for each in footprint.policies]).update(erased=F("erased") + 1)
     _forget_member(erasure)
     ids = [snapshot.pk for snapshot, _ in footprint.snapshots]
-    mine = Q(snapshot__in=ids) | Q(judge__run__snapshot__in=ids)
+    learnt = Q(snapshot__in=ids) | Q(judge__run__snapshot__in=ids)
     stopped: list[Run | PolicyRun] = [
         *Run.objects.filter(snapshot__in=ids, state__in=ACTIVE),
-        *PolicyRun.objects.filter(mine, state__in=ACTIVE),
+        *PolicyRun.objects.filter(learnt, state__in=ACTIVE),
     ]
     for run in stopped:
         jobs.cancel(job=run)
         audit.record(project=run.project, by=by, what="stopped for an erasure", run=run.number)
-    unfinished = PolicyRun.objects.filter(mine & Q(version=None) | Q(annotator=erasure.number))
+    unfinished = PolicyRun.objects.filter(learnt & Q(version=None) | Q(annotator=erasure.number))
     opinions = PolicyRun.objects.filter(annotator=erasure.number).exclude(opinions="")
     return {
         "snapshots": ids,

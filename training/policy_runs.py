@@ -48,14 +48,13 @@ def start_policy_run(
     ``opinions`` is the stored folder of what the preference model ``judge`` said, learnt in place of people's judgments. Raises
     ``Invalid`` for a setting or scope that does not fit, ``NothingToLearn``, and ``Conflict`` while the same is in work.
     """
-    checked = _settings(chosen or {})
     run = PolicyRun(
         project=project,
         scope=scope,
         prototype=prototype,
         annotator=annotator,
         groups=groups,
-        settings=checked,
+        settings=_settings(chosen or {}),
         snapshot=snapshot,
         judge=judge,
         opinions=opinions,
@@ -66,24 +65,13 @@ def start_policy_run(
         check_trainable(project, snapshot)
     if not opinions:
         _check_judgments(run)
-    if start_from is None and not opinions and run.scope != Scope.EVERYONE and checked["adapter"] == "lora":
+    if start_from is None and not opinions and scope != Scope.EVERYONE and run.settings["adapter"] == "lora":
         start_from = _group_policy(run)
     run.start_from = start_from
     with transaction.atomic():
         lock_project(project)
-        earlier = project.policy_runs.all()
-        same = earlier.filter(
-            state__in=ACTIVE,
-            scope=scope,
-            prototype=prototype,
-            annotator=annotator,
-            settings=checked,
-            opinions=opinions,
-        )
-        if found := (same.filter(snapshot=snapshot) if snapshot else same).first():
-            known = {"number": found.number, "state": found.get_state_display().lower()}
-            raise Conflict(_("Policy run %(number)s already trains this and is %(state)s.") % known)
-        run.number = (earlier.values_list("number", flat=True).first() or 0) + 1
+        _check_alone(run)
+        run.number = (project.policy_runs.values_list("number", flat=True).first() or 0) + 1
         run.save()
         audit.record(project=project, by=by, what="policy run started", run=run.number, whose=run.whose)
         if send:
@@ -188,6 +176,21 @@ def _check_judgments(run: PolicyRun) -> None:
                 "whose": serving.whose,
             }
         raise NothingToLearn(said)
+
+
+def _check_alone(run: PolicyRun) -> None:
+    """Raises ``Conflict`` while another run that is not over trains the same; without a snapshot, of whichever snapshot."""
+    same = run.project.policy_runs.filter(
+        state__in=ACTIVE,
+        scope=run.scope,
+        prototype=run.prototype,
+        annotator=run.annotator,
+        settings=run.settings,
+        opinions=run.opinions,
+    )
+    if found := (same.filter(snapshot=run.snapshot) if run.snapshot else same).first():
+        known = {"number": found.number, "state": found.get_state_display().lower()}
+        raise Conflict(_("Policy run %(number)s already trains this and is %(state)s.") % known)
 
 
 def _group_policy(run: PolicyRun) -> PolicyVersion | None:

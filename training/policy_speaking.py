@@ -38,9 +38,8 @@ def execute_trial(trial_id: int, *, lease: timedelta = jobs.LEASE) -> PolicyTria
 
 def _carry_out(trial: PolicyTrial, beat: jobs.Beat) -> None:
     replies = {str(reply.pk): reply for reply in replies_of(trial)}
-    trial.replies.update(
-        text="", reader_words="", begun=False, over=False, error=""
-    )  # an attempt that died may have left half a text
+    # An attempt that died may have left half a text.
+    trial.replies.update(text="", reader_words="", begun=False, over=False, error="")
     with store.work_folder() as work, speaking_process(work, _plan(trial, list(replies.values()))) as process:
         for line in process.lines():
             if line is not None and "key" in line:
