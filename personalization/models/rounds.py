@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from annotator.models import Job, Pair, Project, Prompt, Response, User
+from annotator.models import Job, JobState, Pair, Project, Prompt, Response, User
 from training.models import ModelVersion, PolicyRun, PolicyVersion
 
 
@@ -73,6 +73,11 @@ class PolicyRound(Job):
     def rival(self) -> str:
         """The same of what it is measured against."""
         return self.opponent.label if self.opponent else self.base
+
+    @property
+    def unlearnt(self) -> bool:
+        """Whether no run learns from it or has learnt; one that came to nothing does not count."""
+        return self.next_run is None or self.next_run.state in (JobState.FAILED, JobState.CANCELLED)
 
 
 class RoundCandidate(models.Model):

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from annotator.errors import Conflict, Invalid
@@ -16,10 +15,9 @@ from annotator.models import JobState, User
 from attune.policies.selfplay import Opinion, write_opinions
 from attune.policies.settings import NASH_METHODS
 from personalization.models import PolicyRound, RoundPair
-from personalization.rounds.putting import check_next, first_settings
+from personalization.rounds.following import check_unlearnt, settings_after, start_run_after
 from training import store
-from training.models import PolicyRun, Scope
-from training.policy_runs import start_policy_run
+from training.models import PolicyRun
 
 USUAL_BETA = 0.1
 USUAL_ANCHOR = 0.3
@@ -46,7 +44,7 @@ def start_self_play(
     """
     play = play or Play()
     _check(play)
-    check_next(row)
+    check_unlearnt(row)
     pairs = _judged(row)
     assert row.judge is not None, "judged rounds have one"
     if row.judge.erased:
@@ -54,31 +52,13 @@ def start_self_play(
             _("Somebody whose judgments %(model)s learnt from was erased since. Train it again and start a new round.")
             % {"model": row.judge.label}
         )
-    path = _stored(row, pairs)
-    version = row.version
-    chosen = dict(version.run.settings if version else first_settings(row)) | UNUSED
+    chosen = settings_after(row) | UNUSED
     chosen |= {"method": play.method, "options": {"beta": play.beta, "anchor": play.anchor}}
-    if version and chosen["adapter"] != "lora":
+    if row.version and chosen["adapter"] != "lora":
         raise Conflict(
-            _("%(policy)s has full weights, and self-play goes on from an adapter.") % {"policy": version.label}
+            _("%(policy)s has full weights, and self-play goes on from an adapter.") % {"policy": row.version.label}
         )
-    with transaction.atomic():
-        run = start_policy_run(
-            project=row.project,
-            by=by,
-            scope=version.scope if version else Scope.EVERYONE,
-            prototype=version.prototype if version else None,
-            annotator=version.annotator if version else None,
-            groups=version.run.groups if version else 3,
-            chosen=chosen,
-            start_from=version,
-            judge=row.judge,
-            opinions=path,
-            send=send,
-        )
-        PolicyRound.objects.filter(pk=row.pk).update(next_run=run)
-    row.refresh_from_db()
-    return run
+    return start_run_after(row=row, chosen=chosen, opinions=_stored(row, pairs), by=by, send=send)
 
 
 def _check(play: Play) -> None:

@@ -14,11 +14,10 @@ from annotator.models import JobState, Pair, Prompt, Response, User
 from annotator.services import audit
 from annotator.services.content import NewResponse, add_responses, pair_up
 from attune.data import content_digest
-from attune.policies.tiny import TINY, TINY_BETA
 from personalization.models import PolicyRound, RoundCandidate, RoundPair
+from personalization.rounds.following import check_unlearnt, settings_after, start_run_after
 from training.filters import ROUND, SnapshotFilters
-from training.models import PolicyRun, Scope
-from training.policy_runs import start_policy_run
+from training.models import PolicyRun
 from training.snapshots import take_snapshot
 
 
@@ -77,40 +76,10 @@ def start_next_run(*, row: PolicyRound, by: User | None = None, only_new: bool =
     if row.put_at is None:
         known = {"number": row.number}
         raise Conflict(_("Round %(number)s has not been put to annotators, so there is nothing new to learn.") % known)
-    check_next(row)
-    version, project = row.version, row.project
+    check_unlearnt(row)
     only = SnapshotFilters(rounds=(str(row.number),))
-    snapshot = take_snapshot(project=project, by=by, filters=only) if only_new else None
-    chosen = dict(version.run.settings) if version else first_settings(row)
-    with transaction.atomic():
-        run = start_policy_run(
-            project=project,
-            by=by,
-            scope=version.scope if version else Scope.EVERYONE,
-            prototype=version.prototype if version else None,
-            annotator=version.annotator if version else None,
-            groups=version.run.groups if version else 3,
-            chosen=chosen,
-            snapshot=snapshot,
-            start_from=version if chosen.get("adapter", "lora") == "lora" else None,
-            send=send,
-        )
-        PolicyRound.objects.filter(pk=row.pk).update(next_run=run)
-    row.refresh_from_db()
-    return run
-
-
-def check_next(row: PolicyRound) -> None:
-    """Raises ``Conflict`` where a run learns from the round already, or has learnt."""
-    if row.next_run is not None and row.next_run.state not in (JobState.FAILED, JobState.CANCELLED):
-        both = {"run": row.next_run.number, "number": row.number}
-        raise Conflict(_("Policy run %(run)s learns from round %(number)s already.") % both)
-
-
-def first_settings(row: PolicyRound) -> dict[str, object]:
-    """Those of the first policy, where the base model wrote."""
-    known: dict[str, object] = {"base": row.base, "revision": row.revision, "chat_template": row.chat_template}
-    return known | ({"options": {"beta": TINY_BETA}} if row.base == TINY else {})
+    snapshot = take_snapshot(project=row.project, by=by, filters=only) if only_new else None
+    return start_run_after(row=row, chosen=settings_after(row), snapshot=snapshot, by=by, send=send)
 
 
 def _put_prompt(row: PolicyRound, prompt: Prompt, pairs: list[RoundPair]) -> None:
