@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotator.access import Access, project_for
-from annotator.errors import AnnotatorError, Invalid
+from annotator.errors import AnnotatorError
 from annotator.models import Role
 from personalization.machines.executing import waiting_pairs
 from personalization.machines.managing import (
@@ -27,6 +27,7 @@ from personalization.machines.managing import (
 from personalization.machines.reading import find_machine, last_run, machines_of, report_on
 from personalization.models import MachineAnnotator
 from training.policy_selectors import policies_of
+from training.views.numbers import whole_of
 from training.views.people import person
 from training.views.run import STOP_POLLING
 
@@ -85,7 +86,9 @@ def machine_act(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 def _act(request: HttpRequest, found: MachineAnnotator) -> None:
     act, by = request.POST.get("act"), person(request)
     if act == "judge":
-        start_machine_run(machine=found, most_pairs=_whole(request.POST.get("most_pairs", "200")), by=by)
+        start_machine_run(
+            machine=found, most_pairs=whole_of(request.POST.get("most_pairs", "200"), "most_pairs"), by=by
+        )
     elif act == "stop" and (run := last_run(found)):
         cancel_machine_run(run=run)
     elif act == "key":
@@ -123,7 +126,7 @@ def _context(access: Access, found: MachineAnnotator) -> dict[str, Any]:
 def _new(request: HttpRequest) -> NewMachine:
     """The form. Raises ``Invalid``."""
     given = request.POST
-    policy = {name: _whole(given[name]) if given.get(name) else None for name in ("version", "reference")}
+    policy = {name: whole_of(given[name], name) if given.get(name) else None for name in ("version", "reference")}
     return NewMachine(
         name=given.get("name", ""),
         kind=given.get("kind", ""),
@@ -132,10 +135,3 @@ def _new(request: HttpRequest) -> NewMachine:
         key=given.get("key", "").strip(),
         **policy,
     )
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        problem = _("%(name)s is “%(text)s”; expected a whole number.") % {"name": "most_pairs", "text": text[:40]}
-        raise Invalid(problem, fields={"most_pairs": problem})
-    return int(text)

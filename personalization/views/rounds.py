@@ -9,12 +9,11 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotator.access import Access, project_for
-from annotator.errors import AnnotatorError, Invalid
+from annotator.errors import AnnotatorError
 from annotator.models import JobState, Role
 from attune.policies.settings import NASH_METHODS
 from personalization.models import PolicyRound
@@ -33,6 +32,7 @@ from personalization.rounds.starting import (
 from training.models import PolicyVersion
 from training.policy_selectors import policies_of
 from training.serving import live_version
+from training.views.numbers import number_of, whole_of
 from training.views.people import person
 from training.views.run import STOP_POLLING
 
@@ -152,7 +152,6 @@ def _context(request: HttpRequest, access: Access, number: int) -> dict[str, Any
     page = Paginator(pairs_of(found), PAIRS_A_PAGE).get_page(request.GET.get("page"))
     judged, judgments = judged_of(found)
     run = found.next_run
-    unlearnt = run is None or run.state in (JobState.FAILED, JobState.CANCELLED)
     return {
         "access": access,
         "project": access.project,
@@ -165,8 +164,8 @@ def _context(request: HttpRequest, access: Access, number: int) -> dict[str, Any
         "judged": judged,
         "judgments": judgments,
         "next_version": getattr(run, "version", None) if run else None,
-        "may_go_on": bool(found.put_at) and unlearnt,
-        "may_play": found.judge is not None and bool(found.metrics.get("pairs")) and unlearnt,
+        "may_go_on": bool(found.put_at) and found.unlearnt,
+        "may_play": found.judge is not None and bool(found.metrics.get("pairs")) and found.unlearnt,
         "nash_methods": NASH_METHODS,
         "usual": {"beta": f"{USUAL_BETA:g}", "anchor": f"{USUAL_ANCHOR:g}"},
     }
@@ -204,10 +203,10 @@ def _asked(given: QueryDict) -> Asked:
         opponent=_policy(given, "opponent"),
         topics=[topic] if topic and "\x00" not in topic else [],
         prompts=refs,
-        temperatures=[_number(each, "temperatures") for each in given.get("temperatures", "").split(",")],
+        temperatures=[number_of(each, "temperatures") for each in given.get("temperatures", "").split(",")],
         method=given.get("method", ""),
-        beta=_number(given.get("beta") or "0.5", "beta"),
-        **{name: _whole(given.get(name) or str(usual), name) for name, usual in NUMBERS.items()},
+        beta=number_of(given.get("beta") or "0.5", "beta"),
+        **{name: whole_of(given.get(name) or str(usual), name) for name, usual in NUMBERS.items()},
     )
 
 
@@ -215,29 +214,11 @@ def _play(given: QueryDict) -> Play:
     """Raises ``Invalid`` naming the field."""
     return Play(
         method=given.get("method", "inpo"),
-        beta=_number(given.get("beta") or f"{USUAL_BETA:g}", "beta"),
-        anchor=_number(given.get("anchor") or f"{USUAL_ANCHOR:g}", "anchor"),
+        beta=number_of(given.get("beta") or f"{USUAL_BETA:g}", "beta"),
+        anchor=number_of(given.get("anchor") or f"{USUAL_ANCHOR:g}", "anchor"),
     )
 
 
 def _policy(given: QueryDict, name: str) -> int | None:
     text = given.get(name, "")
-    return _whole(text, name) if text else None
-
-
-def _whole(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        problem = _("%(name)s is “%(text)s”; expected a whole number.") % {"name": name, "text": text[:40]}
-        raise Invalid(problem, fields={name: problem})
-    return int(text)
-
-
-def _number(text: str, name: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not abs(value) < 1e6:
-        problem = _("%(name)s is “%(text)s”; expected a number.") % {"name": name, "text": text.strip()[:40]}
-        raise Invalid(problem, fields={name: problem})
-    return value
+    return whole_of(text, name) if text else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -290,6 +291,10 @@ def test_pages_for_owner_viewer_and_annotator(people: ThreePeople) -> None:
     refused = owner.post(where(people), {"name": "D", "kind": "density"})
     assert refused.status_code == 422
     assert "must differ" in refused.content.decode()
+    refused = owner.post(where(people), {"name": "F", "kind": "followup", "version": "first"})
+    assert refused.status_code == 422
+    assert refused.context["error"].fields == {"version": "version is “first”; expected a whole number."}
+    assert re.search(r'name="version" aria-invalid="true"', refused.content.decode())
     assert owner.post(where(people), {"name": "Follow", "kind": "followup"}).status_code == 302
     assert "Follow" in owner.get(where(people)).content.decode()
     pair = pairs_of(people)[0]

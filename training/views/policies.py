@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from annotator.access import Access, project_for
-from annotator.errors import AnnotatorError, Invalid
+from annotator.errors import AnnotatorError
 from annotator.models import Annotator, JobState, Project, Role
 from attune.policies.settings import METHODS
 from attune.policies.tiny import TINY, TINY_BETA
@@ -26,6 +26,7 @@ from training.policy_runs import (
     start_policy_run,
 )
 from training.runs import ACTIVE
+from training.views.numbers import whole_of
 from training.views.people import person
 from training.views.run import STOP_POLLING
 
@@ -185,18 +186,11 @@ def _asked(request: HttpRequest, project: Project) -> dict[str, object]:
         chosen["options"] = {"beta": TINY_BETA}
     asked: dict[str, object] = {"scope": whose, "chosen": chosen, "groups": _number(request, "groups", 3)}
     if whose == Scope.PROTOTYPE:
-        asked["prototype"] = _whole(which, "whose")
+        asked["prototype"] = whole_of(which, "whose")
     if whose == Scope.ANNOTATOR:
-        asked["annotator"] = Annotator.objects.filter(project=project, pk=_whole(which, "whose")).first()
+        asked["annotator"] = Annotator.objects.filter(project=project, pk=whole_of(which, "whose")).first()
     return asked
 
 
 def _number(request: HttpRequest, name: str, default: int) -> int:
-    return _whole(request.POST.get(name) or str(default), name)
-
-
-def _whole(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        problem = _("%(name)s is “%(text)s”; expected a whole number.") % {"name": name, "text": text[:40]}
-        raise Invalid(problem, fields={name: problem})
-    return int(text)
+    return whole_of(request.POST.get(name) or str(default), name)
