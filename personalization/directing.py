@@ -20,6 +20,7 @@ Array = NDArray[np.float32]
 
 REFERENCE = 400
 """So many of a project's responses its styles are measured by."""
+REWARD_ALONE = (MOST_WEIGHT, *[0] * (len(ASPECTS) - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def directed(
         return None
     values = weights_of(given)
     if not any(values):
-        values = list(spoken) or [MOST_WEIGHT, *[0] * (len(ASPECTS) - 1)]
+        values = list(spoken or REWARD_ALONE)
     direction = unit(values)
     aspects = np.concatenate([_rewards(ranked, list(texts))[:, None], yardstick.traits(list(texts.values()))], axis=1)
     rewards = aspects @ direction

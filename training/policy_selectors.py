@@ -52,8 +52,11 @@ def find_policy(project: Project, number: int) -> PolicyVersion:
 
 def usable_policy(project: Project, number: int | None) -> PolicyVersion | None:
     """One that is not retired; None for None. Raises ``NotFound``."""
-    if number is None:
-        return None
+    return None if number is None else find_usable_policy(project, number)
+
+
+def find_usable_policy(project: Project, number: int) -> PolicyVersion:
+    """One that is not retired. Raises ``NotFound``."""
     version = policies_of(project).filter(number=number, retired=False).first()
     if version is None:
         raise NotFound(_("There is no policy %(number)s in this project that is not retired.") % {"number": number})

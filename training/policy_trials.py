@@ -16,7 +16,7 @@ from annotator.services import jobs
 from annotator.services.texts import text_problem
 from attune.direction import ASPECTS
 from training.models import PolicyReply, PolicyTrial, PolicyVersion
-from training.policy_selectors import policies_of
+from training.policy_selectors import find_usable_policy
 from training.runs import ACTIVE
 
 MOST_POLICIES = 4
@@ -50,7 +50,7 @@ def start_trial(
     Raises ``Invalid`` naming the fields, and ``NotFound`` for a policy that is not there.
     """
     _check(prompt, policies, temperature, most_tokens)
-    versions = [_find(project, number) for number in dict.fromkeys(policies)]
+    versions = [find_usable_policy(project, number) for number in dict.fromkeys(policies)]
     _check_direction(direction, versions)
     with transaction.atomic():
         for earlier in project.policy_trials.filter(by=by, state__in=ACTIVE):
@@ -71,6 +71,26 @@ def start_trial(
         if send:
             jobs.enqueue_on_commit(send=lambda: queue_trial(trial.pk), what=str(trial))
     return trial
+
+
+def repeat_trial(
+    *, trial: PolicyTrial, direction: Sequence[int], by: User | None = None, send: bool = True
+) -> PolicyTrial:
+    """Put the same prompt to the same policies once more, in a direction and with all else as it was. Raises as ``start_trial`` does."""
+    return start_trial(
+        project=trial.project,
+        by=by,
+        prompt=trial.prompt,
+        policies=[reply.version.number for reply in replies_of(trial) if reply.version],
+        people=trial.people,
+        reader=trial.reader,
+        reader_words=trial.reader_words,
+        temperature=trial.temperature,
+        most_tokens=trial.most_tokens,
+        seed=trial.seed,
+        direction=direction,
+        send=send,
+    )
 
 
 def cancel_trial(*, trial: PolicyTrial) -> None:
@@ -95,7 +115,7 @@ def find_trial(project: Project, trial_id: int) -> PolicyTrial:
 
 def replies_of(trial: PolicyTrial) -> list[PolicyReply]:
     """From left to right."""
-    return list(trial.replies.select_related("trial", "version__annotator__user", "version__project", "version__run"))
+    return list(trial.replies.select_related("version__annotator__user", "version__project", "version__run"))
 
 
 def _check(prompt: str, policies: Sequence[int], temperature: float, most_tokens: int) -> None:
@@ -131,13 +151,6 @@ def _check_direction(direction: Sequence[int], versions: Sequence[PolicyVersion]
         problem = _("None of the policies learnt to read a direction; train one with directions.")
     if problem:
         raise Invalid(problem, fields={"direction": problem})
-
-
-def _find(project: Project, number: int) -> PolicyVersion:
-    found = policies_of(project).filter(number=number, retired=False).first()
-    if found is None:
-        raise NotFound(_("There is no policy %(number)s in this project that is not retired.") % {"number": number})
-    return found
 
 
 def _replies(trial: PolicyTrial, versions: Sequence[PolicyVersion]) -> list[PolicyReply]:

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -17,7 +18,7 @@ from annotator.access import Access, project_for
 from annotator.errors import AnnotatorError, Forbidden, Invalid
 from annotator.models import Annotator, Project, Role
 from personalization.describing import reader_words
-from personalization.directing import directed, weights_of
+from personalization.directing import REWARD_ALONE, directed, weights_of
 from personalization.playground import MOST_PEOPLE
 from personalization.policy_ranking import rank_replies
 from training.models import PolicyTrial, PolicyVersion, Scope
@@ -26,12 +27,13 @@ from training.policy_trials import (
     MOST_CHARACTERS,
     MOST_POLICIES,
     MOST_TOKENS,
-    MOST_WEIGHT,
     cancel_trial,
     find_trial,
+    repeat_trial,
     replies_of,
     start_trial,
 )
+from training.views.numbers import number_of
 from training.views.people import person
 
 POLICIES_LISTED = 100
@@ -116,27 +118,15 @@ def policy_trial_steer(request: HttpRequest, slug: str, pk: int) -> HttpResponse
     access = project_for(request.user, slug, Role.OWNER, Role.VIEWER)
     trial = find_trial(access.project, pk)
     weights = weights_of(request.POST)
-    sliders = QueryDict(mutable=True)
-    sliders.update({f"d{number}": str(weight) for number, weight in enumerate(weights)})
     if request.POST.get("act") == "speak":
         try:
-            trial = start_trial(
-                project=access.project,
-                by=person(request),
-                prompt=trial.prompt,
-                policies=[reply.version.number for reply in replies_of(trial) if reply.version],
-                people=trial.people,
-                reader=trial.reader,
-                reader_words=trial.reader_words,
-                temperature=trial.temperature,
-                most_tokens=trial.most_tokens,
-                seed=trial.seed,
-                direction=weights if any(weights) else [MOST_WEIGHT, *weights[1:]],
-            )
+            direction = weights if any(weights) else REWARD_ALONE
+            trial = repeat_trial(trial=trial, direction=direction, by=person(request))
         except AnnotatorError as error:
             messages.error(request, str(error))
     where = reverse("policy_trial", args=[slug, trial.pk])
-    return redirect(f"{where}?{sliders.urlencode()}#direction" if any(weights) else f"{where}#direction")
+    sliders = urlencode({f"d{number}": weight for number, weight in enumerate(weights)})
+    return redirect(f"{where}?{sliders}#direction" if any(weights) else f"{where}#direction")
 
 
 def _start(request: HttpRequest, access: Access, entered: Entered, versions: list[PolicyVersion]) -> PolicyTrial:
@@ -146,8 +136,7 @@ def _start(request: HttpRequest, access: Access, entered: Entered, versions: lis
     reader = _reader(access.project, entered, versions)
     known = set(Annotator.objects.filter(project=access.project, ref__in=people).values_list("ref", flat=True))
     if unknown := next((ref for ref in people if ref not in known), None):
-        problem = _("There is no annotator “%(ref)s” in this project.") % {"ref": unknown}
-        raise Invalid(problem, fields={"people": problem})
+        raise _nobody(unknown, "people")
     return start_trial(
         project=access.project,
         by=person(request),
@@ -156,23 +145,27 @@ def _start(request: HttpRequest, access: Access, entered: Entered, versions: lis
         people=people,
         reader=reader,
         reader_words=reader_words(reader) if reader else "",
-        temperature=_number(entered.temperature, "temperature"),
-        most_tokens=round(_number(entered.most_tokens, "most_tokens")),
+        temperature=number_of(entered.temperature, "temperature"),
+        most_tokens=round(number_of(entered.most_tokens, "most_tokens")),
     )
 
 
 def _reader(project: Project, entered: Entered, versions: list[PolicyVersion]) -> Annotator | None:
     """Whose judgments the policies that read some are shown: who is named, or else whose such a policy is; None where none reads."""
-    reading = [each for each in versions if each.number in entered.policies and each.run.settings.get("shots")]
+    reading = [each for each in versions if each.number in entered.policies and each.reads_judgments]
     if not reading:
         return None
     if not entered.reader:
         return next((each.annotator for each in reading if each.annotator), None)
     found = Annotator.objects.filter(project=project, ref=entered.reader).first()
     if found is None:
-        problem = _("There is no annotator “%(ref)s” in this project.") % {"ref": entered.reader}
-        raise Invalid(problem, fields={"reader": problem})
+        raise _nobody(entered.reader, "reader")
     return found
+
+
+def _nobody(ref: str, name: str) -> Invalid:
+    problem = _("There is no annotator “%(ref)s” in this project.") % {"ref": ref}
+    return Invalid(problem, fields={name: problem})
 
 
 def _posted(request: HttpRequest) -> Entered:
@@ -212,7 +205,7 @@ def _context(access: Access, entered: Entered) -> dict[str, Any]:
         "section": "policies",
         "entered": entered,
         "versions": versions,
-        "some_read": any(each.run.settings.get("shots") for each in versions),
+        "some_read": any(each.reads_judgments for each in versions),
         "people": [*entered.people, *[""] * (MOST_PEOPLE - len(entered.people))],
         "listed": listed[:PEOPLE_LISTED],
         "temperatures": TEMPERATURES,
@@ -238,14 +231,3 @@ def _trial_context(request: HttpRequest, access: Access, trial: PolicyTrial) -> 
         "answered": over,
         "direction": direction,
     }
-
-
-def _number(text: str, name: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not abs(value) < 1e9:
-        problem = _("%(name)s is “%(text)s”; expected a number.") % {"name": name, "text": text[:40]}
-        raise Invalid(problem, fields={name: problem})
-    return value

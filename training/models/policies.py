@@ -122,6 +122,11 @@ class PolicyVersion(Scoped):
         return bool(self.run.settings.get("directions"))
 
     @property
+    def reads_judgments(self) -> bool:
+        """Whether it learnt to read some judgments of whom it answers, which stand in its prompt."""
+        return bool(self.run.settings.get("shots"))
+
+    @property
     def label(self) -> str:
         """As people and the API name it: ``policy@3``."""
         return f"policy@{self.number}"
