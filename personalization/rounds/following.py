@@ -11,6 +11,7 @@ from attune.policies.tiny import TINY, TINY_BETA
 from personalization.models import PolicyRound
 from training.models import PolicyRun, Scope, Snapshot
 from training.policy_runs import start_policy_run
+from training.runs import lock_project
 
 
 def check_unlearnt(row: PolicyRound) -> None:
@@ -39,10 +40,13 @@ def start_run_after(
 ) -> PolicyRun:
     """Start it and note it on the round. ``opinions`` is the stored folder of what the round's preference model said.
 
-    Raises what ``start_policy_run`` raises.
+    Raises what ``start_policy_run`` raises, and ``Conflict`` where somebody else has started one meanwhile.
     """
     version = row.version
     with transaction.atomic():
+        lock_project(row.project)
+        row.refresh_from_db(fields=["next_run"])
+        check_unlearnt(row)
         run = start_policy_run(
             project=row.project,
             by=by,

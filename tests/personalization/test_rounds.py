@@ -192,6 +192,20 @@ def test_pairs_are_left_out_before_and_never_after(people: ThreePeople) -> None:
         leave_out(row=row, pairs=[row.pairs.get().pk])
 
 
+def test_two_runs_never_learn_from_one_round(people: ThreePeople) -> None:
+    row = written(people.project, texts={True: ["Yes.", "No."], False: []})
+    put_round(row=row, by=people.owner)
+    pair = row.pairs.get().pair
+    assert pair
+    judge(people.judge, pair, "a")
+    row.refresh_from_db()
+    at_once = PolicyRound.objects.get(pk=row.pk)
+    start_next_run(row=row, by=people.owner, send=False)
+    with pytest.raises(Conflict, match="Policy run 1 learns from round 1 already"):
+        start_next_run(row=at_once, by=people.owner, only_new=True, send=False)
+    assert people.project.policy_runs.count() == 1
+
+
 def test_nothing_is_put_before_its_time(people: ThreePeople) -> None:
     row = start_round(project=people.project, asked=BARE, send=False)
     with pytest.raises(Conflict, match="is waiting; expected one that is done"):
