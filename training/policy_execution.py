@@ -139,6 +139,8 @@ def _members(run: PolicyRun, groups: dict[str, int]) -> list[str] | None:
         return [str(run.annotator_id)]
     if run.prototype is None:
         return None
+    if run.opinions and run.start_from:  # nobody judged: they are those whom it was for before
+        return list(run.start_from.members)
     return [annotator for annotator, group in groups.items() if group == run.prototype - 1]
 
 

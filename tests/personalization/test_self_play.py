@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from pytest_django.fixtures import Settings
 
 from annotator.errors import Conflict, Invalid
-from annotator.models import JobState, Judgment, Role, User
+from annotator.models import Annotator, JobState, Judgment, Role, User
 from attune.policies.selfplay import read_opinions
 from personalization.models import PolicyRound, RoundCandidate, RoundPair
 from personalization.rounds.executing import execute_round
@@ -26,9 +26,10 @@ from training import store
 from training.cleaning import remove_unreferenced
 from training.execution import execute_run
 from training.lineage import retrain
-from training.models import ModelVersion, PolicyRun, Run
+from training.models import ModelVersion, PolicyRun, Run, Scope
 from training.policy_execution import began_with, execute_policy_run
 from training.policy_runs import start_policy_run
+from training.policy_selectors import policy_for
 from training.registry import promote
 from training.store import read_json
 
@@ -50,6 +51,7 @@ def test_policies_play_against_themselves(settings: Settings, tmp_path_factory: 
     first = execute_policy_run(start_policy_run(project=project, chosen=QUICK | {"base": base}, send=False).pk)
     assert first is not None
     assert first.state == JobState.DONE, first.error
+    liked = group_of_one(first)
     before = Judgment.objects.count()
 
     row = judged_by_the_model(version=1, owner=owner, project=first.project)
@@ -59,10 +61,23 @@ def test_policies_play_against_themselves(settings: Settings, tmp_path_factory: 
     row = judged_by_the_model(version=2, owner=owner, project=first.project)
     third = learns_opinions(row, owner, Play(method="dno"))
     assert (third.start_from, began_with(third)) == (second.version, first.version)
+    assert third.version.members == [str(liked.pk)]
+    assert policy_for(liked)[0] == third.version
     assert Judgment.objects.count() == before  # nobody has judged anything
     pages_say_whose_opinions(third, owner)
     with pytest.raises(Conflict, match="learnt from opinions of gpm@1"):
         retrain(version=third.version, by=owner)
+
+
+def group_of_one(run: PolicyRun) -> Annotator:
+    """The run's policy becomes that of a group with one member."""
+    member = run.project.annotators.order_by("pk")[0]
+    for row in (run, run.version):
+        row.scope, row.prototype = Scope.PROTOTYPE, 1
+    run.version.members = [str(member.pk)]
+    run.save()
+    run.version.save()
+    return member
 
 
 def judged_by_the_model(*, version: int, owner: User, project: Any) -> PolicyRound:
