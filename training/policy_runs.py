@@ -88,7 +88,13 @@ def cancel_policy_run(*, run: PolicyRun, by: User | None = None) -> None:
 
 
 def continue_policy_run(*, run: PolicyRun, by: User | None = None, send: bool = True) -> None:
-    """Put a run that was stopped or has failed back, to go on from its last checkpoint. Raises ``Conflict`` for others."""
+    """Put a run that was stopped or has failed back, to go on from its last checkpoint. Raises ``Conflict`` for others, and where
+    somebody was erased whose judgments its preference model knew."""
+    if run.judge and run.judge.erased:
+        said = _(
+            "Somebody whose judgments %(model)s learnt from was erased since. Train it again and start a new round."
+        )
+        raise Conflict(said % {"model": run.judge.label})
     with transaction.atomic():
         ended = PolicyRun.objects.filter(pk=run.pk, state__in=(JobState.CANCELLED, JobState.FAILED))
         if not ended.update(

@@ -54,6 +54,7 @@ from training import store
 from training.execution import execute_run
 from training.lineage import flagged, footprint_of, retrain
 from training.models import ModelVersion, PolicyRun, PolicyVersion, Run, Scope, SnapshotPerson, TextVector
+from training.policy_runs import continue_policy_run, start_policy_run
 from training.registry import promote
 from training.runs import start_run
 from training.serving import served
@@ -358,6 +359,19 @@ def test_who_is_erased_while_a_model_learns_is_not_in_it(
     assert not ModelVersion.objects.filter(run=working).exists()
     waiting.refresh_from_db()
     assert waiting.state == JobState.CANCELLED
+
+
+def test_opinions_of_a_model_that_knew_them_are_not_learnt_later(people: ThreePeople, version: ModelVersion) -> None:
+    run = start_policy_run(
+        project=people.project, judge=version, opinions="opinions/1/digest", chosen={"method": "inpo"}, send=False
+    )
+    erase_annotator(annotator=people.judge, by=None, send=False)
+    run.refresh_from_db()
+    assert run.state == JobState.CANCELLED
+    with pytest.raises(Conflict, match=f"judgments {version.label} learnt from was erased since"):
+        continue_policy_run(run=run, send=False)
+    run.refresh_from_db()
+    assert run.state == JobState.CANCELLED
 
 
 def test_a_snapshot_that_is_being_rewritten_is_not_read(people: ThreePeople, version: ModelVersion) -> None:
