@@ -220,7 +220,8 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-latents": {"task": "personalization.tasks.sweep", "schedule": 60.0},
 }
 
-# The one backward arrow of the layers: who chooses the next pair. Called as ``annotator.services.choosing`` says.
+# The one backward arrow of the layers (docs/decisions/0003): who chooses the next pair or line-up, called as
+# ``annotator.services.choosing`` says; and what machines had said of a pair, as ``annotator.services.opinions`` says.
 ATTUNE_CHOOSER = env.str("ATTUNE_CHOOSER", default="personalization.choosing.choose")
 ATTUNE_LINEUP_CHOOSER = env.str("ATTUNE_LINEUP_CHOOSER", default="personalization.choosing_lineups.choose")
 ATTUNE_OPINIONS = env.str("ATTUNE_OPINIONS", default="personalization.machines.telling.opinions_for")
