@@ -110,7 +110,13 @@ def next_policy(
 @round_command.command(name="play")
 @project_option
 @click.option("--policy", type=int, metavar="N", help="Where self-play begins; the base model unless given.")
-@click.option("--iterations", default=3, show_default=True, help="Rounds, each followed by a policy.")
+@click.option(
+    "--iterations",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Rounds, each followed by a policy.",
+)
 @click.option("--most-prompts", default=50, show_default=True)
 @click.option("--count", default=8, show_default=True, help="Responses to a prompt.")
 @click.option("--temperature", default=1.0, show_default=True)
@@ -133,7 +139,7 @@ def play_command(
 ) -> None:
     """Self-play from this process: the policy writes, the preference model judges, the next policy learns from its opinions.
 
-    No person judges anything. Each round is measured against the base model. One line of JSON an iteration.
+    No person judges anything. Each round is measured against the base model. Two lines of JSON an iteration: the round, the run.
     """
     with project_session(slug) as project:
         from personalization.rounds.executing import execute_round
@@ -152,14 +158,14 @@ def play_command(
             row = start_round(project=project, asked=asked, send=False)
             execute_round(row.pk, watch=show)
             row.refresh_from_db()
-            say(_described(row))
+            say(_described(row), line=True)
             if row.state != "done":
                 sys.exit(1)
             run = start_self_play(row=row, play=Play(method=method, beta=beta, anchor=anchor), send=False)
-            policy = _trained(run, here=True)
+            policy = _trained(run, here=True, line=True)
 
 
-def _trained(run: "PolicyRun", *, here: bool) -> int | None:
+def _trained(run: "PolicyRun", *, here: bool, line: bool = False) -> int | None:
     """Say what came of a run, carried out here where that was asked for; its policy's number. Ends with 1 where it failed."""
     from training.policy_execution import execute_policy_run
 
@@ -169,7 +175,8 @@ def _trained(run: "PolicyRun", *, here: bool) -> int | None:
     version = getattr(run, "version", None)
     judge = run.judge.label if run.judge else None
     policy = version.label if version else None
-    say({"run": run.number, "state": run.state, "error": run.error, "policy": policy, "opinions_of": judge})
+    said = {"run": run.number, "state": run.state, "error": run.error, "policy": policy, "opinions_of": judge}
+    say(said, line=line)
     if here and run.state != "done":
         sys.exit(1)
     return version.number if version else None

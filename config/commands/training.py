@@ -163,5 +163,6 @@ def _described(run: "Run") -> dict[str, object]:
     }
 
 
-def say(result: dict[str, object]) -> None:
-    click.echo(json.dumps(result, indent=2))
+def say(result: dict[str, object], *, line: bool = False) -> None:
+    """``line``: on one, where more may follow."""
+    click.echo(json.dumps(result, indent=None if line else 2))

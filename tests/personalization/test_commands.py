@@ -20,6 +20,9 @@ from tests.personalization.test_machines import KEY, pairs_of, says
 from tests.personalization.test_rounds import written
 from tests.personalization.worlds import judge
 from tests.training.makers import make_tasteful_project
+from training.execution import execute_run
+from training.models import Run
+from training.registry import promote
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -158,3 +161,23 @@ def test_what_is_wrong_with_a_round_is_said(people: ThreePeople) -> None:
     assert waits["state"] == "waiting"
     early = attune("round", "put", "1", project=project)
     assert (early.exit_code, "is waiting; expected one that is done" in early.stderr) == (1, True)
+
+
+@pytest.mark.timeout(600)
+def test_self_play_goes_on_by_itself(db: None) -> None:
+    project = make_tasteful_project(annotators=3, prompts=10, each=10, ties=0.0)
+    fitted = Run.objects.create(project=project, number=1, model_name="gpm", options={"steps": 20}, encoder="style")
+    execute_run(fitted.pk)
+    promote(version=fitted.version)
+    asked = ("--most-prompts", "1", "--count", "3", "--most-tokens", "200", "--method", "dno", "--seed", "4")
+    ran = attune("round", "play", "--iterations", "1", *asked, project=project)
+    assert ran.exit_code == 0, (ran.output, ran.exception)
+    played, learnt = (json.loads(line) for line in ran.stdout.splitlines())
+    assert (played["round"], played["policy"], played["judge"]) == (1, "tiny", "gpm@1")
+    assert (learnt["run"], learnt["policy"], learnt["opinions_of"]) == (1, "policy@1", "gpm@1")
+    assert PolicyRound.objects.get().seed == 4
+
+
+def test_no_iteration_is_no_self_play(people: ThreePeople) -> None:
+    none = attune("round", "play", "--iterations", "0", project=people.project)
+    assert (none.exit_code, "x>=1" in none.stderr) == (2, True)
