@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -60,7 +60,7 @@ def footprint_of(annotator: Annotator) -> Footprint:
     ids = [snapshot.pk for snapshot, _ in snapshots]
     versions = ModelVersion.objects.filter(run__snapshot__in=ids).select_related("run")
     learnt = Q(run__snapshot__in=ids) | Q(run__judge__run__snapshot__in=ids)
-    policies = PolicyVersion.objects.filter(learnt).select_related("run", "annotator")
+    policies = _with_heirs(PolicyVersion.objects.filter(learnt)).select_related("run", "annotator")
     return Footprint(
         snapshots,
         list(versions),
@@ -163,6 +163,16 @@ def flagged(project: Project) -> tuple[list[ModelVersion], list[PolicyVersion]]:
     """What learnt from people who were erased since, and is not retired."""
     versions = project.versions.filter(erased__gt=0).exclude(state=ModelVersion.State.RETIRED)
     return list(versions), list(project.policies.filter(erased__gt=0, retired=False))
+
+
+def _with_heirs(policies: QuerySet[PolicyVersion]) -> QuerySet[PolicyVersion]:
+    """The policies, and those whose training began with the weights of one of them, and so on."""
+    found = new = set(policies.values_list("pk", flat=True))
+    while new:
+        heirs = PolicyVersion.objects.filter(run__start_from__in=new).exclude(pk__in=found)
+        new = set(heirs.values_list("pk", flat=True))
+        found = found | new
+    return PolicyVersion.objects.filter(pk__in=found)
 
 
 def _forget_member(erasure: Erasure) -> None:

@@ -144,6 +144,13 @@ def _members(run: PolicyRun, groups: dict[str, int]) -> list[str] | None:
     return [annotator for annotator, group in groups.items() if group == run.prototype - 1]
 
 
+def _erased_before(run: PolicyRun) -> int:
+    """How many were erased whose judgments are in the weights that it began with."""
+    if run.start_from is None:
+        return 0
+    return PolicyVersion.objects.values_list("erased", flat=True).get(pk=run.start_from.pk)
+
+
 def _register(run: PolicyRun, path: str, outcome: dict[str, Any], plan: dict[str, Any]) -> None:
     """The version and the run's end, both or none. Raises ``ClaimLost`` where the run is another's."""
     described = store.read_json(path, "policy.json")
@@ -164,6 +171,7 @@ def _register(run: PolicyRun, path: str, outcome: dict[str, Any], plan: dict[str
             metrics=outcome["metrics"],
             notes=outcome["notes"],
             samples=described["samples"],
+            erased=_erased_before(run),
             run=run,
         )
         jobs.finish(job=run, metrics=outcome["metrics"], progress={"phase": "done"})

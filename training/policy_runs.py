@@ -200,10 +200,11 @@ def _check_alone(run: PolicyRun) -> None:
 
 
 def _group_policy(run: PolicyRun) -> PolicyVersion | None:
-    """What the adapter starts from: of the same base and rank, the group's before everyone's."""
+    """What the adapter starts from: of the same base and rank, the group's before everyone's; none that knew somebody erased."""
+    usable = run.project.policies.filter(retired=False, erased=0, base=run.settings["base"])
     candidates = [
         each
-        for each in run.project.policies.filter(retired=False, base=run.settings["base"]).exclude(scope=Scope.ANNOTATOR)
+        for each in usable.exclude(scope=Scope.ANNOTATOR).select_related("run")
         if each.run.settings["adapter"] == "lora" and each.run.settings["rank"] == run.settings["rank"]
     ]
     mine = [

@@ -361,6 +361,24 @@ def test_who_is_erased_while_a_model_learns_is_not_in_it(
     assert waiting.state == JobState.CANCELLED
 
 
+def test_policies_that_went_on_from_one_that_knew_them_are_flagged_too(
+    people: ThreePeople, version: ModelVersion
+) -> None:
+    def policy(**learnt: Any) -> PolicyVersion:
+        number = people.project.policies.count() + 1
+        run = PolicyRun.objects.create(project=people.project, number=number, state=JobState.DONE, **learnt)
+        return PolicyVersion.objects.create(project=people.project, number=number, base="tiny", run=run)
+
+    knew = policy(snapshot=version.run.snapshot)
+    heir = policy(start_from=knew)
+    its_heir = policy(start_from=heir)
+    aside = policy()
+    done = erase_annotator(annotator=people.judge, by=None, send=False)
+    flags = dict(people.project.policies.values_list("pk", "erased"))
+    assert flags == {knew.pk: 1, heir.pk: 1, its_heir.pk: 1, aside.pk: 0}
+    assert done.report["policies"] == ["policy@3", "policy@2", "policy@1"]
+
+
 def test_opinions_of_a_model_that_knew_them_are_not_learnt_later(people: ThreePeople, version: ModelVersion) -> None:
     run = start_policy_run(
         project=people.project, judge=version, opinions="opinions/1/digest", chosen={"method": "inpo"}, send=False

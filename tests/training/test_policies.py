@@ -22,6 +22,7 @@ from tests.factories import ThreePeople, login, make_member, make_people
 from tests.training.makers import make_tasteful_project
 from training import policy_runs, store
 from training.errors import NothingToLearn
+from training.lineage import retrain
 from training.models import PolicyRun, PolicyVersion, Scope
 from training.policy_execution import execute_policy_run, run_folder
 from training.policy_runs import cancel_policy_run, continue_policy_run, start_policy_run
@@ -151,13 +152,18 @@ def test_a_personal_policy_starts_from_everyones(project: Project, base: str) ->
     policy_runs.LEAST_PERSONAL, kept = 5, policy_runs.LEAST_PERSONAL
     try:
         run = start(project, base, scope=Scope.ANNOTATOR, annotator=annotator)
+        assert run.start_from is not None
+        assert run.start_from.label == "policy@1"
+        PolicyVersion.objects.update(erased=1)  # somebody was erased whom policy@1 knew, while this run waited
+        done = execute_policy_run(run.pk)
+        assert done is not None
+        assert done.state == JobState.DONE, done.error
+        assert done.version.erased == 1
+        again = retrain(version=done.version, by=None, send=False)
     finally:
         policy_runs.LEAST_PERSONAL = kept
-    assert run.start_from is not None
-    assert run.start_from.label == "policy@1"
-    done = execute_policy_run(run.pk)
-    assert done is not None
-    assert done.state == JobState.DONE, done.error
+    assert isinstance(again, PolicyRun)
+    assert again.start_from is None  # so that it is trained without them
     assert policy_for(annotator) == (done.version, "their own")
 
 
