@@ -25,9 +25,12 @@ class GoldCounts:
 def gold_counts(project: Project) -> GoldCounts:
     """How many of each, of what the project asks for."""
     counted = {"n": Count("pk"), "first": Count("pk", filter=Q(qualifying=True))}
-    known = [project.lineups.filter(Lineup.KNOWN, withdrawn_at=None, kind__in=project.kinds).aggregate(**counted)]
+    known = []
     if Judgment.Kind.PAIR in project.kinds:
         known.append(project.pairs.filter(withdrawn_at=None).exclude(gold_choice="").aggregate(**counted))
+    if project.kinds != [Judgment.Kind.PAIR]:
+        lineups = project.lineups.filter(Lineup.KNOWN, withdrawn_at=None, kind__in=project.kinds)
+        known.append(lineups.aggregate(**counted))
     first = sum(each["first"] for each in known)
     return GoldCounts(sum(each["n"] for each in known) - first, first)
 

@@ -93,6 +93,8 @@ def next_policy(
     slug: str, number: int, only_new: bool, opinions: bool, method: str, beta: float, anchor: float, here: bool
 ) -> None:
     """Train the next policy from what was said of round NUMBER, from where its policy stands."""
+    if only_new and opinions:
+        raise click.UsageError("--only-new is of judgments, and --opinions learns none.")
     with project_session(slug) as project:
         from personalization.rounds.playing import Play, start_self_play
         from personalization.rounds.putting import start_next_run

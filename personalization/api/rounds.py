@@ -152,6 +152,14 @@ class NextSerializer(StrictSerializer):
     beta = Number(default=USUAL_BETA, help_text="With opinions: η.")
     anchor = Number(default=USUAL_ANCHOR, help_text="With opinions and inpo: τ/η, 0 to 1.")
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Not only the new judgments of none at all."""
+        if attrs["opinions"] and attrs["only_new"]:
+            raise serializers.ValidationError(
+                {"only_new": "is true; expected false with opinions, which learn no judgments"}
+            )
+        return attrs
+
 
 def _reading(request: Request, slug: str) -> Access:
     return project_for(caller(request), slug, Role.OWNER, Role.VIEWER)

@@ -131,6 +131,8 @@ def test_a_round_is_written_put_judged_and_shown(people: ThreePeople) -> None:
 def test_wins_are_shown_and_the_next_policy_learns(db: None) -> None:
     project = make_tasteful_project(annotators=3, prompts=4, each=4, ties=0.0)
     row = written(project, texts={True: ["Mine at length."], False: ["Theirs."]}, versus_each=1, pairs_each=0)
+    both = attune("round", "next", "1", "--opinions", "--only-new", project=project)
+    assert (both.exit_code, "--opinions learns none" in both.stderr) == (2, True)
     early = attune("round", "next", "1", project=project)
     assert (early.exit_code, "has not been put" in early.stderr) == (1, True)
     told(attune("round", "put", "1", project=project))

@@ -167,6 +167,8 @@ def test_opinions_are_learnt_from_rounds_of_self_play_alone(people: ThreePeople)
     assert "was judged by a preference model" in page.content.decode()
     program = Program(people.owner, people.project)
     refused(program.send("POST", "/policies/rounds/1/next", {"opinions": True}), 409)
+    both = {"opinions": True, "only_new": True}
+    refused(program.send("POST", "/policies/rounds/1/next", both), 422, "only_new")
     with pytest.raises(Conflict, match="has not been put to annotators"):
         start_next_run(row=row)
 
