@@ -48,12 +48,14 @@ def build_basis(
     factors: Sequence[FactorFit],
     classes: Sequence[ClassFit],
     *,
+    alone: NDArray[np.bool_],
     spreads: tuple[float, float],
     precision: float,
     width: int,
 ) -> Basis:
     """The items and priors of one set of fits. mapped (N, F), groups (N,). The ``width`` directions are kept in which tastes
     differ most, given the ``spreads`` of weights on factors and on mapped features. precision: that of an item vector around its text.
+    Responses that stand ``alone`` (N,) are known by their text, as unseen ones are.
 
     ``accepted`` is the pooled fit on verdicts, whose rows N + group are thresholds; None where judgments are read as comparisons.
     """
@@ -79,10 +81,13 @@ def build_basis(
         text_reward = np.asarray(0.5 * (text_reward + text_base + text_shared @ tastes.middle))
     doubt = share**2 * sum(fit.vectors.shape[1] for fit in factors) / precision
     left = np.zeros(count) + share**2 * sum(_doubts(fit, thresholds, count) for fit in factors)
-    number = np.arange(1, count + 1)
+    text_weights = np.column_stack([text_reward, text_base, text_shared, np.zeros((features, 2))]).astype(np.float32)
+    table = np.column_stack([reward, base, shared, np.clip(doubt - left, 0, None), np.zeros(count)]).astype(np.float32)
+    table[alone] = mapped[alone] @ text_weights
+    table[:, -1] = np.arange(1, count + 1)
     return Basis(
-        table=np.column_stack([reward, base, shared, np.clip(doubt - left, 0, None), number]).astype(np.float32),
-        text_weights=np.column_stack([text_reward, text_base, text_shared, np.zeros((features, 2))]).astype(np.float32),
+        table=table,
+        text_weights=text_weights,
         factor_cov=(of_factors.T @ of_factors / of_factor**2).astype(np.float32),
         text_cov=(parts[-1].T @ parts[-1] / of_feature**2).astype(np.float32),
         class_weights=(tastes.weights - tastes.center).astype(np.float32),

@@ -41,7 +41,7 @@ from attune.rewards.newcomers import (
     split_newcomers,
 )
 from attune.rewards.reasons import Why
-from attune.rewards.rehearsal import Rehearsal, Variances, choose_reasons, choose_variances, learn_reasons
+from attune.rewards.rehearsal import UNTRIED, Rehearsal, Variances, choose_reasons, choose_variances, learn_reasons
 from attune.rewards.settings import checked
 from attune.rewards.tastes import FIRST, KNOWN, NUMBER, Community, Reader, Told
 from attune.rewards.traits import Trait, Traits, fit_traits
@@ -121,7 +121,7 @@ class Hybrid(LinearReward):
             left &= ~held
         apart = [each for each in tried if each[1]]
         *_, fits = (apart or tried)[0]
-        variances, trust, why = Variances(), default_trust(), None
+        variances, trust, why = UNTRIED, default_trust(), None
         if apart:
             variances = begin.variances if begin else choose_variances([self._rehearsal(data, *each) for each in apart])
             rehearsals = [self._rehearsal(data, *each, variances) for each in apart]

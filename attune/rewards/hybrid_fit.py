@@ -59,10 +59,12 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Fits(Start):
-    """What was fitted on some judgments. accepted: the pooled fit on verdicts, None where judgments are comparisons."""
+    """What was fitted on some judgments. accepted: the pooled fit on verdicts, None where judgments are comparisons. alone (N,):
+    the responses that fewer than two people judged."""
 
     pooled: PooledFit
     accepted: PooledFit | None
+    alone: NDArray[np.bool_]
 
 
 class Steps:
@@ -119,7 +121,18 @@ def learn(
         starts=start.classes if start else (),
         report=report.class_model,
     )
-    return Fits(factors, classes, pooled, accepted)
+    return Fits(factors, classes, pooled, accepted, standing_alone(comparisons, len(data.ids)))
+
+
+def standing_alone(comparisons: Comparisons, responses: int) -> NDArray[np.bool_]:
+    """Which of N responses fewer than two people judged, (N,).
+
+    What one person said cannot be told apart into theirs and the response's. Taken as the response's it would be counted again as
+    evidence of their taste.
+    """
+    who = np.concatenate([comparisons.annotator, comparisons.annotator])
+    said = np.unique(np.stack([np.concatenate([comparisons.a, comparisons.b]), who]), axis=1)
+    return np.asarray(np.bincount(said[0], minlength=responses) < 2)
 
 
 def basis_of(config: HybridConfig, data: Prepared, fits: Fits, variances: Variances | None) -> Basis:
@@ -132,6 +145,7 @@ def basis_of(config: HybridConfig, data: Prepared, fits: Fits, variances: Varian
         fits.accepted,
         fits.factors,
         fits.classes,
+        alone=fits.alone,
         spreads=spreads,
         precision=config.vector_precision,
         width=width,

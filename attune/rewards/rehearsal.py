@@ -54,6 +54,10 @@ class Variances:
         return replace(community, cov=cov.astype(np.float32), memory=self.memory)
 
 
+UNTRIED = Variances(text=0.2, memory=0.5)
+"""Where nobody can be held out to choose them by, as in a project of one or two people: those are known by what they say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
     """Some annotators that a fit has not seen, with what it made of the others."""

@@ -10,7 +10,7 @@ import pytest
 
 from attune.data import Judgment, Response, Snapshot
 from attune.evaluate import comparisons, predict, subjects_of
-from attune.rewards.base import Comparison, RewardModel
+from attune.rewards.base import Array, Comparison, RewardModel
 from attune.rewards.bradley_terry import BradleyTerry
 from attune.rewards.classes import ClassTrainer
 from attune.rewards.context import Context
@@ -299,6 +299,43 @@ def test_a_rehearsal_whose_people_leave_nothing_to_ask_is_passed_over() -> None:
         assert np.isfinite(list(report.metrics.values())).all()
         asked.add(bool(report.metrics))
     assert asked == {True, False}
+
+
+def _on_pairs_of_their_own(tastes: Array, each: int, seed: int, *, wavers: bool) -> tuple[Snapshot, dict[str, Array]]:
+    """Everybody judges pairs that nobody else is shown."""
+    rng = np.random.default_rng(seed)
+    features = {
+        f"{seed}-{u}-{n}{side}": rng.normal(size=tastes.shape[1]).astype(np.float32)
+        for u in range(len(tastes))
+        for n in range(each)
+        for side in "ab"
+    }
+    judged = []
+    for u, taste in enumerate(tastes):
+        for n in range(each):
+            a, b = (f"{seed}-{u}-{n}{side}" for side in "ab")
+            margin = 2 * taste @ (features[a] - features[b])
+            prefers_a = rng.random() < 1 / (1 + np.exp(-margin)) if wavers else margin > 0
+            judged.append(Judgment(f"u{u}", a, b, "a" if prefers_a else "b"))
+    responses = {key: Response(key, f"Question {number // 2 % 20}", key) for number, key in enumerate(features)}
+    return Snapshot(responses, tuple(judged)), features
+
+
+def test_what_one_person_alone_judged_is_not_taken_for_the_responses() -> None:
+    # It was learnt as the responses' own and then counted again as the person's taste: .86 of these were right.
+    tastes = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
+    tastes -= tastes.mean(axis=0)
+    (learnt, known), (asked, new) = (
+        _on_pairs_of_their_own(tastes, *how, wavers=wavers) for *how, wavers in ((100, 10, True), (200, 20, False))
+    )
+    model = Hybrid()
+    model.fit(learnt, known, encoder="by hand")
+    right = []
+    for u in range(len(tastes)):
+        mine, theirs = ([each for each in of.judgments if each.annotator == f"u{u}"] for of in (learnt, asked))
+        p = predict(model, model.adapt(comparisons(model, mine)), theirs, new)
+        right.append(np.mean((p > 0.5) == [each.choice == "a" for each in theirs]))
+    assert np.mean(right) > 0.9
 
 
 def test_an_artifact_of_the_time_before_still_adapts(hybrid: Hybrid, context: list[Comparison]) -> None:
