@@ -25,6 +25,7 @@ from bench.policy_world import EVERYBODY, PEOPLE, Figure
 
 KEPT = Path(__file__).parent.parent / "var" / "bench" / "policies"
 SEEDS = (1, 2, 3)
+TOLD = replace(SETTINGS, rationales="told", rationale_weight=1.0)
 
 
 def people(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE)) -> None:
@@ -62,19 +63,23 @@ def people(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE
 def rationales(
     kept: Path, seeds: Sequence[int], names: Sequence[str] = ("short and casual", "careful and warm")
 ) -> None:
-    """Half the judgments with reasons beside half of them and all of them without."""
-    arms = {"half with": (PAIRS // 2, "nll"), "all without": (PAIRS, "off"), "half without": (PAIRS // 2, "off")}
+    """Half the judgments with reasons, told or learnt, beside half of them and all of them without."""
+    half, everything = PAIRS // 2, PAIRS
+    arms = {
+        "half, told": (half, TOLD),
+        "half, nll": (half, replace(SETTINGS, rationales="nll")),
+        "half without": (half, SETTINGS),
+        "all without": (everything, SETTINGS),
+    }
     _compared(
         "rationales",
         kept,
         [(name, seed) for name in names for seed in seeds],
         {
-            arm: lambda name, seed, count=count, form=form: Cell(
-                {name: count}, seed, replace(SETTINGS, rationales=form)
-            )
-            for arm, (count, form) in arms.items()
+            arm: lambda name, seed, count=count, settings=settings: Cell({name: count}, seed, settings)
+            for arm, (count, settings) in arms.items()
         },
-        (("half with", "all without"), ("half with", "half without")),
+        (("half, told", "all without"), ("half, told", "half without"), ("half, nll", "half without")),
     )
 
 

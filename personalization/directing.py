@@ -90,7 +90,7 @@ def directed(
     return Direction(
         sliders,
         sorted(order, key=lambda each: (-each.reward, each.letter)),
-        speaks=any(reply.version and reply.version.reads_directions for _, reply in ranked.lettered),
+        speaks=any(reply.reads_directions for _, reply in ranked.lettered),
         spoken=values == list(spoken),
     )
 

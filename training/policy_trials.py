@@ -148,7 +148,7 @@ def _check_direction(direction: Sequence[int], versions: Sequence[PolicyVersion]
     elif not any(direction):
         problem = _("All weights of the direction are 0, which is none.")
     elif not any(each.reads_directions for each in versions):
-        problem = _("None of the policies learnt to read a direction; train one with directions.")
+        problem = _("None of the policies reads a direction; train one with directions.")
     if problem:
         raise Invalid(problem, fields={"direction": problem})
 

@@ -33,7 +33,7 @@ from attune.policies.tiny import TINY
 @click.option(
     "--direction",
     metavar="POLE=WEIGHT,…",
-    help="Such as concise=1,casual=0.5. For policies trained with directions; the others answer without.",
+    help="Such as concise=1,casual=0.5. For the tiny model and policies trained with directions; others answer without.",
 )
 @click.option(
     "--description",
@@ -117,7 +117,8 @@ def _direction(text: str | None) -> tuple[float, ...]:
 
 def voices_of(policies: tuple[Path, ...], direction: tuple[float, ...] = ()) -> list[Any]:
     """Policies as voices, after the base models that they are of; the tiny one where there is none. ``direction`` is for those that
-    learnt to read one."""
+    read one."""
+    from attune.policies.directions import reads_directions
     from attune.policies.saving import describe
     from attune.policies.speaking import Voice
 
@@ -133,12 +134,16 @@ def voices_of(policies: tuple[Path, ...], direction: tuple[float, ...] = ()) -> 
                 base["revision"],
                 template,
                 folder,
-                direction=direction if settings.get("directions", 0) else (),
+                direction=direction if reads_directions(base["name"], settings.get("directions", 0)) else (),
                 describe=settings.get("describe", "off"),
             )
         )
     grounds = dict.fromkeys(each.ground for each in found) or {(TINY, "", ""): None}
-    return [*(Voice(name, name, revision, template) for name, revision, template in grounds), *found]
+    bases = [
+        Voice(name, name, revision, template, direction=direction if reads_directions(name, 0) else ())
+        for name, revision, template in grounds
+    ]
+    return [*bases, *found]
 
 
 def _print(line: Any) -> None:

@@ -113,7 +113,7 @@ class Encoder:
         return chosen, rejected, tuple(self._told(asked, each, ()) for each in example.between)
 
     def _reason(self, example: Example, chosen_first: bool) -> Tokens | None:
-        if self.settings.rationales == "off" or not example.rationale:
+        if self.settings.rationales not in ("nll", "published") or not example.rationale:
             return None
         asked = rationale_prompt(example.conversation, example.chosen, example.rejected, chosen_first=chosen_first)
         reason = self._sequence(self._prompt(asked), example.rationale, ())

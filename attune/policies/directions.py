@@ -18,6 +18,7 @@ from attune.direction import ASPECTS, OVERALL, Yardstick, unit
 from attune.errors import BadData
 from attune.policies.examples import Example, Examples
 from attune.policies.prompts import Message
+from attune.policies.tiny import TINY
 from attune.style_features import poles_of
 
 Array = NDArray[np.float32]
@@ -45,6 +46,12 @@ def direction_line(direction: Sequence[float]) -> str:
         return ""
     said = (f"{_poles(name)[shares[name] > 0]} {round(10 * abs(shares[name]))}" for name in named)
     return f"{LEAD}{', '.join(said)}."
+
+
+def reads_directions(base: str, directions: int) -> bool:
+    """Whether a policy of that base model follows a direction in its prompt: it learnt to (the setting ``directions``), or its base did
+    before it."""
+    return directions > 0 or base == TINY
 
 
 def directed_prompt(conversation: Sequence[Message], direction: Sequence[float]) -> list[Message]:

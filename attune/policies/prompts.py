@@ -10,6 +10,7 @@ Message = dict[str, str]
 """``role`` (system, user or assistant) and ``content``."""
 
 WHY = "The reader preferred the {side} answer. Why?"
+SAID = "What the reader said of earlier answers:"
 
 
 def rationale_prompt(
@@ -25,6 +26,13 @@ def rationale_prompt(
     asked = conversation[-1]["content"]
     content = f"{asked}\n\nFirst answer:\n{first}\n\nSecond answer:\n{second}\n\n{why}"
     return [*map(dict, conversation[:-1]), {"role": "user", "content": content}]
+
+
+def reasons_prompt(conversation: Sequence[Message], reasons: Sequence[str]) -> list[Message]:
+    """The conversation, its last message telling first what the reader gave as reasons for earlier choices."""
+    said = "\n".join([SAID, *(f"- {each}" for each in reasons)])
+    last = conversation[-1]
+    return [*map(dict, conversation[:-1]), {"role": last["role"], "content": f"{said}\n\n{last['content']}"}]
 
 
 def few_shot_prompt(conversation: Sequence[Message], shots: Sequence[Shot], description: str = "") -> list[Message]:

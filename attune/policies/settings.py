@@ -12,7 +12,7 @@ from attune.fspo.describing import Describe
 from attune.policies.tiny import TINY
 
 Adapter = Literal["lora", "full"]
-Rationales = Literal["off", "nll", "published"]
+Rationales = Literal["off", "nll", "published", "told"]
 Order = Literal["random", "curriculum"]
 
 METHODS = (
@@ -41,7 +41,8 @@ class PolicySettings:
     max_length: int = 1024  # tokens of prompt and response
     chat_template: str = ""  # "plain" where the tokenizer has none
     rationales: Rationales = "off"
-    rationale_weight: float = 0.2  # γ
+    rationale_weight: float = 0.2  # γ; with "told" what a pair of the policy's own answers weighs beside a judgment
+    told: float = 1.0  # with rationales "told": such pairs for each judgment
     span_weight: float = 1.0  # of tokens in a marked span; others have 1
     order: Order = "random"
     shots: int = 0  # earlier judgments of the same annotator that a prompt may show (FSPO); 0 is off
@@ -105,6 +106,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "learning_rate": (1e-8, 1.0),
     "max_length": (16, 1_000_000),
     "rationale_weight": (0.0, 100.0),
+    "told": (0.0, 20.0),
     "span_weight": (0.0, 100.0),
     "shots": (0, 32),
     "directions": (0, 64),

@@ -40,7 +40,7 @@ Tell = Callable[[Mapping[str, object]], None]
 class Voice:
     """Who answers: the policy stored in ``policy``, or (None) its base model as it is. ``key`` names it in what is told.
 
-    ``direction`` stands in its prompt, for policies that learnt to read one; empty: none.
+    ``direction`` stands in its prompt, for those that read one; empty: none.
     """
 
     key: str

@@ -29,6 +29,7 @@ from attune.policies.batches import Encoder, Row, by_row, log_probs
 from attune.policies.directions import with_directions, yardstick_of
 from attune.policies.errors import translated
 from attune.policies.examples import Examples, curriculum, examples_of, with_shots
+from attune.policies.generate import generate
 from attune.policies.maxmin import shares_of
 from attune.policies.noise import flip_rate
 from attune.policies.preference_trainer import Conduct, Figures, PreferenceTrainer, batched, last_checkpoint
@@ -38,7 +39,10 @@ from attune.policies.saving import ADAPTER_WEIGHTS, check_base, extrapolate, sav
 from attune.policies.selfplay import Opinions, examples_of_opinions
 from attune.policies.settings import PolicySettings
 from attune.policies.steering import ASKED, steered
+from attune.policies.telling import with_told
 
+LONGEST_TOLD = 256
+"""Tokens of an answer with reasons in its prompt."""
 LEARNT_SAMPLE = 32
 """At least so many of the learnt rows are looked at beside those kept aside."""
 
@@ -115,6 +119,7 @@ class _Fit:
         set_seed(self.settings.seed)
         base = load_base(self.settings.base, self.settings.revision, chat_template=self.settings.chat_template)
         model = self._with_adapter(base)
+        examples = self._with_reasons_told(examples, model, base.tokenizer)
         train, held_out, notes = self._rows(base, examples)
         look = Looker(model, base.tokenizer, _questions(examples, self.settings.samples), self.settings.seed)
         conduct = Conduct(
@@ -158,6 +163,26 @@ class _Fit:
             return examples
         given = descriptions_in(self.snapshot.about)
         return with_shots(examples, asked.shots, asked.seed, describe=asked.describe != "off", given=given)
+
+    def _with_reasons_told(self, examples: Examples, model: Any, tokenizer: Any) -> Examples:
+        asked = self.settings
+        if asked.rationales != "told":
+            return examples
+        model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+        def answer(conversations: Sequence[Sequence[Message]]) -> list[str | None]:
+            said = generate(model, tokenizer, conversations, max_new_tokens=LONGEST_TOLD, seed=asked.seed)
+            return [each.text if each.finished else None for (each,) in said]
+
+        return with_told(
+            examples,
+            answer,
+            self.work,
+            share=asked.told,
+            weight=asked.rationale_weight,
+            seed=asked.seed,
+            asked_to_stop=self.asked_to_stop,
+        )
 
     def _fill_origin(self, trainer: PreferenceTrainer, rows: list[Row]) -> None:
         """log π of every response under the model with which self-play began, for INPO, where that is not the reference."""
@@ -223,7 +248,7 @@ class _Fit:
                 f"{encoder.shots_dropped} judgments were not shown in the prompt of another one: it holds {encoder.limit}"
                 " tokens with the response."
             )
-        if self.settings.rationales != "off" and not any(row.reason for row in train):
+        if self.settings.rationales != "off" and not any(example.rationale for example in examples.train):
             notes.append("No judgment has a rationale, so the run is the same as without.")
         return train, held_out, notes
 

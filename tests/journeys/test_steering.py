@@ -65,5 +65,5 @@ def test_a_policy_that_follows_directions_is_asked_again(
     assert spoken.direction[ASPECTS.index("concise–detailed")] == -100
     spoken.replies.update(text="Boil it now.", begun=True, over=True, tokens=4)
     PolicyTrial.objects.filter(pk=spoken.pk).update(state="done")
-    expect(page.get_by_text("Policies that learnt directions have answered in this one.")).to_be_visible()
+    expect(page.get_by_text("Policies that read directions have answered in this one.")).to_be_visible()
     check_page("steering-spoken")

@@ -24,6 +24,8 @@ SHORT, LONG = (
     "Boil it.",
     "Boil it for ten minutes with vinegar, wait for an hour, and then rinse it well with cold water.",
 )
+OTHER = "somebody/model"
+"""A base model that reads no directions."""
 DETAILED = ASPECTS.index("concise–detailed")
 
 
@@ -71,9 +73,9 @@ def test_one_answer_has_no_order(world: World) -> None:
 
 @pytest.fixture
 def follower(world: World) -> PolicyVersion:
-    """A policy that learnt to read directions."""
+    """A policy that learnt to read directions, of a base model that does not."""
     judge(world.judge, world.pairs[0], "a")
-    policy = make_policy(world.project)
+    policy = make_policy(world.project, base=OTHER)
     policy.run.settings["directions"] = 4
     policy.run.save()
     return policy
@@ -103,12 +105,20 @@ def test_sliders_without_a_script_only_order(world: World, follower: PolicyVersi
     assert PolicyTrial.objects.count() == 1
 
 
-def test_a_direction_needs_a_policy_that_reads_one(world: World, trial: PolicyTrial, owner_client: Client) -> None:
+def test_a_direction_needs_a_policy_that_reads_one(world: World, owner_client: Client) -> None:
+    judge(world.judge, world.pairs[0], "a")
+    trial = answered(world, make_policy(world.project, base=OTHER), [SHORT, LONG])
     page = owner_client.get(f"{where(world.project)}{trial.pk}/").content.decode()
     assert "Ask again in this direction" not in page
     refused = owner_client.post(f"{where(world.project)}{trial.pk}/steer/", {"act": "speak", "d1": "5"}, follow=True)
-    assert "None of the policies learnt to read a direction" in refused.content.decode()
+    assert "None of the policies reads a direction" in refused.content.decode()
     assert PolicyTrial.objects.count() == 1
+
+
+def test_the_tiny_model_reads_directions_whatever_its_policies_learnt(world: World, trial: PolicyTrial) -> None:
+    trial.direction = [0, -80, 0, 0, 0, 0, 0]
+    trial.save()
+    assert [reply.directed for reply in replies_of(trial)] == [True] * trial.replies.count()
 
 
 def test_the_spoken_direction_stands_on_the_sliders(world: World, follower: PolicyVersion) -> None:

@@ -46,7 +46,7 @@ class TrialInSerializer(StrictSerializer):
     direction = serializers.DictField(
         child=Whole(),
         default=dict,
-        help_text=f"Weights −100 to 100 of {', '.join(ASPECTS)}, a trait's towards its second pole; for policies that learnt directions.",
+        help_text=f"Weights −100 to 100 of {', '.join(ASPECTS)}, a trait's towards its second pole; for those that read directions: policies that learnt to, and the tiny model's.",
     )
 
     def validate_direction(self, value: dict[str, int]) -> list[int]:

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from annotator.models import Annotator, Job, Project, User
+from attune.policies.directions import reads_directions
 from training.models.registry import ModelVersion
 from training.models.runs import Event, Snapshot
 
@@ -118,8 +119,8 @@ class PolicyVersion(Scoped):
 
     @property
     def reads_directions(self) -> bool:
-        """Whether it learnt to follow a direction that stands in its prompt."""
-        return bool(self.run.settings.get("directions"))
+        """Whether it follows a direction that stands in its prompt."""
+        return reads_directions(self.base, self.run.settings.get("directions", 0))
 
     @property
     def reads_judgments(self) -> bool:

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from annotator.models import Annotator, Job, Project, User
+from attune.policies.directions import reads_directions
 from training.models.policies import PolicyVersion
 
 
@@ -71,8 +72,13 @@ class PolicyReply(models.Model):
 
     @property
     def directed(self) -> bool:
-        """Whether the trial's direction stands in its prompt: only for policies that learnt to read one."""
-        return bool(self.trial.direction and self.version and self.version.reads_directions)
+        """Whether the trial's direction stands in its prompt: only where it is read."""
+        return bool(self.trial.direction) and self.reads_directions
+
+    @property
+    def reads_directions(self) -> bool:
+        """Whether what answers follows a direction in its prompt."""
+        return self.version.reads_directions if self.version else reads_directions(self.base, 0)
 
     @property
     def name(self) -> str:

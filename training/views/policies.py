@@ -176,7 +176,7 @@ def _asked(request: HttpRequest, project: Project) -> dict[str, object]:
         "base": base,
         "revision": revision,
         "method": request.POST.get("method", "dpo"),
-        "rationales": "nll" if request.POST.get("rationales") == "on" else "off",
+        "rationales": request.POST.get("rationales", "off"),
         "order": "curriculum" if request.POST.get("curriculum") == "on" else "random",
         "directions": USUAL_DIRECTIONS if request.POST.get("directions") == "on" else 0,
         "maxmin": 0.5 if request.POST.get("maxmin") == "on" else 0.0,

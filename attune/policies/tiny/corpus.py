@@ -226,34 +226,38 @@ def documents(topics: Sequence[Topic], count: int, seed: int) -> Iterator[list[M
         topic, style = rng.choice(topics), draw_style(rng)
         asked = list(rng.choice(topic.asked))
         if kind < 0.65:
-            yield [*asked, _assistant(answer(topic, style, rng))]
+            yield [*asked, assistant(answer(topic, style, rng))]
         elif kind < 0.8:
-            yield [{"role": "system", "content": described(style, rng)}, *asked, _assistant(answer(topic, style, rng))]
+            yield [{"role": "system", "content": described(style, rng)}, *asked, assistant(answer(topic, style, rng))]
         elif kind < 0.9:
-            yield _talk(topics, style, rng)
+            yield talk(topics, style, rng)
         else:
-            yield _reasoned(topic, asked, rng)
+            yield reasoned(topic, asked, rng)
 
 
-def _talk(topics: Sequence[Topic], style: Style, rng: Random) -> list[Message]:
+def talk(topics: Sequence[Topic], style: Style, rng: Random) -> list[Message]:
     """Two questions, both answered in one style."""
-    talk: list[Message] = []
+    said: list[Message] = []
     for topic in rng.sample(topics, 2):
-        talk += [*topic.asked[rng.randrange(len(QUESTIONS))], _assistant(answer(topic, style, rng))]
-    return talk
+        said += [*topic.asked[rng.randrange(len(QUESTIONS))], assistant(answer(topic, style, rng))]
+    return said
 
 
-def _reasoned(topic: Topic, asked: list[Message], rng: Random) -> list[Message]:
-    """Two answers that differ in one axis at least, a choice between them, and the reason, as rationales are put."""
+def reasoned(topic: Topic, asked: list[Message], rng: Random, *, short: bool = False) -> list[Message]:
+    """Two answers that differ in one axis at least, a choice between them, and the reason, as rationales are put. ``short`` ones do not
+    differ in length."""
     one, other = draw_style(rng), draw_style(rng)
-    axis = rng.randrange(len(AXES))
+    axis = rng.randrange(int(short), len(AXES))
+    if short:
+        one, other = (-1, *one[1:]), (-1, *other[1:])
     if one[axis] == other[axis]:
         other = (*other[:axis], -1 if one[axis] == 1 else one[axis] + 1, *other[axis + 1 :])
     direction = 1 if one[axis] > other[axis] else -1
     chosen, rejected = answer(topic, one, rng), answer(topic, other, rng)
     question = rationale_prompt(asked, chosen, rejected, chosen_first=rng.random() < 0.5)
-    return [*question, _assistant(rng.choice(REASONS[AXES[axis], direction]))]
+    return [*question, assistant(rng.choice(REASONS[AXES[axis], direction]))]
 
 
-def _assistant(text: str) -> Message:
+def assistant(text: str) -> Message:
+    """What the model says."""
     return {"role": "assistant", "content": text}
