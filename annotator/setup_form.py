@@ -132,7 +132,10 @@ class SetupForm(forms.ModelForm, PlainForm):  # type: ignore[type-arg]
         min_value=1,
         max_value=100,
         required=False,
-        help_text=_("Asked first: what is marked for it on its page or by an import. Empty: everybody may begin."),
+        help_text=_(
+            "Asked first: what is marked for it on its page or by an import. An answer counts as first given, or as corrected"
+            " within seconds. Empty: everybody may begin."
+        ),
     )
     spread = forms.BooleanField(label=_("Also for the pairs that are here already"), required=False)
     reward_model = forms.ChoiceField(

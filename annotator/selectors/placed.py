@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from annotator.models import Annotator, Project
+from annotator.models import Project
 from annotator.selectors.dashboard import COUNTS
 from attune.quality.lineups import Placed
 from attune.quality.orders import tiers_of
@@ -51,8 +51,7 @@ WHERE j.id IN (SELECT id FROM checks) OR (j.current AND NOT j.withdrawn AND j.ch
 _QUALIFYING = f"""
 SELECT j.choice <> 'skip', {_SAID}
 FROM annotator_judgment AS j JOIN annotator_lineup AS u ON u.id = j.lineup_id
-WHERE j.annotator_id = %s AND j.id > %s AND u.qualifying AND u.withdrawn_at IS NULL
-    AND j.current AND NOT j.withdrawn AND j.occasion = 0
+WHERE j.id = ANY (%s)
 """
 
 Row = tuple[int, Placed]
@@ -79,13 +78,13 @@ def checks_since(project: Project, settling: Sequence[str]) -> list[tuple[int, i
         return [(who, pk, counts, _placed(said)) for who, pk, counts, *said in cursor.fetchall()]
 
 
-def qualifying_answers(annotator: Annotator, since: int) -> list[Placed | None]:
-    """What the annotator said of qualification lineups in judgments later than ``since``; None for a skipped one.
+def qualifying_answers(judgments: Sequence[int]) -> list[Placed | None]:
+    """What was said of qualification lineups, of the judgments with these ids; None for a skipped one.
 
     Those rated on another scale than the known answer's tell nothing and are left out.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_QUALIFYING, [annotator.pk, since])
+        cursor.execute(_QUALIFYING, [[*judgments]])
         found = [_placed(said) if answered else None for answered, *said in cursor.fetchall()]
     return [each for each in found if each is None or each.known]
 

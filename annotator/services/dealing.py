@@ -25,6 +25,7 @@ from annotator.errors import Forbidden
 from annotator.models import Annotator, Assignment, Judgment, Project
 from annotator.selectors.free_pairs import Pool, find_open_or_candidates
 from annotator.selectors.progress import Progress, progress_from, start_of_today
+from annotator.selectors.qualifying import CORRECTED_WITHIN
 from annotator.services.answers import Answer
 from annotator.services.choosing import Candidate, ChoiceRequest, Chosen, rank_candidates
 from annotator.services.dealing_sql import EARLIER, SHOW, claim
@@ -157,8 +158,11 @@ def check_may_judge(annotator: Annotator) -> None:
         raise Forbidden(
             _(
                 "Thank you for your answers. This project works with people whose first answers match its examples more"
-                " closely, so there are no more pairs for you. Its owner can let you try again."
+                " closely, so there are no more pairs for you. The first answers count as you gave them, or as you"
+                " corrected them within %(seconds)d seconds; changing them now changes nothing. Its owner can let you try"
+                " again."
             )
+            % {"seconds": CORRECTED_WITHIN.seconds}
         )
 
 

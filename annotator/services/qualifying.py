@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from annotator.errors import Conflict
 from annotator.models import Annotator, Assignment, Judgment, Lineup, Pair, Project, QualityStep, User
 from annotator.selectors.placed import qualifying_answers
+from annotator.selectors.qualifying import counting_answers
 from annotator.services.audit import record
 from attune.quality.lineups import gold_score
 
@@ -44,15 +45,15 @@ def has_unanswered(annotator: Annotator) -> bool:
 def settle(*, annotator: Annotator) -> bool:
     """Decide on an annotator who has answered all qualification questions; a skipped one counts as wrong.
 
-    Sets ``annotator.qualified`` and returns it. Without any everybody passes, which is not remembered.
+    What was taken back or changed counts as ``counting_answers`` says, and only an owner changes a decision. Sets
+    ``annotator.qualified`` and returns it. Without any everybody passes, which is not remembered.
     """
-    pairs = annotator.project.pairs.filter(qualifying=True, withdrawn_at=None)
     since = annotator.quality_steps.filter(what=What.AGAIN).values_list("last_judgment", flat=True).first() or 0
-    answered = Judgment.objects.filter(annotator=annotator, pair__in=pairs, current=True, withdrawn=False, occasion=0)
-    count = answered.filter(pk__gt=since).aggregate(
+    counting = counting_answers(annotator, since=since)
+    count = Judgment.objects.filter(pk__in=counting, pair__isnull=False).aggregate(
         right=Count("pk", filter=Q(choice=F("pair__gold_choice"))), of=Count("pk")
     )
-    placed = qualifying_answers(annotator, since)
+    placed = qualifying_answers(counting)
     right = count["right"] + sum(gold_score(each) for each in placed if each)
     of = count["of"] + len(placed)
     if not of:

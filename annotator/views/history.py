@@ -20,6 +20,7 @@ from annotator.errors import Invalid, NotFound
 from annotator.models import HINDSIGHT, Annotator, Judgment, Prompt, Response, User
 from annotator.selectors.history import KeptDraft, kept_drafts, own_judgments, steadiness, steadiness_of_lineups
 from annotator.selectors.progress import progress_of
+from annotator.selectors.qualifying import CORRECTED_WITHIN
 from annotator.services.answers import Answer, answer_of, lineup_words
 from annotator.services.judging import last_said, revise, withdraw
 from annotator.services.layouts import layout_of
@@ -127,6 +128,7 @@ def history(request: HttpRequest, slug: str) -> HttpResponse:
         "steady_orders": steady_orders,
         "steady_ratings": steady_ratings,
         "kept": [_kept(each) for each in kept_drafts(annotator)],
+        "seconds": CORRECTED_WITHIN.seconds,
     }
     if is_part(request, "own"):
         return part(request, access, "annotator/_history_rows.html", context, target="own")

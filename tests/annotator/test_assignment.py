@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -16,7 +17,7 @@ from annotator.services.answers import Answer
 from annotator.services.content import NewResponse, add_prompt
 from annotator.services.dealing import Dealt, deal
 from annotator.services.gold import set_gold
-from annotator.services.judging import record
+from annotator.services.judging import record, revise, undo_last, withdraw
 from annotator.services.leases import expire_leases, release
 from annotator.services.members import pause_annotator
 from annotator.services.pinning import pin_pair, unpin
@@ -181,6 +182,97 @@ def test_a_second_try_counts_its_own_answers_only(strict: Project) -> None:
     annotator.refresh_from_db()
     assert judge(annotator).pair == another
     assert deal(annotator=annotator)
+
+
+def later(judgment: Judgment, seconds: float = 11) -> None:
+    """As if what was said of this so far had been said so long before."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")  # judgments are append-only
+        cursor.execute(
+            "UPDATE annotator_judgment SET created_at = created_at - make_interval(secs => %s) WHERE annotator_id = %s",
+            [seconds, judgment.annotator_id],
+        )
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+
+
+def change(judgment: Judgment, choice: str) -> Judgment:
+    """Edit what was said, to prefer a or b."""
+    side: Any = "left" if (choice == "a") != judgment.swapped else "right"
+    changes: Any = {"judgment_id": judgment.pk, "client_key": uuid4(), "answer": Answer(choice=side)}
+    return revise(annotator=judgment.annotator, **changes).judgment
+
+
+def passes(annotator: Annotator) -> bool:
+    try:
+        found = deal(annotator=annotator)
+    except Forbidden:
+        found = None
+    annotator.refresh_from_db()
+    assert annotator.qualified is bool(found)
+    return bool(found)
+
+
+def test_a_slip_that_is_undone_at_once_counts_as_it_was_corrected(strict: Project) -> None:
+    annotator = make_annotator(strict)
+    judge(annotator, "b")
+    assert undo_last(annotator=annotator, client_key=uuid4())
+    later(judge(annotator), 3600)  # however long the correction itself took
+    change(judge(annotator, "b"), "a")
+    assert passes(annotator)
+    assert QualityStep.objects.get().figures == {"right": 2, "of": 2, "bar": 1.0}
+
+
+def test_an_answer_that_stood_counts_whatever_is_said_afterwards(strict: Project) -> None:
+    annotator = make_annotator(strict)
+    later(judge(annotator, "b"))
+    assert undo_last(annotator=annotator, client_key=uuid4())
+    judge(annotator)
+    judge(annotator)
+    with pytest.raises(Forbidden, match="within 10 seconds"):
+        deal(annotator=annotator)
+    assert QualityStep.objects.get().figures == {"right": 1, "of": 2, "bar": 1.0}
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+@pytest.mark.parametrize("choices", ["bb", "ba", "ab"])
+def test_taking_answers_back_is_no_way_to_pass(strict: Project, seconds: float, choices: str) -> None:
+    annotator = make_annotator(strict)
+    for choice in choices:
+        said = judge(annotator, choice)
+        later(said, seconds)
+        withdraw(annotator=annotator, judgment_id=said.pk, client_key=uuid4())
+    assert not passes(annotator)
+    assert QualityStep.objects.get().figures == {"right": choices.count("a"), "of": 2, "bar": 1.0}
+
+
+def test_what_was_undone_and_left_counts_as_it_was_last_said(strict: Project) -> None:
+    annotator = make_annotator(strict)
+    judge(annotator)
+    last = judge(annotator)
+    assert undo_last(annotator=annotator, client_key=uuid4())
+    assert deal(annotator=annotator, exclude=[last.pair_id or 0]) is None  # it is open again: not decided
+    Assignment.objects.update(lease_until=timezone.now() - timedelta(minutes=1))
+    expire_leases()
+    assert passes(annotator)
+
+
+def test_changing_old_answers_is_no_way_to_pass_in_another_try(strict: Project) -> None:
+    annotator = make_annotator(strict)
+    said = [judge(annotator, "b"), judge(annotator, "b")]
+    later(said[0])
+    assert not passes(annotator)
+    strict.qualify_share = 0.6
+    strict.save()
+    another = make_pair(strict)
+    set_gold(pair=another, choice="a", qualifying=True, by=None)
+    try_again(annotator=annotator, by=make_user())
+    annotator = Annotator.objects.get(pk=annotator.pk)
+    for each in said:
+        each.annotator = annotator
+        change(each, "a")
+    assert judge(annotator, "b").pair == another
+    assert not passes(annotator)
+    assert QualityStep.objects.first().figures == {"right": 0, "of": 1, "bar": 0.6}  # type: ignore[union-attr]
 
 
 def test_qualification_is_not_cut_short_by_a_quota(strict: Project) -> None:

@@ -20,7 +20,7 @@ from annotator.selectors.pairs import GoldCounts, gold_counts
 from annotator.services.answers import Answer
 from annotator.services.asking import next_task
 from annotator.services.gold import set_gold, set_gold_lineup
-from annotator.services.judging import record
+from annotator.services.judging import record, withdraw
 from annotator.services.qualifying import settle, try_again
 from annotator.services.slots import spread_slots
 from annotator.services.standing import check_standing
@@ -107,6 +107,23 @@ def test_a_ranking_counts_in_part(strict: Project, said: dict[str, Any], right: 
     strict.memberships.create(user=(owner := make_user()), role=Role.OWNER)
     assert f"{right} of 3 right" in login(owner).get(reverse("quality", args=[strict.slug])).content.decode()
     assert not check_standing(project=strict), "what one qualifies with is not held against the bars as well"
+
+
+def test_a_ranking_and_a_rating_that_are_taken_back_count_as_given(strict: Project) -> None:
+    annotator = make_annotator(strict)
+    for _ in range(3):
+        said = say(annotator, order="321", rating=3)
+        withdraw(annotator=annotator, judgment_id=said.pk, client_key=uuid.uuid4())
+    with pytest.raises(Forbidden):
+        next_task(annotator=annotator)
+    assert QualityStep.objects.get().figures == {"right": 1, "of": 3, "bar": 0.75}
+
+
+def test_own_judgments_say_what_counts_where_people_qualify(people: ThreePeople) -> None:
+    client, address = login(people.annotator), reverse("history", args=[people.project.slug])
+    assert "within 10 seconds" not in client.get(address).content.decode()
+    Project.objects.update(qualify_share=0.5)
+    assert "within 10 seconds" in client.get(address).content.decode()
 
 
 def test_a_skipped_one_is_wrong_and_another_try_needs_another_question(strict: Project) -> None:
