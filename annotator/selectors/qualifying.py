@@ -14,7 +14,8 @@ CORRECTED_WITHIN = timedelta(seconds=10)
 _COUNTING = """
 WITH revisions AS (
     SELECT j.id, j.pair_id, j.lineup_id, j.revision, j.withdrawn, min(j.id) OVER same AS first,
-        COALESCE(lead(j.created_at) OVER (same ORDER BY j.revision) - j.created_at >= %(within)s, NOT j.withdrawn) AS stood
+        COALESCE(lead(j.created_at) OVER (same ORDER BY j.revision) - j.created_at >= make_interval(secs => %(within)s),
+            NOT j.withdrawn) AS stood
     FROM annotator_judgment AS j
     LEFT JOIN annotator_pair AS p ON p.id = j.pair_id LEFT JOIN annotator_lineup AS u ON u.id = j.lineup_id
     WHERE j.annotator_id = %(annotator)s AND j.occasion = 0
@@ -33,5 +34,5 @@ def counting_answers(annotator: Annotator, *, since: int) -> list[int]:
     corrected, but neither taking an answer back nor changing it later makes it count otherwise.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_COUNTING, {"annotator": annotator.pk, "since": since, "within": CORRECTED_WITHIN})
+        cursor.execute(_COUNTING, {"annotator": annotator.pk, "since": since, "within": CORRECTED_WITHIN.seconds})
         return [pk for (pk,) in cursor.fetchall()]

@@ -38,29 +38,43 @@ def next_task(*, annotator: Annotator, exclude: Collection[int] = (), least: int
     wait until questions of another kind are answered, which people qualify with.
     """
     project = annotator.project
-    pairs = [number for number in exclude if number > 0]
     if kind and kind not in project.kinds:
         known = {"kind": kind, "known": ", ".join(project.kinds)}
         problem = _("“%(kind)s” is none of %(known)s, which the project asks for.") % known
         raise Invalid(problem, fields={"kind": problem})
     kinds: list[str] = [kind] if kind else project.kinds
-    qualifying = is_qualifying(annotator)
-    if project.kinds == [Judgment.Kind.PAIR] or (kinds == [Judgment.Kind.PAIR] and not qualifying):
-        return dealing.deal(annotator=annotator, exclude=pairs, least=least)
+    if project.kinds == [Judgment.Kind.PAIR] or (kinds == [Judgment.Kind.PAIR] and not is_qualifying(annotator)):
+        return dealing.deal(annotator=annotator, exclude=[each for each in exclude if each > 0], least=least)
     dealing.check_may_judge(annotator)
-    if opened := _OPEN.run({"annotator": annotator.pk, "exclude": [*exclude], "kinds": kinds}):
-        pk, is_lineup = opened[0]
-        if task := (show_lineup if is_lineup else dealing.show)(assignment_id=pk, annotator=annotator):
-            return task
-    lineups = [-number for number in exclude if number < 0]
-    if qualifying:
+    return (
+        _held(annotator, kinds, exclude)
+        or _lent(annotator, kind, kinds, exclude, least)
+        or _held(annotator, kinds, exclude)  # another window of theirs was lent the last one a moment ago
+    )
+
+
+def _held(annotator: Annotator, kinds: Collection[str], exclude: Collection[int]) -> Task | None:
+    """The open lease to show again."""
+    opened = _OPEN.run({"annotator": annotator.pk, "exclude": [*exclude], "kinds": [*kinds]})
+    if not opened:
+        return None
+    pk, is_lineup = opened[0]
+    return (show_lineup if is_lineup else dealing.show)(assignment_id=pk, annotator=annotator)
+
+
+def _lent(annotator: Annotator, kind: str, kinds: Collection[str], exclude: Collection[int], least: int) -> Task | None:
+    """Something new: what one qualifies with, where that is asked, before anything else."""
+    pairs, lineups = [each for each in exclude if each > 0], [-each for each in exclude if each < 0]
+    if is_qualifying(annotator):
         if (first := _qualifying(annotator, kinds, pairs, lineups)) or (not kind and has_open(annotator)):
             return first
         if kind and has_unanswered(annotator):
+            if held := _held(annotator, kinds, exclude):  # as above
+                return held
             raise Forbidden(_("What people qualify with comes first, and what is left of it is of another kind."))
         if not settle(annotator=annotator):
             dealing.check_may_judge(annotator)
-    for each in random.sample(kinds, len(kinds)):
+    for each in random.sample([*kinds], len(kinds)):
         if each == Judgment.Kind.PAIR:
             found: Task | None = dealing.deal(annotator=annotator, exclude=pairs, least=least)
         else:

@@ -16,9 +16,11 @@ from pytest_django import Settings
 from annotator.errors import Conflict
 from annotator.models import Annotator, Assignment, Judgment, Pair, Project
 from annotator.services.answers import Answer
+from annotator.services.asking import next_task
 from annotator.services.dealing import deal
+from annotator.services.gold import set_gold, set_gold_lineup
 from annotator.services.judging import Recorded, record, undo_last
-from tests.factories import make_annotator, make_project, make_prompt, make_response
+from tests.factories import make_annotator, make_lineup, make_pair, make_project, make_prompt, make_response
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,7 +30,7 @@ LEFT = Answer(choice="left", strength=1)
 
 @pytest.fixture(autouse=True)
 def _no_chooser(settings: Settings) -> None:
-    settings.ATTUNE_CHOOSER = ""
+    settings.ATTUNE_CHOOSER = settings.ATTUNE_LINEUP_CHOOSER = ""
 
 
 def at_once(jobs: Sequence[Callable[[], T]]) -> list[T | Exception]:
@@ -97,6 +99,29 @@ def test_one_annotator_asking_many_times_gets_pairs_and_no_error() -> None:
     assert not [result for result in results if isinstance(result, Exception)]
     assert all(results)
     assert Counter(Assignment.objects.values_list("pair", flat=True)).most_common(1)[0][1] == 1
+
+
+@pytest.mark.parametrize("kind", ["", "ranking"])
+def test_every_window_has_something_to_qualify_with(kind: str) -> None:
+    project = make_project(kinds=["pair", "ranking", "rating"], qualify_share=0.75)
+    if not kind:
+        set_gold(pair=make_pair(project), choice="a", qualifying=True, by=None)
+        set_gold_lineup(lineup=make_lineup(project, 1), rating=(4, 5), qualifying=True, by=None)
+    set_gold_lineup(lineup=make_lineup(project, 3), ranking=[[1], [2], [3]], qualifying=True, by=None)
+    for _ in range(4):
+        annotator = make_annotator(project)
+        results = at_once([lambda who=annotator: next_task(annotator=who, kind=kind)] * 8)
+        assert not [result for result in results if isinstance(result, Exception)]
+        assert all(results)
+
+
+def test_every_window_has_the_last_ranking() -> None:
+    project = make_project(kinds=["ranking"], overlap=1)
+    for _ in range(4):
+        lineup, annotator = make_lineup(project, 3), make_annotator(project)
+        results = at_once([lambda who=annotator: next_task(annotator=who)] * 8)
+        assert {getattr(result, "lineup_id", result) for result in results} == {lineup.pk}
+        assert Assignment.objects.filter(lineup=lineup).count() == 1
 
 
 @pytest.mark.parametrize("policy", [Project.Choosing.COVERAGE, Project.Choosing.INFORMATION])
