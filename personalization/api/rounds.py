@@ -299,8 +299,8 @@ class RoundNextView(APIView):
         tags=["policies"],
     )
     def post(self, request: Request, slug: str, number: int) -> Response:
-        """As its own policy was trained, or with `opinions` by self-play; from where that one stands. 409 where a run learns from it
-        already."""
+        """As its own policy was trained, or with `opinions` by self-play; from where that one stands. 409 where its policy is retired
+        or a run learns from it already."""
         row = _owned(request, slug, number)
         body = NextSerializer(data=request.data)
         body.is_valid(raise_exception=True)

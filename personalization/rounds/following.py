@@ -9,16 +9,28 @@ from annotator.errors import Conflict
 from annotator.models import User
 from attune.policies.tiny import TINY, TINY_BETA
 from personalization.models import PolicyRound
-from training.models import PolicyRun, Scope, Snapshot
+from training.models import PolicyRun, PolicyVersion, Scope, Snapshot
 from training.policy_runs import start_policy_run
 from training.runs import lock_project
 
 
-def check_unlearnt(row: PolicyRound) -> None:
-    """Raises ``Conflict`` where a run learns from the round already, or has learnt."""
+def check_may_follow(row: PolicyRound) -> None:
+    """Raises ``Conflict`` where the round's policy is retired, and where a run learns from the round already, or has learnt."""
+    if said := why_none_follows(row):
+        raise Conflict(said)
     if (run := row.next_run) and not row.unlearnt:
         both = {"run": run.number, "number": row.number}
         raise Conflict(_("Policy run %(run)s learns from round %(number)s already.") % both)
+
+
+def why_none_follows(row: PolicyRound) -> str:
+    """Why no run can go on from where the round's policy stands; empty where one can."""
+    if row.version is None or not PolicyVersion.objects.filter(pk=row.version.pk, retired=True).exists():
+        return ""
+    return _(
+        "%(policy)s is retired, so nothing goes on from where it stands. What people say of round %(number)s counts as any other"
+        " judgments do: train a policy from them on the page Policies, or begin a round with a policy that is not retired."
+    ) % {"policy": row.version.label, "number": row.number}
 
 
 def settings_after(row: PolicyRound) -> dict[str, object]:
@@ -40,13 +52,14 @@ def start_run_after(
 ) -> PolicyRun:
     """Start it and note it on the round. ``opinions`` is the stored folder of what the round's preference model said.
 
-    Raises what ``start_policy_run`` raises, and ``Conflict`` where somebody else has started one meanwhile.
+    Raises what ``start_policy_run`` and ``check_may_follow`` raise: somebody else may have started one, or retired the policy,
+    meanwhile.
     """
     version = row.version
     with transaction.atomic():
         lock_project(row.project)
         row.refresh_from_db(fields=["next_run"])
-        check_unlearnt(row)
+        check_may_follow(row)
         run = start_policy_run(
             project=row.project,
             by=by,

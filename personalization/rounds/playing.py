@@ -15,7 +15,7 @@ from annotator.models import JobState, User
 from attune.policies.selfplay import Opinion, write_opinions
 from attune.policies.settings import NASH_METHODS
 from personalization.models import PolicyRound, RoundPair
-from personalization.rounds.following import check_unlearnt, settings_after, start_run_after
+from personalization.rounds.following import check_may_follow, settings_after, start_run_after
 from training import store
 from training.models import PolicyRun
 
@@ -39,12 +39,12 @@ def start_self_play(
 ) -> PolicyRun:
     """Store the round's opinions and train the next policy from them, from where this one stands.
 
-    Raises ``Conflict`` where it is no round of self-play that is done, where a run learns from it already, or where somebody was
+    Raises ``Conflict`` where it is no round of self-play that is done, where its policy is retired or a run learns from it already, or where somebody was
     erased whose judgments its preference model knew; ``Invalid`` for the method, and what ``start_policy_run`` raises.
     """
     play = play or Play()
     _check(play)
-    check_unlearnt(row)
+    check_may_follow(row)
     pairs = _judged(row)
     assert row.judge is not None, "judged rounds have one"
     if row.judge.erased:

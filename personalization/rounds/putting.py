@@ -15,7 +15,7 @@ from annotator.services import audit
 from annotator.services.content import NewResponse, add_responses, pair_up
 from attune.data import content_digest
 from personalization.models import PolicyRound, RoundCandidate, RoundPair
-from personalization.rounds.following import check_unlearnt, settings_after, start_run_after
+from personalization.rounds.following import check_may_follow, settings_after, start_run_after
 from training.filters import ROUND, SnapshotFilters
 from training.models import PolicyRun
 from training.snapshots import take_snapshot
@@ -70,13 +70,13 @@ def leave_out(*, row: PolicyRound, pairs: Collection[int]) -> int:
 def start_next_run(*, row: PolicyRound, by: User | None = None, only_new: bool = False, send: bool = True) -> PolicyRun:
     """Train the next policy as the round's own was trained, from where that one stands, on what has been judged by now.
 
-    ``only_new`` takes the judgments of this round's pairs alone. Raises ``Conflict`` where a run was started already or the round was
-    not put, and what ``start_policy_run`` and ``take_snapshot`` raise.
+    ``only_new`` takes the judgments of this round's pairs alone. Raises ``Conflict`` where a run was started already, the round was
+    not put or its policy is retired, and what ``start_policy_run`` and ``take_snapshot`` raise.
     """
     if row.put_at is None:
         known = {"number": row.number}
         raise Conflict(_("Round %(number)s has not been put to annotators, so there is nothing new to learn.") % known)
-    check_unlearnt(row)
+    check_may_follow(row)
     only = SnapshotFilters(rounds=(str(row.number),))
     snapshot = take_snapshot(project=row.project, by=by, filters=only) if only_new else None
     return start_run_after(row=row, chosen=settings_after(row), snapshot=snapshot, by=by, send=send)

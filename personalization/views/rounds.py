@@ -17,6 +17,7 @@ from annotator.errors import AnnotatorError
 from annotator.models import JobState, Role
 from attune.policies.settings import NASH_METHODS
 from personalization.models import PolicyRound
+from personalization.rounds.following import why_none_follows
 from personalization.rounds.playing import USUAL_ANCHOR, USUAL_BETA, Play, start_self_play
 from personalization.rounds.putting import leave_out, put_round, start_next_run
 from personalization.rounds.reading import find_round, judged_of, pairs_of, rounds_of, wins_of
@@ -151,7 +152,8 @@ def _context(request: HttpRequest, access: Access, number: int) -> dict[str, Any
     found = find_round(access.project, number)
     page = Paginator(pairs_of(found), PAIRS_A_PAGE).get_page(request.GET.get("page"))
     judged, judgments = judged_of(found)
-    run = found.next_run
+    run, why_none = found.next_run, why_none_follows(found)
+    may_follow = found.unlearnt and not why_none
     return {
         "access": access,
         "project": access.project,
@@ -164,8 +166,9 @@ def _context(request: HttpRequest, access: Access, number: int) -> dict[str, Any
         "judged": judged,
         "judgments": judgments,
         "next_version": getattr(run, "version", None) if run else None,
-        "may_go_on": bool(found.put_at) and found.unlearnt,
-        "may_play": found.judge is not None and bool(found.metrics.get("pairs")) and found.unlearnt,
+        "may_go_on": bool(found.put_at) and may_follow,
+        "why_none": why_none if found.unlearnt else "",
+        "may_play": found.judge is not None and bool(found.metrics.get("pairs")) and may_follow,
         "nash_methods": NASH_METHODS,
         "usual": {"beta": f"{USUAL_BETA:g}", "anchor": f"{USUAL_ANCHOR:g}"},
     }

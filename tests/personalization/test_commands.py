@@ -17,6 +17,7 @@ from personalization.models import PolicyRound, RoundCandidate
 from tests.attune.scripted_server import Answer, Scripted, scripted_server
 from tests.factories import ThreePeople
 from tests.personalization.test_machines import KEY, pairs_of, says
+from tests.personalization.test_policy_playground import make_policy
 from tests.personalization.test_rounds import written
 from tests.personalization.worlds import judge
 from tests.training.makers import make_tasteful_project
@@ -144,8 +145,12 @@ def test_wins_are_shown_and_the_next_policy_learns(db: None) -> None:
     wins = told(attune("round", "show", "1", project=project))["wins"]
     assert (wins["share"], wins["pairs"]) == (1.0, 1)
     assert 0 < wins["low"] < 1 == wins["high"]
+    PolicyRound.objects.update(version=make_policy(project, retired=True))
+    retired = attune("round", "next", "1", project=project)
+    assert (retired.exit_code, "policy@1 is retired" in retired.stderr) == (1, True)
+    PolicyRound.objects.update(version=None)
     run = told(attune("round", "next", "1", project=project))
-    assert (run["run"], run["state"], run["policy"]) == (1, "waiting", None)
+    assert (run["run"], run["state"], run["policy"]) == (2, "waiting", None)
     twice = attune("round", "next", "1", project=project)
     assert (twice.exit_code, "learns from round 1 already" in twice.stderr) == (1, True)
 

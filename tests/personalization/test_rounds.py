@@ -15,20 +15,22 @@ from annotator.models import Annotator, JobState, Judgment, Pair, Project, Promp
 from personalization.models import PolicyRound, RoundCandidate, RoundPair
 from personalization.rounds.executing import execute_round
 from personalization.rounds.pairing import measured, pair_candidates
+from personalization.rounds.playing import start_self_play
 from personalization.rounds.putting import leave_out, put_round, start_next_run
 from personalization.rounds.reading import judged_of, wins_of
 from personalization.rounds.rewarding import Verdict
 from personalization.rounds.starting import Asked, cancel_round, start_round
 from personalization.sweeping import resume_jobs
-from tests.annotator.api import Program
+from tests.annotator.api import Program, refused
 from tests.factories import ThreePeople, login, make_member
 from tests.personalization.conftest import World
+from tests.personalization.test_policy_playground import make_policy
 from tests.personalization.worlds import judge
 from tests.training.makers import make_tasteful_project, make_version
 from training.filters import SnapshotFilters
-from training.models import PolicyRun
+from training.models import PolicyRun, PolicyVersion
 from training.policy_execution import execute_policy_run
-from training.policy_runs import start_policy_run
+from training.policy_runs import retire_policy, start_policy_run
 from training.registry import promote
 from training.snapshots import usable_judgments
 
@@ -204,6 +206,33 @@ def test_two_runs_never_learn_from_one_round(people: ThreePeople) -> None:
     with pytest.raises(Conflict, match="Policy run 1 learns from round 1 already"):
         start_next_run(row=at_once, by=people.owner, only_new=True, send=False)
     assert people.project.policy_runs.count() == 1
+
+
+def test_nothing_goes_on_from_a_retired_policy(people: ThreePeople) -> None:
+    row = written(people.project, texts={True: ["Yes.", "No."], False: []})
+    put_round(row=row, by=people.owner)
+    pair, page = row.pairs.get().pair, f"{where(people.project)}1/"
+    assert pair
+    judge(people.judge, pair, "a")
+    PolicyRound.objects.update(version=make_policy(people.project))
+    client, program = login(people.owner), Program(people.owner, people.project)
+    assert "Train the next policy" in client.get(page).content.decode()
+    loaded = PolicyRound.objects.select_related("version").get()
+    retire_policy(version=PolicyVersion.objects.get(), by=people.owner)
+    for only_new in (False, True):  # it was read before
+        with pytest.raises(Conflict, match="policy@1 is retired, so nothing goes on"):
+            start_next_run(row=loaded, by=people.owner, only_new=only_new, send=False)
+    with pytest.raises(Conflict, match="policy@1 is retired"):
+        start_self_play(row=loaded, send=False)
+    for asked in ({}, {"opinions": True}):
+        assert "policy@1 is retired" in refused(program.send("POST", "/policies/rounds/1/next", asked), 409)["detail"]
+    shown = client.get(page).content.decode()
+    assert "policy@1 is retired" in shown
+    assert "Train the next policy" not in shown
+    said = client.post(f"{page}next/", {"only_new": "on"}, follow=True).content.decode()
+    assert said.count("policy@1 is retired") == 2, "on the page, and as what came of the press"
+    assert people.project.policy_runs.count() == 1
+    assert start_policy_run(project=people.project, send=False), "its judgments are learnt as any others"
 
 
 def test_nothing_is_put_before_its_time(people: ThreePeople) -> None:
