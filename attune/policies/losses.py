@@ -18,6 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from torch.nn.functional import logsigmoid, relu
 
 from attune.errors import BadData
+from attune.policies.settings import USUAL_ANCHOR, USUAL_BETA
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,9 @@ class Options:
     Raises ``BadData`` for a value outside its range.
     """
 
-    beta: float = field(default=0.1, metadata={"above": 0.0})  # nearness to the reference; temperature
+    beta: float = field(default=USUAL_BETA, metadata={"above": 0.0})  # nearness to the reference; temperature
     noise: float = field(default=0.1, metadata={"from": 0.0, "below": 0.5})  # ε, share of flipped labels
-    anchor: float = field(default=0.3, metadata={"from": 0.0, "to": 1.0})  # τ/η of INPO: pull to where self-play began
+    anchor: float = field(default=USUAL_ANCHOR, metadata={"from": 0.0, "to": 1.0})  # τ/η of INPO
     gamma: float = field(default=0.5, metadata={"from": 0.0})  # SimPO's margin
     value: float = field(default=0.1, metadata={"from": 0.0})  # α of VPO
     value_sign: int = field(default=-1, metadata={"one_of": (-1, 1)})  # −1 stays near (offline), +1 explores (online)

@@ -22,6 +22,12 @@ METHODS = (
 """The names in ``attune.policies.losses``, known here without torch; a test holds the two together."""
 NASH_METHODS = ("inpo", "dno", "sppo")
 """Those that learn from win rates against the policy's own samples."""
+USUAL_BETA = 0.1
+"""β of the losses: how near a policy stays to its reference. In self-play the papers' η."""
+USUAL_ANCHOR = 0.3
+"""τ/η of INPO: how strongly a policy is drawn to where self-play began, 0 to 1."""
+USUAL_REJECTION_BETA = 0.5
+"""β of rejection sampling, in units of the reward: the greater, the more responses are accepted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from attune.policies.settings import USUAL_ANCHOR, USUAL_BETA, USUAL_REJECTION_BETA
 from config.commands.training import project_option, project_session, say, show
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def round_command() -> None:
 @click.option("--method", default="best_of_n", show_default=True, help="best_of_n, rso, on_policy or nash.")
 @click.option("--pairs-each", default=1, show_default=True, help="Pairs of its own responses to a prompt.")
 @click.option("--versus-each", default=1, show_default=True, help="Pairs of its own with the opponent's.")
-@click.option("--beta", default=0.5, show_default=True, help="Of rejection sampling.")
+@click.option("--beta", default=USUAL_REJECTION_BETA, show_default=True, help="Of rejection sampling.")
 @click.option("--seed", type=int)
 @click.option("--put", is_flag=True, help="Put the pairs to annotators at once.")
 @click.option("--wait", is_flag=True, help="Stay until a worker has carried it out.")
@@ -86,8 +87,8 @@ def show_round(slug: str, number: int) -> None:
 @click.option("--only-new", is_flag=True, help="Learn from the judgments of this round's pairs alone.")
 @click.option("--opinions", is_flag=True, help="Learn what the preference model said of it, and no judgments.")
 @click.option("--method", default="inpo", show_default=True, help="With --opinions: inpo, dno or sppo.")
-@click.option("--beta", default=0.1, show_default=True, help="With --opinions: η.")
-@click.option("--anchor", default=0.3, show_default=True, help="With --opinions and inpo: τ/η, 0 to 1.")
+@click.option("--beta", default=USUAL_BETA, show_default=True, help="With --opinions: η.")
+@click.option("--anchor", default=USUAL_ANCHOR, show_default=True, help="With --opinions and inpo: τ/η, 0 to 1.")
 @click.option("--here", is_flag=True, help="Train from this process, without a worker or a broker.")
 def next_policy(
     slug: str, number: int, only_new: bool, opinions: bool, method: str, beta: float, anchor: float, here: bool
@@ -125,8 +126,8 @@ def next_policy(
 @click.option("--most-tokens", default=256, show_default=True)
 @click.option("--pairs-each", default=1, show_default=True, help="Pairs learnt of a prompt.")
 @click.option("--method", default="inpo", show_default=True, help="inpo, dno or sppo.")
-@click.option("--beta", default=0.1, show_default=True, help="η.")
-@click.option("--anchor", default=0.3, show_default=True, help="Of inpo: τ/η, 0 to 1.")
+@click.option("--beta", default=USUAL_BETA, show_default=True, help="η.")
+@click.option("--anchor", default=USUAL_ANCHOR, show_default=True, help="Of inpo: τ/η, 0 to 1.")
 @click.option("--seed", default=0, show_default=True, help="Of the first round; each later one has one more.")
 def play_command(
     slug: str,

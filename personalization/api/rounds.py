@@ -17,9 +17,9 @@ from annotator.api.pagination import PARAMETERS, listed, page_of
 from annotator.api.permissions import caller
 from annotator.api.writes import written_once
 from annotator.models import JobState, Role
-from attune.policies.settings import NASH_METHODS
+from attune.policies.settings import NASH_METHODS, USUAL_ANCHOR, USUAL_BETA, USUAL_REJECTION_BETA
 from personalization.models import PolicyRound, RoundPair
-from personalization.rounds.playing import USUAL_ANCHOR, USUAL_BETA, Play, start_self_play
+from personalization.rounds.playing import Play, start_self_play
 from personalization.rounds.putting import put_round, start_next_run
 from personalization.rounds.reading import find_round, pairs_of, rounds_of, wins_read, with_wins
 from personalization.rounds.starting import Asked, cancel_round, start_round
@@ -49,7 +49,7 @@ class RoundInSerializer(StrictSerializer):
     method = serializers.ChoiceField(PolicyRound.Method.choices, default=PolicyRound.Method.BEST_OF_N)
     pairs_each = Whole(default=1, help_text="Pairs of its own responses to a prompt.")
     versus_each = Whole(default=1, help_text="Pairs of its own with the opponent's.")
-    beta = Number(default=0.5, help_text="Of rejection sampling.")
+    beta = Number(default=USUAL_REJECTION_BETA, help_text="Of rejection sampling.")
     seed = Whole(allow_null=True, default=None)
     put = Truth(default=False, help_text="Put the pairs to annotators as soon as they are there, unseen.")
 

@@ -5,6 +5,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from annotator.models import Job, JobState, Pair, Project, Prompt, Response, User
+from attune.policies.settings import USUAL_REJECTION_BETA
 from training.models import ModelVersion, PolicyRun, PolicyVersion
 
 
@@ -36,7 +37,7 @@ class PolicyRound(Job):
     method = models.CharField(max_length=10, choices=Method, default=Method.BEST_OF_N)
     pairs_each = models.PositiveSmallIntegerField(default=1, help_text="Pairs of its own responses to a prompt.")
     versus_each = models.PositiveSmallIntegerField(default=1, help_text="Pairs with the opponent's a prompt.")
-    beta = models.FloatField(default=0.5, help_text="Of rejection sampling, in units of the reward.")
+    beta = models.FloatField(default=USUAL_REJECTION_BETA, help_text="Of rejection sampling, in units of the reward.")
     put_when_done = models.BooleanField(default=False)
     put_at = models.DateTimeField(null=True, blank=True)
     put_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")

@@ -13,14 +13,12 @@ from django.utils.translation import gettext as _
 from annotator.errors import Conflict, Invalid
 from annotator.models import JobState, User
 from attune.policies.selfplay import Opinion, write_opinions
-from attune.policies.settings import NASH_METHODS
+from attune.policies.settings import NASH_METHODS, USUAL_ANCHOR, USUAL_BETA
 from personalization.models import PolicyRound, RoundPair
 from personalization.rounds.following import check_may_follow, settings_after, start_run_after
 from training import store
 from training.models import PolicyRun
 
-USUAL_BETA = 0.1
-USUAL_ANCHOR = 0.3
 UNUSED = {"rationales": "off", "order": "random", "shots": 0, "describe": "off", "directions": 0, "maxmin": 0.0}
 """Settings of a policy that learnt from people, and that opinions of a model have no use for."""
 

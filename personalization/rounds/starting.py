@@ -16,6 +16,7 @@ from annotator.errors import Conflict, Invalid
 from annotator.models import Project, Prompt, User
 from annotator.services import audit, jobs
 from attune.policies.pairing import NEED_REWARDS
+from attune.policies.settings import USUAL_REJECTION_BETA
 from attune.policies.tiny import TINY
 from personalization.models import PolicyRound
 from training.models import PolicyVersion
@@ -49,7 +50,7 @@ class Asked:
     method: str = PolicyRound.Method.BEST_OF_N
     pairs_each: int = 1
     versus_each: int = 1
-    beta: float = 0.5
+    beta: float = USUAL_REJECTION_BETA
     seed: int | None = None
 
 

@@ -15,10 +15,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from annotator.access import Access, project_for
 from annotator.errors import AnnotatorError
 from annotator.models import JobState, Role
-from attune.policies.settings import NASH_METHODS
+from attune.policies.settings import NASH_METHODS, USUAL_ANCHOR, USUAL_BETA, USUAL_REJECTION_BETA
 from personalization.models import PolicyRound
 from personalization.rounds.following import why_none_follows
-from personalization.rounds.playing import USUAL_ANCHOR, USUAL_BETA, Play, start_self_play
+from personalization.rounds.playing import Play, start_self_play
 from personalization.rounds.putting import leave_out, put_round, start_next_run
 from personalization.rounds.reading import find_round, judged_of, pairs_of, rounds_of, wins_of
 from personalization.rounds.starting import (
@@ -193,7 +193,7 @@ def _entered(
         "prompts": given.get("prompts", ""),
         "temperatures": given.get("temperatures", "0.7, 1"),
         "method": given.get("method", method),
-        "beta": given.get("beta", "0.5"),
+        "beta": given.get("beta", f"{USUAL_REJECTION_BETA:g}"),
         "put": given.get("put") == "on",
     }
 
@@ -208,7 +208,7 @@ def _asked(given: QueryDict) -> Asked:
         prompts=refs,
         temperatures=[number_of(each, "temperatures") for each in given.get("temperatures", "").split(",")],
         method=given.get("method", ""),
-        beta=number_of(given.get("beta") or "0.5", "beta"),
+        beta=number_of(given.get("beta") or f"{USUAL_REJECTION_BETA:g}", "beta"),
         **{name: whole_of(given.get(name) or str(usual), name) for name, usual in NUMBERS.items()},
     )
 
