@@ -9,6 +9,7 @@ GRPOTrainer(…, reward_funcs=rewards.as_trl(), …)
 
 from attune.client.aio import AsyncClient
 from attune.client.errors import ApiError, ClientError, NotFoundError, Unreachable
+from attune.client.options import Aggregate, Normalize, RankOptions, ScoreOptions
 from attune.client.results import Best, Judgment, Pair, Place, Preference, Ranking, RewardRow, Run, Scores
 from attune.client.rewards import AsyncRewardClient, RewardClient
 from attune.client.said import InlineJudgment, ReasonTag
@@ -16,6 +17,7 @@ from attune.client.sync import Client
 from attune.client.transport import Retry
 
 __all__ = [
+    "Aggregate",
     "ApiError",
     "AsyncClient",
     "AsyncRewardClient",
@@ -24,16 +26,19 @@ __all__ = [
     "ClientError",
     "InlineJudgment",
     "Judgment",
+    "Normalize",
     "NotFoundError",
     "Pair",
     "Place",
     "Preference",
+    "RankOptions",
     "Ranking",
     "ReasonTag",
     "Retry",
     "RewardClient",
     "RewardRow",
     "Run",
+    "ScoreOptions",
     "Scores",
     "Unreachable",
 ]

@@ -7,14 +7,30 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 import orjson
 
 from attune.client import operations
 from attune.client.errors import ClientError
-from attune.client.operations import Completion, Population, Prompt
+from attune.client.operations import Completion, Prompt
+from attune.client.options import (
+    BatchOptions,
+    BestOptions,
+    BulkOptions,
+    CompareOptions,
+    PairOptions,
+    Population,
+    PopulationOptions,
+    ProjectOptions,
+    PromptOptions,
+    RankOptions,
+    ResponseOptions,
+    RunOptions,
+    SaidOptions,
+    ScoreOptions,
+)
 from attune.client.results import Best, Judgment, Pair, Preference, Ranking, RewardRow, Run, Scores
 from attune.client.transport import (
     TIMEOUT,
@@ -64,19 +80,25 @@ class AsyncClient:
         """Let the connections go."""
         await self._http.aclose()
 
-    async def score(self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Any) -> Scores:
+    async def score(
+        self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Unpack[ScoreOptions]
+    ) -> Scores:
         """See ``Client.score``; so for all that follow."""
         return await self.run_operation(operations.score(project, prompt, completions, **options))
 
     async def score_batch(
-        self, project: str, items: Sequence[Mapping[str, Any]], **options: Any
+        self, project: str, items: Sequence[Mapping[str, Any]], **options: Unpack[BatchOptions]
     ) -> list[list[RewardRow]]:
         return await self.run_operation(operations.score_batch(project, items, **options))
 
-    async def rank(self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Any) -> Ranking:
+    async def rank(
+        self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Unpack[RankOptions]
+    ) -> Ranking:
         return await self.run_operation(operations.rank(project, prompt, completions, **options))
 
-    async def best_of_n(self, project: str, items: Sequence[Mapping[str, Any]], **options: Any) -> list[Best]:
+    async def best_of_n(
+        self, project: str, items: Sequence[Mapping[str, Any]], **options: Unpack[BestOptions]
+    ) -> list[Best]:
         return await self.run_operation(operations.best_of_n(project, items, **options))
 
     async def score_population(
@@ -85,13 +107,15 @@ class AsyncClient:
         prompt: Prompt,
         completions: Sequence[Completion],
         population: Population | None = None,
-        **options: Any,
+        **options: Unpack[PopulationOptions],
     ) -> dict[str, Any]:
         return await self.run_operation(
             operations.score_population(project, prompt, completions, population=population, **options)
         )
 
-    async def compare(self, project: str, pairs: Sequence[Mapping[str, Any]], **options: Any) -> list[Preference]:
+    async def compare(
+        self, project: str, pairs: Sequence[Mapping[str, Any]], **options: Unpack[CompareOptions]
+    ) -> list[Preference]:
         return await self.run_operation(operations.compare(project, pairs, **options))
 
     async def token(self) -> dict[str, Any]:
@@ -116,7 +140,7 @@ class AsyncClient:
         return await self.run_operation(operations.next_task(project, annotator=annotator, kind=kind))
 
     async def judge(
-        self, project: str, assignment: str, choice: str, *, key: str | None = None, **said: Any
+        self, project: str, assignment: str, choice: str, *, key: str | None = None, **said: Unpack[SaidOptions]
     ) -> Judgment:
         return await self.run_operation(operations.judge(project, assignment, choice, key=key, **said))
 
@@ -124,7 +148,7 @@ class AsyncClient:
         return await self.run_operation(operations.withdraw(project, judgment, key=key))
 
     async def revise(
-        self, project: str, judgment: int, choice: str, *, key: str | None = None, **said: Any
+        self, project: str, judgment: int, choice: str, *, key: str | None = None, **said: Unpack[SaidOptions]
     ) -> Judgment:
         return await self.run_operation(operations.revise(project, judgment, choice, key=key, **said))
 
@@ -133,7 +157,7 @@ class AsyncClient:
     ) -> list[dict[str, Any]]:
         return await self.run_operation(operations.judge_many(project, judgments, key=key))
 
-    async def create_project(self, name: str, **options: Any) -> dict[str, Any]:
+    async def create_project(self, name: str, **options: Unpack[ProjectOptions]) -> dict[str, Any]:
         return await self.run_operation(operations.create_project(name, **options))
 
     async def change_project(self, project: str, *, etag: str | None = None, **changes: Any) -> dict[str, Any]:
@@ -141,16 +165,16 @@ class AsyncClient:
             etag = await self.run_operation(operations.etag(project))
         return await self.run_operation(operations.change_project(project, changes, etag=etag))
 
-    async def add_prompt(self, project: str, prompt: Prompt, **options: Any) -> dict[str, Any]:
+    async def add_prompt(self, project: str, prompt: Prompt, **options: Unpack[PromptOptions]) -> dict[str, Any]:
         return await self.run_operation(operations.add_prompt(project, prompt, **options))
 
     async def add_responses(
-        self, project: str, ref: str, responses: Sequence[Mapping[str, Any]], **options: Any
+        self, project: str, ref: str, responses: Sequence[Mapping[str, Any]], **options: Unpack[ResponseOptions]
     ) -> dict[str, Any]:
         return await self.run_operation(operations.add_responses(project, ref, responses, **options))
 
     async def add_pair(
-        self, project: str, prompt: str, response_a: str, response_b: str, **options: Any
+        self, project: str, prompt: str, response_a: str, response_b: str, **options: Unpack[PairOptions]
     ) -> dict[str, Any]:
         return await self.run_operation(operations.add_pair(project, prompt, response_a, response_b, **options))
 
@@ -162,7 +186,9 @@ class AsyncClient:
         """Say what came of following responses: ``prompt`` and ``response`` by their refs, and ``text``."""
         return await self.run_operation(operations.set_consequences(project, consequences))
 
-    async def bulk(self, project: str, rows: Sequence[Mapping[str, Any]], **options: Any) -> dict[str, Any]:
+    async def bulk(
+        self, project: str, rows: Sequence[Mapping[str, Any]], **options: Unpack[BulkOptions]
+    ) -> dict[str, Any]:
         return await self.run_operation(operations.bulk(project, rows, **options))
 
     async def import_file(
@@ -198,7 +224,7 @@ class AsyncClient:
     def judgments(self, project: str, *, annotator: str | None = None) -> AsyncIterator[dict[str, Any]]:
         return self._rows(operations.pages(operations.listing(project, "judgments"), annotator=annotator, limit=1000))
 
-    async def start_run(self, project: str, **options: Any) -> Run:
+    async def start_run(self, project: str, **options: Unpack[RunOptions]) -> Run:
         return await self.run_operation(operations.start_run(project, **options))
 
     async def run(self, project: str, number: int) -> Run:

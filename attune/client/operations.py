@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 from urllib.parse import quote
 
 import httpx
 
+from attune.client.options import Aggregate, Normalize, Population, SaidOptions
 from attune.client.results import Best, Judgment, Pair, Place, Preference, Ranking, RewardRow, Run, Scores, pick
 from attune.client.said import Context
 from attune.client.transport import Call, Operation, write
 
 Prompt = str | Sequence[Mapping[str, str]]
 Completion = str | Sequence[Mapping[str, str]]
-Population = Mapping[str, Any]
 
 __all__ = ["Place", "Population", "Prompt"]
 
@@ -44,8 +44,8 @@ def score(
     user: str | None = None,
     model: str | None = None,
     context: Context | None = None,
-    normalize: str | None = None,
-    aggregate: str | None = None,
+    normalize: Normalize | None = None,
+    aggregate: Aggregate | None = None,
     explain: bool | None = None,
 ) -> Operation[Scores]:
     body = _given(user=user, model=model, context=context, normalize=normalize, aggregate=aggregate, explain=explain)
@@ -59,8 +59,8 @@ def score_batch(
     *,
     users: Sequence[str | None] | None = None,
     model: str | None = None,
-    normalize: str | None = None,
-    aggregate: str | None = None,
+    normalize: Normalize | None = None,
+    aggregate: Aggregate | None = None,
 ) -> Operation[list[list[RewardRow]]]:
     body = _given(users=users, model=model, normalize=normalize, aggregate=aggregate)
     body |= {"project": project, "items": list(items)}
@@ -79,8 +79,8 @@ def rank(
     population: Population | None = None,
     context: Context | None = None,
     model: str | None = None,
-    normalize: str | None = None,
-    aggregate: str | None = None,
+    normalize: Normalize | None = None,
+    aggregate: Aggregate | None = None,
     top_n: int | None = None,
     explain: bool | None = None,
 ) -> Operation[Ranking]:
@@ -99,7 +99,7 @@ def best_of_n(
     user: str | None = None,
     population: Population | None = None,
     model: str | None = None,
-    aggregate: str | None = None,
+    aggregate: Aggregate | None = None,
 ) -> Operation[list[Best]]:
     body = _given(user=user, population=population, model=model, aggregate=aggregate)
     body |= {"project": project, "items": list(items)}
@@ -115,7 +115,7 @@ def score_population(
     *,
     population: Population | None = None,
     model: str | None = None,
-    normalize: str | None = None,
+    normalize: Normalize | None = None,
 ) -> Operation[dict[str, Any]]:
     body = _given(population=population, model=model, normalize=normalize)
     body |= {"project": project, "prompt": prompt, "completions": list(completions)}
@@ -163,7 +163,9 @@ def next_task(slug: str, *, annotator: str | None = None, kind: str | None = Non
     )
 
 
-def judge(slug: str, assignment: str, choice: str, *, key: str | None = None, **said: Any) -> Operation[Judgment]:
+def judge(
+    slug: str, assignment: str, choice: str, *, key: str | None = None, **said: Unpack[SaidOptions]
+) -> Operation[Judgment]:
     body = {"assignment": assignment, "choice": choice, **_given(**said)}
     return Operation(
         write(_project(slug, "/judgments"), body, key=key), lambda response: pick(Judgment, response.json())
@@ -177,7 +179,9 @@ def withdraw(slug: str, judgment: int, *, key: str | None = None) -> Operation[J
     )
 
 
-def revise(slug: str, judgment: int, choice: str, *, key: str | None = None, **said: Any) -> Operation[Judgment]:
+def revise(
+    slug: str, judgment: int, choice: str, *, key: str | None = None, **said: Unpack[SaidOptions]
+) -> Operation[Judgment]:
     return Operation(
         write(_project(slug, f"/judgments/{judgment}/revise"), {"choice": choice, **_given(**said)}, key=key),
         lambda response: pick(Judgment, response.json()),
@@ -193,8 +197,16 @@ def judge_many(
     )
 
 
-def create_project(name: str, *, key: str | None = None, **options: Any) -> Operation[dict[str, Any]]:
-    return Operation(write("projects", {"name": name, **_given(**options)}, key=key), _json)
+def create_project(
+    name: str,
+    *,
+    slug: str | None = None,
+    description: str | None = None,
+    template: str | None = None,
+    key: str | None = None,
+) -> Operation[dict[str, Any]]:
+    body = {"name": name, **_given(slug=slug, description=description, template=template)}
+    return Operation(write("projects", body, key=key), _json)
 
 
 def change_project(slug: str, changes: Mapping[str, Any], *, etag: str) -> Operation[dict[str, Any]]:
@@ -206,8 +218,20 @@ def etag(slug: str) -> Operation[str]:
     return Operation(Call("GET", _project(slug)), lambda response: str(response.headers["ETag"]))
 
 
-def add_prompt(slug: str, prompt: Prompt, *, key: str | None = None, **options: Any) -> Operation[dict[str, Any]]:
-    return Operation(write(_project(slug, "/prompts"), {"prompt": prompt, **_given(**options)}, key=key), _json)
+def add_prompt(
+    slug: str,
+    prompt: Prompt,
+    *,
+    ref: str | None = None,
+    topic: str | None = None,
+    about: Mapping[str, Any] | None = None,
+    responses: Sequence[Mapping[str, Any]] | None = None,
+    after: Sequence[Mapping[str, str]] | None = None,
+    pairs: int | None = None,
+    key: str | None = None,
+) -> Operation[dict[str, Any]]:
+    body = _given(ref=ref, topic=topic, about=about, responses=responses, after=after, pairs=pairs)
+    return Operation(write(_project(slug, "/prompts"), {"prompt": prompt, **body}, key=key), _json)
 
 
 def add_responses(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from attune.client.aio import AsyncClient
 from attune.client.errors import ClientError
 from attune.client.operations import Completion, Prompt
+from attune.client.options import Aggregate, AsyncConnection, Connection, Normalize, ScaleOptions
 from attune.client.results import Ranking, RewardRow, Scores
 from attune.client.sync import Client
 
@@ -31,13 +32,13 @@ class RewardClient:
         *,
         user: str | None = None,
         model: str | None = None,
-        normalize: str | None = None,
-        aggregate: str | None = None,
+        normalize: Normalize | None = None,
+        aggregate: Aggregate | None = None,
         client: Client | None = None,
-        **connection: Any,
+        **connection: Unpack[Connection],
     ) -> None:
         self.project, self.user = project, user
-        self._scale: dict[str, Any] = {"model": model, "normalize": normalize, "aggregate": aggregate}
+        self._scale: ScaleOptions = {"model": model, "normalize": normalize, "aggregate": aggregate}
         self.client = client or Client(**connection)
 
     def __enter__(self) -> Self:
@@ -102,13 +103,13 @@ class AsyncRewardClient:
         *,
         user: str | None = None,
         model: str | None = None,
-        normalize: str | None = None,
-        aggregate: str | None = None,
+        normalize: Normalize | None = None,
+        aggregate: Aggregate | None = None,
         client: AsyncClient | None = None,
-        **connection: Any,
+        **connection: Unpack[AsyncConnection],
     ) -> None:
         self.project, self.user = project, user
-        self._scale: dict[str, Any] = {"model": model, "normalize": normalize, "aggregate": aggregate}
+        self._scale: ScaleOptions = {"model": model, "normalize": normalize, "aggregate": aggregate}
         self.client = client or AsyncClient(**connection)
 
     async def __aenter__(self) -> Self:

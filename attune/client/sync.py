@@ -6,14 +6,30 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 import orjson
 
 from attune.client import operations
 from attune.client.errors import ClientError
-from attune.client.operations import Completion, Population, Prompt
+from attune.client.operations import Completion, Prompt
+from attune.client.options import (
+    BatchOptions,
+    BestOptions,
+    BulkOptions,
+    CompareOptions,
+    PairOptions,
+    Population,
+    PopulationOptions,
+    ProjectOptions,
+    PromptOptions,
+    RankOptions,
+    ResponseOptions,
+    RunOptions,
+    SaidOptions,
+    ScoreOptions,
+)
 from attune.client.results import Best, Judgment, Pair, Preference, Ranking, RewardRow, Run, Scores
 from attune.client.transport import (
     TIMEOUT,
@@ -69,19 +85,25 @@ class Client:
 
     # Rewards
 
-    def score(self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Any) -> Scores:
+    def score(
+        self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Unpack[ScoreOptions]
+    ) -> Scores:
         """Rewards of completions. Options: user, model, context, normalize, aggregate, explain."""
         return self.run_operation(operations.score(project, prompt, completions, **options))
 
-    def score_batch(self, project: str, items: Sequence[Mapping[str, Any]], **options: Any) -> list[list[RewardRow]]:
+    def score_batch(
+        self, project: str, items: Sequence[Mapping[str, Any]], **options: Unpack[BatchOptions]
+    ) -> list[list[RewardRow]]:
         """Rewards of many items ``{"prompt", "completions", "user"}``, or of all of them for each of ``users``."""
         return self.run_operation(operations.score_batch(project, items, **options))
 
-    def rank(self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Any) -> Ranking:
+    def rank(
+        self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Unpack[RankOptions]
+    ) -> Ranking:
         """Completions, best first. Options: user or population, context, model, normalize, aggregate, top_n, explain."""
         return self.run_operation(operations.rank(project, prompt, completions, **options))
 
-    def best_of_n(self, project: str, items: Sequence[Mapping[str, Any]], **options: Any) -> list[Best]:
+    def best_of_n(self, project: str, items: Sequence[Mapping[str, Any]], **options: Unpack[BestOptions]) -> list[Best]:
         """The best completion of each item. Options: user or population, model, aggregate."""
         return self.run_operation(operations.best_of_n(project, items, **options))
 
@@ -91,14 +113,16 @@ class Client:
         prompt: Prompt,
         completions: Sequence[Completion],
         population: Population | None = None,
-        **options: Any,
+        **options: Unpack[PopulationOptions],
     ) -> dict[str, Any]:
         """A population's rewards, as the server gives them. Options: model, normalize."""
         return self.run_operation(
             operations.score_population(project, prompt, completions, population=population, **options)
         )
 
-    def compare(self, project: str, pairs: Sequence[Mapping[str, Any]], **options: Any) -> list[Preference]:
+    def compare(
+        self, project: str, pairs: Sequence[Mapping[str, Any]], **options: Unpack[CompareOptions]
+    ) -> list[Preference]:
         """P(a ≻ b) of pairs ``{"prompt", "response_a", "response_b"}``. Options: user or population, context, model."""
         return self.run_operation(operations.compare(project, pairs, **options))
 
@@ -130,7 +154,9 @@ class Client:
         """What to judge next, of any ``kind`` or of one (pair, ranking, rating), as the API gives it; None: nothing."""
         return self.run_operation(operations.next_task(project, annotator=annotator, kind=kind))
 
-    def judge(self, project: str, assignment: str, choice: str, *, key: str | None = None, **said: Any) -> Judgment:
+    def judge(
+        self, project: str, assignment: str, choice: str, *, key: str | None = None, **said: Unpack[SaidOptions]
+    ) -> Judgment:
         """Say what was preferred: ``a`` (left), ``b``, ``tie``, ``both_bad`` or ``skip``, or ``ranked`` with ``ranking``,
         ``rated`` with ``rating``. Said: strength, rationale, tags, spans, seconds, skip_reason. ``key`` makes a repeated call the same judgment; one is made unless given."""
         return self.run_operation(operations.judge(project, assignment, choice, key=key, **said))
@@ -139,7 +165,9 @@ class Client:
         """Take a judgment back."""
         return self.run_operation(operations.withdraw(project, judgment, key=key))
 
-    def revise(self, project: str, judgment: int, choice: str, *, key: str | None = None, **said: Any) -> Judgment:
+    def revise(
+        self, project: str, judgment: int, choice: str, *, key: str | None = None, **said: Unpack[SaidOptions]
+    ) -> Judgment:
         """Say something else of a pair that was judged."""
         return self.run_operation(operations.revise(project, judgment, choice, key=key, **said))
 
@@ -149,7 +177,7 @@ class Client:
         """Up to 1,000 at once, each ``{"assignment", "choice", …}``; each result has its own ``status``."""
         return self.run_operation(operations.judge_many(project, judgments, key=key))
 
-    def create_project(self, name: str, **options: Any) -> dict[str, Any]:
+    def create_project(self, name: str, **options: Unpack[ProjectOptions]) -> dict[str, Any]:
         """Start a project. Options: slug, description, template."""
         return self.run_operation(operations.create_project(name, **options))
 
@@ -158,17 +186,19 @@ class Client:
         etag = etag or self.run_operation(operations.etag(project))
         return self.run_operation(operations.change_project(project, changes, etag=etag))
 
-    def add_prompt(self, project: str, prompt: Prompt, **options: Any) -> dict[str, Any]:
+    def add_prompt(self, project: str, prompt: Prompt, **options: Unpack[PromptOptions]) -> dict[str, Any]:
         """Add a prompt. Options: responses, ref, topic, about, pairs."""
         return self.run_operation(operations.add_prompt(project, prompt, **options))
 
     def add_responses(
-        self, project: str, ref: str, responses: Sequence[Mapping[str, Any]], **options: Any
+        self, project: str, ref: str, responses: Sequence[Mapping[str, Any]], **options: Unpack[ResponseOptions]
     ) -> dict[str, Any]:
         """Add responses ``{"text", "ref", "source"}`` to a prompt. Options: pairs."""
         return self.run_operation(operations.add_responses(project, ref, responses, **options))
 
-    def add_pair(self, project: str, prompt: str, response_a: str, response_b: str, **options: Any) -> dict[str, Any]:
+    def add_pair(
+        self, project: str, prompt: str, response_a: str, response_b: str, **options: Unpack[PairOptions]
+    ) -> dict[str, Any]:
         """Pair two responses by their refs. Options: gold, the known answer."""
         return self.run_operation(operations.add_pair(project, prompt, response_a, response_b, **options))
 
@@ -180,7 +210,7 @@ class Client:
         """Say what came of following responses: ``prompt`` and ``response`` by their refs, and ``text``."""
         return self.run_operation(operations.set_consequences(project, consequences))
 
-    def bulk(self, project: str, rows: Sequence[Mapping[str, Any]], **options: Any) -> dict[str, Any]:
+    def bulk(self, project: str, rows: Sequence[Mapping[str, Any]], **options: Unpack[BulkOptions]) -> dict[str, Any]:
         """Add prompts with responses, or judgments with their texts, as in import files. Options: pairs, dry_run."""
         return self.run_operation(operations.bulk(project, rows, **options))
 
@@ -223,7 +253,7 @@ class Client:
 
     # Runs
 
-    def start_run(self, project: str, **options: Any) -> Run:
+    def start_run(self, project: str, **options: Unpack[RunOptions]) -> Run:
         """Have a worker fit a model. Options: model, options, seed, promote."""
         return self.run_operation(operations.start_run(project, **options))
 

@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from inspect import signature
+from inspect import getmembers, isfunction, signature
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack, get_args, get_origin, get_type_hints
 from zipfile import ZipFile
 
 import httpx
@@ -30,6 +30,7 @@ from attune.client import (
     Retry,
     RewardClient,
     Unreachable,
+    operations,
 )
 from attune.client.transport import retry_after
 from attune.client.where import Where, find, login_file, remember
@@ -73,6 +74,40 @@ def test_scores_come_in_the_order_asked(server: Scripted, client: Client) -> Non
     (asked,) = server.asked
     assert (asked.method, asked.path, asked.headers["authorization"]) == ("POST", "/api/v1/score", "Bearer secret")
     assert asked.json == {"project": "p", "prompt": "How?", "completions": ["So.", "Thus."], "user": "u"}
+
+
+def test_a_slip_of_the_pen_is_found_before_anything_is_sent(server: Scripted, client: Client) -> None:
+    """By Python, and by a type checker: were one of these right for mypy, it would report an unused ``ignore``."""
+    with pytest.raises(TypeError, match="usr"):
+        client.score("p", "How?", ["So."], usr="u")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="top"):
+        client.rank("p", "How?", ["So."], top=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="user"):
+        client.score_batch("p", [], user="u")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="dry"):
+        client.bulk("p", [], dry=True)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="adress"):
+        RewardClient("p", adress=server.url)  # type: ignore[call-arg]
+    assert not server.asked
+    server.answers = [Answer(body=SCORED)]
+    client.score("p", "How?", ["So."], normalize="percentiles")  # type: ignore[arg-type]  # a plain text: the server's to refuse
+    client.score("p", "How?", ["So."], normalize="percentile", aggregate="mean", user=None, explain=True)
+
+
+@pytest.mark.parametrize("of", [Client, AsyncClient])
+def test_every_option_of_a_request_can_be_given(of: type[Client] | type[AsyncClient]) -> None:
+    """What the methods take by name is what the requests behind them take."""
+    seen = 0
+    for name, method in getmembers(of, isfunction):
+        last = list(signature(method).parameters.values())[-1]
+        taken = get_type_hints(method).get(last.name) if last.kind is last.VAR_KEYWORD else None
+        if get_origin(taken) is not Unpack or last.name != "options":
+            continue
+        own = set(signature(method).parameters) | set(get_type_hints(get_args(taken)[0]))
+        asked = signature(getattr(operations, name)).parameters.values()
+        assert {each.name for each in asked if each.kind is each.KEYWORD_ONLY} <= own, name
+        seen += 1
+    assert seen == 12
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -14,10 +14,13 @@ from annotator.errors import Invalid
 from annotator.models import Rationale, Role
 from annotator.models.content import MAX_TEXT
 from annotator.services.answers import MAX_RATIONALE
+from attune.client import options
 from attune.encoders import get_encoder
+from attune.rewards.aggregates import Aggregate
 from attune.rewards.base import Comparison
 from personalization.api.parsing import parse_score_request
 from personalization.models import Latent
+from personalization.scoring import Normalize
 from tests.factories import make_annotator, make_member, make_response
 from tests.personalization.conftest import Api, World
 from tests.personalization.worlds import (
@@ -33,6 +36,11 @@ from training.models import ModelVersion, TextVector
 from training.serving import load_model
 
 pytestmark = pytest.mark.django_db
+
+
+def test_the_client_offers_what_the_server_takes() -> None:
+    assert get_args(options.Normalize) == get_args(Normalize)
+    assert get_args(options.Aggregate) == get_args(Aggregate)
 
 
 def body(world: World, **fields: Any) -> dict[str, Any]:

@@ -1,0 +1,135 @@
+"""What may be said beside the arguments of a call, by name, so that a type checker knows a slip of the pen.
+
+All are optional, and None is the server's own default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+import httpx
+
+from attune.client.said import Context
+from attune.client.transport import Retry
+
+Population = Mapping[str, Any]
+Normalize = Literal["none", "sigmoid", "percentile"]
+Aggregate = Literal["mean", "wco", "uwo"]
+
+
+class ScaleOptions(TypedDict, total=False):
+    """Which version answers, on which scale, and how an ensemble's members become one reward."""
+
+    model: str | None
+    normalize: Normalize | None
+    aggregate: Aggregate | None
+
+
+class ScoreOptions(ScaleOptions, total=False):
+    user: str | None
+    context: Context | None
+    explain: bool | None
+
+
+class BatchOptions(ScaleOptions, total=False):
+    users: Sequence[str | None] | None
+
+
+class RankOptions(ScoreOptions, total=False):
+    population: Population | None
+    top_n: int | None
+
+
+class BestOptions(TypedDict, total=False):
+    user: str | None
+    population: Population | None
+    model: str | None
+    aggregate: Aggregate | None
+
+
+class PopulationOptions(TypedDict, total=False):
+    model: str | None
+    normalize: Normalize | None
+
+
+class CompareOptions(TypedDict, total=False):
+    user: str | None
+    population: Population | None
+    context: Context | None
+    model: str | None
+
+
+class SaidOptions(TypedDict, total=False):
+    """What is said of a task beside the choice."""
+
+    strength: int | None
+    ranking: Sequence[Sequence[int]] | None
+    rating: int | None
+    skip_reason: str | None
+    rationale: str | None
+    tags: Sequence[Mapping[str, Any]] | None
+    spans: Sequence[Mapping[str, Any]] | None
+    ratings: Sequence[Mapping[str, Any]] | None
+    comparisons: Sequence[Mapping[str, Any]] | None
+    flag: Mapping[str, Any] | None
+    seconds: float | None
+
+
+class ProjectOptions(TypedDict, total=False):
+    slug: str | None
+    description: str | None
+    template: str | None
+    key: str | None
+
+
+class PromptOptions(TypedDict, total=False):
+    ref: str | None
+    topic: str | None
+    about: Mapping[str, Any] | None
+    responses: Sequence[Mapping[str, Any]] | None
+    after: Sequence[Mapping[str, str]] | None
+    pairs: int | None
+    key: str | None
+
+
+class ResponseOptions(TypedDict, total=False):
+    pairs: int | None
+    key: str | None
+
+
+class PairOptions(TypedDict, total=False):
+    gold: str | None
+    key: str | None
+
+
+class BulkOptions(TypedDict, total=False):
+    pairs: int | None
+    dry_run: bool | None
+
+
+class RunOptions(TypedDict, total=False):
+    model: str | None
+    options: Mapping[str, Any] | None
+    seed: int | None
+    promote: bool | None
+    key: str | None
+
+
+class _Connection(TypedDict, total=False):
+    url: str | None
+    token: str | None
+    retry: Retry
+    timeout: httpx.Timeout | float
+
+
+class Connection(_Connection, total=False):
+    """What ``Client`` is made with."""
+
+    transport: httpx.BaseTransport | None
+
+
+class AsyncConnection(_Connection, total=False):
+    """The same of ``AsyncClient``."""
+
+    transport: httpx.AsyncBaseTransport | None
