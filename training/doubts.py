@@ -3,14 +3,15 @@ learnt from as ties, turned round, or with a margin by how sure the votes are. W
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 from django.utils.translation import ngettext
 from numpy.typing import NDArray
 
-from annotator.models import Judgment
+from annotator.models import HINDSIGHT, Judgment
 from attune import data, strength
 from attune.encoders import encode_cached
 from attune.rewards.base import Array
@@ -68,21 +69,39 @@ def _as_ties(snapshot: data.Snapshot, rows: set[int]) -> data.Snapshot:
 
 
 def _doubts(run: Run, snapshot: data.Snapshot, votes: strength.Strengths, rows: NDArray[np.int64]) -> list[Doubt]:
-    mean, spread = votes.mean, votes.spread
-    found = []
-    for row in rows:
-        said = snapshot.judgments[int(row)]
-        judgment = Judgment.objects.filter(
-            project=run.project,
-            annotator=int(said.annotator),
-            pair__response_a=int(said.a),
-            pair__response_b=int(said.b),
-            choice=said.choice,
-            occasion=0,
-            current=True,
-            withdrawn=False,
-        ).first()
-        if judgment is not None:
-            opposite = float(1 / (1 + np.exp(mean[row])))
-            found.append(Doubt(run=run, judgment=judgment, opposite=opposite, spread=float(spread[row])))
-    return found
+    """Of those that are of pairs and still stand: a ranking's choices are no judgments of their own."""
+    said = {int(row): snapshot.judgments[int(row)] for row in rows}
+    standing = _standing(run, said.values())
+    return [
+        Doubt(
+            run=run,
+            judgment_id=standing[_key(each)],
+            opposite=float(1 / (1 + np.exp(votes.mean[row]))),
+            spread=float(votes.spread[row]),
+        )
+        for row, each in said.items()
+        if _key(each) in standing
+    ]
+
+
+Key = tuple[str, str, str, str, bool, str]
+
+
+def _key(said: data.Judgment) -> Key:
+    return said.annotator, said.a, said.b, said.choice, said.repeat, said.judged_at
+
+
+def _standing(run: Run, said: Collection[data.Judgment]) -> dict[Key, int]:
+    """The judgments of pairs that were frozen as these and have not been changed since, by what tells them apart."""
+    rows = Judgment.objects.filter(project=run.project, pair__isnull=False, current=True, withdrawn=False)
+    rows = rows.filter(
+        annotator__in={int(each.annotator) for each in said},
+        judged_at__in={datetime.fromisoformat(each.judged_at) for each in said},
+    )
+    found = rows.values_list(
+        *("pk", "annotator", "pair__response_a", "pair__response_b", "choice", "occasion", "judged_at")
+    )
+    return {
+        (str(who), str(a), str(b), choice, occasion not in (0, HINDSIGHT), at.astimezone(UTC).isoformat()): pk
+        for pk, who, a, b, choice, occasion, at in found
+    }

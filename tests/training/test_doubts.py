@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import uuid
+from typing import Any
+
+import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from annotator.errors import Invalid
-from annotator.models import Annotator, Judgment, Pair, Role
-from tests.factories import ThreePeople, login, make_member, make_people
+from annotator.models import HINDSIGHT, Annotator, JobState, Judgment, Lineup, Pair, Project, Role
+from attune.data import Snapshot
+from attune.strength import Strengths
+from tests.factories import ThreePeople, login, make_lineup, make_member, make_people
 from tests.training.makers import judge, make_tasteful_project
+from training.doubts import _doubts
 from training.execution import execute_run
-from training.models import Run
+from training.models import Doubt, Run
 from training.runs import start_run
+from training.snapshots import load_snapshot, take_snapshot
 
 pytestmark = pytest.mark.django_db(transaction=True)  # six fits may outlive a heartbeat, which has its own connection
 SLIPS = 3
@@ -57,6 +67,58 @@ def test_flipping_softening_and_margins_change_what_is_learnt_and_nothing_that_w
     digests = {doubtful: run(people, doubtful).version.digest for doubtful in ("list", "soften", "flip", "margin")}
     assert len(set(digests.values())) == 4
     assert list(Judgment.objects.order_by("pk").values_list("pk", "choice")) == before
+
+
+def test_second_looks_are_listed_as_what_they_are(people: ThreePeople) -> None:
+    Project.objects.filter(pk=people.project.pk).update(hindsight_trains=Project.Looks.BOTH)
+    first = Judgment.objects.filter(annotator__ref="sim-0").earliest("pk")
+    again = [judge(first.annotator, first.pair, first.choice, occasion=each) for each in (1, HINDSIGHT)]
+    project = Project.objects.get(pk=people.project.pk)
+    frozen = load_snapshot(take_snapshot(project=project))
+    started = start_run(project=project, model_name="bradley_terry", doubtful="list", send=False)
+    found = _doubts(started, frozen, doubted(frozen), np.arange(len(frozen.judgments)))
+    assert {each.judgment_id for each in found} == set(Judgment.objects.values_list("pk", flat=True))
+    Doubt.objects.bulk_create(each for each in found if each.judgment_id in {judgment.pk for judgment in again})
+    Run.objects.update(state=JobState.DONE)
+    page = login(people.owner).get(reverse("doubts", args=[project.slug])).content.decode()
+    assert page.count("second look") == page.count("sim-0</a>") == 2
+
+
+def doubted(frozen: Snapshot) -> Strengths:
+    """As if every model had voted against every judgment."""
+    return Strengths(np.full((2, len(frozen.judgments)), -3, np.float32))
+
+
+def test_however_many_are_found_they_are_looked_up_at_once(people: ThreePeople) -> None:
+    said = Judgment.objects.filter(annotator__ref="sim-0").earliest("pk")
+    assert said.pair
+    both = [said.pair.response_a_id, said.pair.response_b_id]
+    ranking = make_lineup(people.project, 3, prompt=said.pair.prompt)
+    Lineup.objects.filter(pk=ranking.pk).update(responses=[*both, ranking.responses[0]])
+    order: Any = [[1], [2], [3]] if said.choice == "a" else [[2], [1], [3]]
+    values: Any = {
+        "kind": "ranking",
+        "choice": "ranked",
+        "ranking": order,
+        "shown": [1, 2, 3],
+        "client_key": uuid.uuid4(),
+    }
+    Judgment.objects.create(project=people.project, annotator=said.annotator, lineup=ranking, **values)
+    of_pairs = Judgment.objects.filter(project=people.project, pair__isnull=False).count()
+    frozen = load_snapshot(take_snapshot(project=people.project))
+    assert len(frozen.judgments) > of_pairs
+    started = start_run(project=people.project, model_name="bradley_terry", doubtful="list", send=False)
+    votes = doubted(frozen)
+    with CaptureQueriesContext(connection) as asked:
+        found = _doubts(started, frozen, votes, np.arange(len(frozen.judgments)))
+    assert len(asked) == 1
+    assert len({each.judgment_id for each in found}) == len(found) == of_pairs, "a ranking is no judgment of a pair"
+    revised = Judgment.objects.get(pk=found[0].judgment_id)
+    Judgment.objects.filter(pk=revised.pk).update(current=False)
+    judge(revised.annotator, revised.pair, revised.choice, revision=2)
+    assert len(_doubts(started, frozen, votes, np.arange(len(frozen.judgments)))) == of_pairs - 1, (
+        "nobody voted on what was said since"
+    )
 
 
 def test_off_by_default(people: ThreePeople) -> None:
