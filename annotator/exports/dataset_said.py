@@ -119,7 +119,12 @@ def _left_out(each: Said, options: DatasetOptions) -> str:
         return gettext_noop("by simulated annotators") if each.simulated else gettext_noop("by people")
     if options.flagged == "drop" and each.flagged:
         return gettext_noop("of flagged pairs")
-    look = look_left_out(each.occasion, each.again, options.hindsight)
+    return unwanted_look(each.occasion, again=each.again, options=options)
+
+
+def unwanted_look(occasion: int, *, again: bool, options: DatasetOptions) -> str:
+    """Why a look is left out, as ``look_left_out`` says it; empty if the options want it."""
+    look = look_left_out(occasion, again, options.hindsight)
     return "" if look == "hidden repeats" and options.repeats == "keep" else look
 
 

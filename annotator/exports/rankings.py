@@ -7,24 +7,29 @@ from datetime import UTC
 from itertools import islice
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_noop
 
 from annotator.exports.dataset_options import DatasetOptions, Pseudonyms
+from annotator.exports.dataset_said import unwanted_look
 from annotator.exports.lineup_rows import CHUNK, lineup_judgments
 from annotator.exports.options import Tally
 from annotator.exports.splitting import splitter
-from annotator.models import Judgment, Project, Response
+from annotator.models import HINDSIGHT, Judgment, Project, Response
 
 
 def ranking_rows(project: Project, options: DatasetOptions, tally: Tally) -> Iterator[dict[str, Any]]:
     """One row for each ranking that the options let through; the others are counted by why."""
     names, split = Pseudonyms(project, options), splitter(project, options)
-    judgments = lineup_judgments(project).filter(kind=Judgment.Kind.RANKING, occasion=0).iterator(CHUNK)
+    again = Judgment.objects.filter(annotator=OuterRef("annotator"), lineup=OuterRef("lineup"), occasion=HINDSIGHT)
+    again = again.filter(current=True, withdrawn=False).exclude(choice=Judgment.Choice.SKIP)
+    rankings = lineup_judgments(project).filter(kind=Judgment.Kind.RANKING).annotate(again=Exists(again))
+    judgments = rankings.iterator(CHUNK)
     while chunk := list(islice(judgments, CHUNK)):
         ids = {pk for each in chunk if each.lineup for pk in each.lineup.responses}
         texts = dict(Response.objects.filter(pk__in=ids).values_list("pk", "text"))
         for each in chunk:
-            if reason := _left_out(each, options):
+            if reason := _left_out(each, options, again=each.again):
                 tally.left_out[reason] += 1
                 continue
             lineup, who = each.lineup, each.annotator
@@ -59,7 +64,7 @@ def _wins(place: int, places: list[int]) -> float:
     return sum(place < other for other in places) + (places.count(place) - 1) / 2
 
 
-def _left_out(each: Judgment, options: DatasetOptions) -> str:
+def _left_out(each: Judgment, options: DatasetOptions, *, again: bool) -> str:
     who = each.annotator
     if each.choice == Judgment.Choice.SKIP:
         return gettext_noop("skipped")
@@ -69,4 +74,6 @@ def _left_out(each: Judgment, options: DatasetOptions) -> str:
         return gettext_noop("by annotators who failed the checks")
     if (options.simulated == "exclude" and who.simulated) or (options.simulated == "only" and not who.simulated):
         return gettext_noop("by simulated annotators") if who.simulated else gettext_noop("by people")
-    return gettext_noop("of flagged pairs") if options.flagged == "drop" and hasattr(each, "flag") else ""
+    if options.flagged == "drop" and hasattr(each, "flag"):
+        return gettext_noop("of flagged pairs")
+    return unwanted_look(each.occasion, again=again, options=options)

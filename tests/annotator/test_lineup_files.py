@@ -19,7 +19,7 @@ from annotator.exports.options import ExportOptions, Tally
 from annotator.exports.writing import export_project
 from annotator.imports.reporting import ImportOptions, ImportReport
 from annotator.imports.running import run_import
-from annotator.models import Judgment, Lineup, Project, Response
+from annotator.models import HINDSIGHT, Judgment, Lineup, Project, Response
 from annotator.services.answers import Answer, FlagRaised, Tag
 from annotator.services.asking import next_task
 from annotator.services.judging import record, revise
@@ -194,6 +194,53 @@ def test_the_ranked_dataset_has_rankings_as_they_were_given() -> None:
     assert row["completions"] == ["It is the leaf.", "Too hot.", "Steeped too long."]
     assert (row["ranks"], row["wins"], row["consistent"]) == ([1, 2, 2], [2.0, 0.5, 0.5], True)
     assert tally.left_out == {"skipped": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "orders", "left_out"),
+    [
+        ({}, ["123", "321"], {"hidden repeats": 1, "second looks with hindsight": 1}),
+        (
+            {"hindsight": "hindsight"},
+            ["321", "231"],
+            {"hidden repeats": 1, "first looks that were judged again with hindsight": 1},
+        ),
+        ({"hindsight": "both", "repeats": "keep"}, ["123", "321", "213", "231"], {}),
+    ],
+)
+def test_the_ranked_dataset_counts_second_looks(
+    options: dict[str, Any], orders: list[str], left_out: dict[str, int]
+) -> None:
+    """Two rankings: one judged again without saying so, and again with hindsight; the second look at the other was taken back."""
+    project = make_project(kinds=["ranking"])
+    one, other, annotator = make_lineup(project, 3), make_lineup(project, 3), make_annotator(project)
+    for lineup, order, occasion in (
+        (one, "123", 0),
+        (other, "321", 0),
+        (one, "213", 1),
+        (one, "231", HINDSIGHT),
+        (other, "132", HINDSIGHT),
+    ):
+        Judgment.objects.create(
+            project=project,
+            annotator=annotator,
+            lineup=lineup,
+            kind="ranking",
+            choice="ranked",
+            ranking=[[int(number)] for number in order],
+            occasion=occasion,
+            withdrawn=order == "132",
+            client_key=uuid.uuid4(),
+        )
+    tally = Tally()
+    texts = {text: str(n) for each in (one, other) for n, text in enumerate(texts_of(each), start=1)}
+    found = list(dataset_rows(project, DatasetOptions(form="ranked", **options), tally))
+    assert ["".join(texts[text] for text in row["completions"]) for row in found] == orders
+    assert (tally.left_out, tally.rows) == (left_out, len(orders))
+
+
+def texts_of(lineup: Lineup) -> list[str]:
+    return list(Response.objects.filter(pk__in=lineup.responses).order_by("pk").values_list("text", flat=True))
 
 
 NASTY = (
