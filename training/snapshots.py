@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from heapq import merge
 from operator import attrgetter
+from pathlib import Path
+from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection, transaction
@@ -124,47 +126,58 @@ def take_snapshot(
     check_name(project, name)
     if at:
         check_settled(at)
-    tally = _Tally()
     with store.work_folder() as work:
-        with _one_moment():
-            rows = usable_judgments(project, at=at, filters=filters)
-            last = rows.aggregate(last=Max("id"))["last"] or 0
-            dropped, looks = _dropped(project, at, filters), {"looks": project.hindsight_trains}
-            about = {"project": project.slug, "last_judgment": last, **looks, **dropped, **_asked(at, filters)}
-            judgments = _in_order(project, rows, tally)
-            digest = data.write_snapshot(work / "snapshot", _responses(rows, tally), judgments, about)
-        if not tally.counts["decided"]:
-            raise NothingToLearn(
-                ngettext(
-                    "“%(name)s” has %(n)s judgment to learn from and it does not prefer one response over the other; expected at least one that does.",
-                    "“%(name)s” has %(n)s judgments to learn from and none prefers one response over the other; expected at least one that does.",
-                    tally.counts["judgments"],
-                )
-                % {"name": project.name, "n": tally.counts["judgments"]}
-            )
-        path = f"snapshots/{project.pk}/{digest}"
+        frozen = _write(project, work / "snapshot", at=at, filters=filters)
+        path = f"snapshots/{project.pk}/{frozen.digest}"
         store.put_folder(work / "snapshot", path)
     with transaction.atomic():
-        snapshot, fresh = Snapshot.objects.get_or_create(
-            project=project,
-            digest=digest,
-            erased=[],
-            defaults={
-                "path": path,
-                "counts": {**tally.result(), **dropped},
-                "last_judgment": last,
-                "created_by": by,
-                "as_of": at,
-                "filters": filters.as_json(),
-            },
-        )
-        if fresh:
-            SnapshotPerson.objects.bulk_create(
-                SnapshotPerson(snapshot=snapshot, annotator_id=who, judgments=count)
-                for who, count in sorted(tally.annotators.items())
-            )
+        snapshot = _register(project, frozen, path=path, created_by=by, as_of=at, filters=filters.as_json())
         if name:
             name_snapshot(snapshot=snapshot, name=name, by=by)
+    return snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class _Frozen:
+    """What a folder holds. ``annotators``: how many judgments each has in it."""
+
+    digest: str
+    last_judgment: int
+    counts: dict[str, int]
+    annotators: Mapping[int, int]
+
+
+def _write(project: Project, folder: Path, *, at: datetime | None, filters: SnapshotFilters) -> _Frozen:
+    """Write the usable judgments of one moment to ``folder``. Raises ``NothingToLearn``."""
+    tally = _Tally()
+    with _one_moment():
+        rows = usable_judgments(project, at=at, filters=filters)
+        last = rows.aggregate(last=Max("id"))["last"] or 0
+        dropped, looks = _dropped(project, at, filters), {"looks": project.hindsight_trains}
+        about = {"project": project.slug, "last_judgment": last, **looks, **dropped, **_asked(at, filters)}
+        judgments = _in_order(project, rows, tally)
+        digest = data.write_snapshot(folder, _responses(rows, tally), judgments, about)
+    if not tally.counts["decided"]:
+        raise NothingToLearn(
+            ngettext(
+                "“%(name)s” has %(n)s judgment to learn from and it does not prefer one response over the other; expected at least one that does.",
+                "“%(name)s” has %(n)s judgments to learn from and none prefers one response over the other; expected at least one that does.",
+                tally.counts["judgments"],
+            )
+            % {"name": project.name, "n": tally.counts["judgments"]}
+        )
+    return _Frozen(digest, last, {**tally.result(), **dropped}, tally.annotators)
+
+
+def _register(project: Project, frozen: _Frozen, **fields: Any) -> Snapshot:
+    """The row of what was written, with whose judgments are in it; the one that is there where the same was frozen before."""
+    fields |= {"counts": frozen.counts, "last_judgment": frozen.last_judgment}
+    snapshot, fresh = Snapshot.objects.get_or_create(project=project, digest=frozen.digest, erased=[], defaults=fields)
+    if fresh:
+        SnapshotPerson.objects.bulk_create(
+            SnapshotPerson(snapshot=snapshot, annotator_id=who, judgments=count)
+            for who, count in sorted(frozen.annotators.items())
+        )
     return snapshot
 
 
