@@ -85,39 +85,33 @@ def import_command(
 
     One wrong row and nothing is written, unless --skip-bad or --in-parts. The same file again adds nothing.
     """
-    if remote:
-        if create or keep_extra or pairs is not None or rejected or file == "-" or Path(file).is_dir():
-            raise click.UsageError("--remote takes a file, and neither --create, --keep-extra, --pairs nor --rejected.")
-        remote_import(
-            slug,
-            file,
-            dry_run=dry_run,
-            skip_bad=skip_bad,
-            in_parts=in_parts,
-            columns=columns,
-            who=who,
-            url=url,
-            token=token,
-        )
-        return
+    chosen: dict[str, Any] = {
+        "dry_run": dry_run,
+        "skip_bad": skip_bad,
+        "in_parts": in_parts,
+        "columns": columns,
+        "who": who,
+    }
+    if not remote:
+        chosen |= {"keep_extra": keep_extra, "pairs_per_prompt": pairs, "rejected": rejected}
+        _import_here(file, slug, chosen, new=(template, owner) if create else None)
+    elif create or keep_extra or pairs is not None or rejected or file == "-" or Path(file).is_dir():
+        raise click.UsageError("--remote takes a file, and neither --create, --keep-extra, --pairs nor --rejected.")
+    else:
+        remote_import(slug, file, **chosen, url=url, token=token)
+
+
+def _import_here(file: str, slug: str, chosen: dict[str, Any], *, new: tuple[str, str | None] | None) -> None:
+    """Into this machine's database. ``new``: template and owner of a project that is made if there is none."""
     with _attune():
         from annotator.imports.mapping import read_columns
         from annotator.imports.reporting import ImportOptions
 
-        options = ImportOptions(
-            dry_run=dry_run,
-            skip_bad=skip_bad,
-            in_parts=in_parts,
-            keep_extra=keep_extra,
-            pairs_per_prompt=pairs,
-            rejected=rejected,
-            who=who,
-            columns=read_columns(columns),
-        )
-        report = _take(file, slug, options, maker=_maker(slug, template, owner) if create else None)
+        options = ImportOptions(**chosen | {"columns": read_columns(chosen["columns"])})
+        report = _take(file, slug, options, maker=_maker(slug, *new) if new else None)
         click.echo(json.dumps(report.as_dict(), indent=2))
         _tell(report)
-        if report.bad_rows and not (skip_bad or in_parts):
+        if report.bad_rows and not (options.skip_bad or options.in_parts):
             sys.exit(WRONG_DATA)
 
 
