@@ -229,7 +229,8 @@ def test_own_keys_and_turning_them_off(people: ThreePeople, page: Page, sign_in:
     page.keyboard.press("s")
     expect(page.locator("#skip")).to_be_hidden()
     page.keyboard.press("?")
-    page.locator("#shortcuts-off").click()
+    with page.expect_response(lambda response: "shortcuts=off" in (response.request.post_data or "")):
+        page.locator("#shortcuts-off").click()
     page.keyboard.press("Escape")
     page.keyboard.press("6")
     expect(page.locator('input[name="position"][value="2"]')).to_be_checked()
