@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -38,6 +39,7 @@ from attune.rewards.hybrid_fit import (
     community_of,
     hold_out_of,
     learn,
+    rehearsal_of,
     why_of,
     with_readings,
 )
@@ -140,17 +142,14 @@ class Hybrid(LinearReward):
         *_, fits = (apart or tried)[0]
         variances, trust, why = UNTRIED, default_trust(), None
         if apart:
-            variances = begin.variances if begin else choose_variances([self._rehearsal(data, *each) for each in apart])
+            rehearse = partial(rehearsal_of, self.config, data)
+            variances = begin.variances if begin else choose_variances([rehearse(*each) for each in apart])
             apart = [(held, who, with_readings(self.config, data, ~held, seen, variances)) for held, who, seen in apart]
             if not begin and any(seen.readings is not None for *_, seen in apart):
-                variances = choose_readings(lambda at: [self._rehearsal(data, *each, at) for each in apart], variances)
+                variances = choose_readings(lambda at: [rehearse(*each, at) for each in apart], variances)
             fits = apart[0][2]
-            rehearsals = [
-                replace(
-                    self._rehearsal(data, *each, variances), why=why_of(self.config, data, ~each[0], each[2], variances)
-                )
-                for each in apart
-            ]
+            whys = [why_of(self.config, data, ~held, seen, variances) for held, _, seen in apart]
+            rehearsals = [replace(rehearse(*each, variances), why=said) for each, said in zip(apart, whys, strict=True)]
             weight = choose_reasons(rehearsals, variances)
             rehearsals = [each.weighing_reasons(weight) for each in rehearsals]
             views = [[view for each in rehearsals for view in each.views(variances, shots)] for shots in KNOTS]
@@ -172,18 +171,6 @@ class Hybrid(LinearReward):
         self._found = Beginning(data.ids, data.groups, verdicts, people, cold, variances, kept)
         self.style_traits = fit_traits(data, self.parts.table)
         return report.metrics
-
-    def _rehearsal(
-        self,
-        data: Prepared,
-        held: NDArray[np.bool_],
-        newcomers: Sequence[Newcomer],
-        fits: Fits,
-        variances: Variances | None = None,
-    ) -> Rehearsal:
-        """With ``variances`` in the basis that goes with them; without, in one wide enough to choose them by."""
-        basis = basis_of(self.config, data, fits, variances)
-        return Rehearsal(community_of(data, fits, basis, Variances()), basis, data.comparisons.take(held), newcomers)
 
     def _take_on(self, data: Prepared, fits: Fits, variances: Variances, trust: Trust, why: Why | None = None) -> None:
         """Install what was fitted. The prior that a latent starts from is that of its first few judgments."""

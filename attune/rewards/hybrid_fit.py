@@ -16,10 +16,10 @@ from attune.rewards.factors import FactorConfig, FactorFit, FactorTrainer
 from attune.rewards.feature_map import Prepared
 from attune.rewards.indexing import Comparisons
 from attune.rewards.linear import davidson
-from attune.rewards.newcomers import hold_out
+from attune.rewards.newcomers import Newcomer, hold_out
 from attune.rewards.pooled import Penalties, PooledFit, fit_pooled
 from attune.rewards.reasons import Why
-from attune.rewards.rehearsal import Given, Variances, given_reasons
+from attune.rewards.rehearsal import Given, Rehearsal, Variances, given_reasons
 from attune.rewards.settings import setting
 from attune.rewards.tastes import Community
 
@@ -177,6 +177,19 @@ def community_of(data: Prepared, fits: Fits, basis: Basis, variances: Variances)
         doubt=basis.doubt,
     )
     return variances.applied(community, basis)
+
+
+def rehearsal_of(
+    config: HybridConfig,
+    data: Prepared,
+    held: NDArray[np.bool_],
+    newcomers: Sequence[Newcomer],
+    fits: Fits,
+    variances: Variances | None = None,
+) -> Rehearsal:
+    """Of the rows held out. With ``variances`` in the basis that goes with them; without, in one wide enough to choose them by."""
+    basis = basis_of(config, data, fits, variances)
+    return Rehearsal(community_of(data, fits, basis, Variances()), basis, data.comparisons.take(held), newcomers)
 
 
 def why_of(
