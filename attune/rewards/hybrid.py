@@ -145,7 +145,7 @@ class Hybrid(LinearReward):
             rehearse = partial(rehearsal_of, self.config, data)
             variances = begin.variances if begin else choose_variances([rehearse(*each) for each in apart])
             apart = [(held, who, with_readings(self.config, data, ~held, seen, variances)) for held, who, seen in apart]
-            if not begin and any(seen.readings is not None for *_, seen in apart):
+            if any(seen.readings is not None for *_, seen in apart):
                 variances = choose_readings(lambda at: [rehearse(*each, at) for each in apart], variances)
             fits = apart[0][2]
             whys = [why_of(self.config, data, ~held, seen, variances) for held, _, seen in apart]
