@@ -26,13 +26,14 @@ LEAST_SPREAD = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """table (N, K) and text_weights (F, K) of items (b, a, y, known, number). doubt: see ``attune.rewards.tastes``. factor_cov and text_cov (R, R): what a unit prior over
-    factors, and over mapped features, is as a prior of w. The classes as in ``attune.rewards.tastes.Community``."""
+    """table (N, K) and text_weights (F, K) of items (b, a, y, known, number). doubt: see ``attune.rewards.tastes``. factor_cov, text_cov and reading_cov (R, R): what a unit
+    prior over factors, over mapped features, and over what reasons read in these, is as a prior of w. The classes as in ``attune.rewards.tastes.Community``."""
 
     table: Array
     text_weights: Array
     factor_cov: Array
     text_cov: Array
+    reading_cov: Array
     class_weights: Array
     class_center: Array
     class_log_prior: Array
@@ -49,24 +50,28 @@ def build_basis(
     classes: Sequence[ClassFit],
     *,
     alone: NDArray[np.bool_],
-    spreads: tuple[float, float],
+    spreads: tuple[float, float, float],
     precision: float,
     width: int,
+    readings: Array | None = None,
 ) -> Basis:
     """The items and priors of one set of fits. mapped (N, F), groups (N,). The ``width`` directions are kept in which tastes
-    differ most, given the ``spreads`` of weights on factors and on mapped features. precision: that of an item vector around its text.
+    differ most, given the ``spreads`` of weights on factors, on mapped features and on ``readings`` (F, D) of these
+    (``attune.rewards.readings``). precision: that of an item vector around its text.
     Responses that stand ``alone`` (N,) are known by their text, as unseen ones are.
 
     ``accepted`` is the pooled fit on verdicts, whose rows N + group are thresholds; None where judgments are read as comparisons.
     """
     count, features = mapped.shape
     thresholds = count + groups if accepted is not None else None
-    of_factor, of_feature = (max(each, LEAST_SPREAD) for each in spreads)
+    of_factor, of_feature = (max(each, LEAST_SPREAD) for each in spreads[:2])
+    read = spreads[2] * (np.zeros((features, 0)) if readings is None or not spreads[2] else readings)
     share = of_factor / np.sqrt(max(len(factors), 1))
     sources = [
         *_of_factors(factors, thresholds, count, share),
         *_of_classes(classes, thresholds, mapped),
         _Source(of_feature * mapped, of_feature * np.eye(features)),
+        _Source(mapped @ read, read),
     ]
     columns = np.concatenate([each.columns for each in sources], axis=1).astype(np.float64)
     directions = _leading(columns, width)
@@ -74,7 +79,8 @@ def build_basis(
     text_shared = np.concatenate([each.of_text for each in sources], axis=1) @ directions
     parts = np.split(directions, np.cumsum([each.columns.shape[1] for each in sources])[:-1])
     of_factors = np.concatenate([np.zeros((0, directions.shape[1])), *parts[: len(factors)]])
-    tastes = _tastes(parts[len(factors) : -1], classes, directions.shape[1])
+    *of_classes, of_text, of_readings = parts[len(factors) :]
+    tastes = _tastes(of_classes, classes, directions.shape[1])
     reward, base, text_reward, text_base = _rewards(mapped, groups, pooled, accepted)
     if accepted is not None and classes:  # what the community accepts is the better known with its groups in view
         reward = np.asarray(0.5 * (reward + base + shared @ tastes.middle))
@@ -89,7 +95,8 @@ def build_basis(
         table=table,
         text_weights=text_weights,
         factor_cov=(of_factors.T @ of_factors / of_factor**2).astype(np.float32),
-        text_cov=(parts[-1].T @ parts[-1] / of_feature**2).astype(np.float32),
+        text_cov=(of_text.T @ of_text / of_feature**2).astype(np.float32),
+        reading_cov=(of_readings.T @ of_readings / max(spreads[2], LEAST_SPREAD) ** 2).astype(np.float32),
         class_weights=(tastes.weights - tastes.center).astype(np.float32),
         class_center=tastes.center.astype(np.float32),
         class_log_prior=np.concatenate([np.zeros(0, np.float32), *(each.log_prior for each in classes)]),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -30,7 +31,18 @@ from attune.rewards.bradley_terry import pooled_model
 from attune.rewards.context import Context
 from attune.rewards.evidence import are_verdicts
 from attune.rewards.feature_map import Prepared, prepare
-from attune.rewards.hybrid_fit import Fits, HybridConfig, Steps, basis_of, community_of, hold_out_of, learn
+from attune.rewards.hybrid_fit import (
+    Fits,
+    HybridConfig,
+    Steps,
+    basis_of,
+    community_of,
+    hold_out_of,
+    learn,
+    rehearsal_of,
+    why_of,
+    with_readings,
+)
 from attune.rewards.linear import Floats, LinearParts, LinearReward
 from attune.rewards.newcomers import (
     SHOTS,
@@ -41,7 +53,14 @@ from attune.rewards.newcomers import (
     split_newcomers,
 )
 from attune.rewards.reasons import Why
-from attune.rewards.rehearsal import UNTRIED, Rehearsal, Variances, choose_reasons, choose_variances, learn_reasons
+from attune.rewards.rehearsal import (
+    UNTRIED,
+    Rehearsal,
+    Variances,
+    choose_readings,
+    choose_reasons,
+    choose_variances,
+)
 from attune.rewards.settings import checked
 from attune.rewards.tastes import FIRST, KNOWN, NUMBER, Community, Reader, Told
 from attune.rewards.traits import Trait, Traits, fit_traits
@@ -123,48 +142,35 @@ class Hybrid(LinearReward):
         *_, fits = (apart or tried)[0]
         variances, trust, why = UNTRIED, default_trust(), None
         if apart:
-            variances = begin.variances if begin else choose_variances([self._rehearsal(data, *each) for each in apart])
-            rehearsals = [self._rehearsal(data, *each, variances) for each in apart]
+            rehearse = partial(rehearsal_of, self.config, data)
+            variances = begin.variances if begin else choose_variances([rehearse(*each) for each in apart])
+            apart = [(held, who, with_readings(self.config, data, ~held, seen, variances)) for held, who, seen in apart]
+            if any(seen.readings is not None for *_, seen in apart):
+                variances = choose_readings(lambda at: [rehearse(*each, at) for each in apart], variances)
+            fits = apart[0][2]
+            whys = [why_of(self.config, data, ~held, seen, variances) for held, _, seen in apart]
+            rehearsals = [replace(rehearse(*each, variances), why=said) for each, said in zip(apart, whys, strict=True)]
             weight = choose_reasons(rehearsals, variances)
             rehearsals = [each.weighing_reasons(weight) for each in rehearsals]
             views = [[view for each in rehearsals for view in each.views(variances, shots)] for shots in KNOTS]
             trust = learn_trust(views)
             self.person_spread = person_spread(*told(trust, views, SPREAD_SHOTS))
             self._take_on(data, fits, variances, trust, rehearsals[0].why)
-            report.metrics = self._judge(rehearsals[0], pooled_model(fits.pooled, data)) | {"reason_weight": weight}
+            chosen = {"reason_weight": weight, "reading_spread": variances.reading}
+            report.metrics = self._judge(rehearsals[0], pooled_model(fits.pooled, data)) | chosen
             fits = learn(self.config, data, everybody, verdicts, rng, report, fits)
+            all_rows = np.ones(len(everybody), bool)
+            if variances.reading:
+                fits = with_readings(self.config, data, all_rows, fits, variances)
             if weight:
-                why = self._reasons(data, np.ones(len(everybody), bool), fits, variances, weight)
+                found = why_of(self.config, data, all_rows, fits, variances)
+                why = replace(found, weight=weight) if found else None
         self._take_on(data, fits, variances, trust, why)
         kept = [Kept(seen, people[np.unique(everybody.annotator[held])]) for held, _, seen in apart]
         cold = begin.cold_judgments if begin else len(everybody)
         self._found = Beginning(data.ids, data.groups, verdicts, people, cold, variances, kept)
         self.style_traits = fit_traits(data, self.parts.table)
         return report.metrics
-
-    def _rehearsal(
-        self,
-        data: Prepared,
-        held: NDArray[np.bool_],
-        newcomers: Sequence[Newcomer],
-        fits: Fits,
-        variances: Variances | None = None,
-    ) -> Rehearsal:
-        """With ``variances`` in the basis that goes with them, and with what reasons say; without, in one wide enough to
-        choose them by."""
-        basis = basis_of(self.config, data, fits, variances)
-        found = Rehearsal(community_of(data, fits, basis, Variances()), basis, data.comparisons.take(held), newcomers)
-        return found if variances is None else replace(found, why=self._reasons(data, ~held, fits, variances))
-
-    def _reasons(
-        self, data: Prepared, rows: NDArray[np.bool_], fits: Fits, variances: Variances, weight: float = 0.0
-    ) -> Why | None:
-        """What the reasons in these rows say of tastes; None where there are none."""
-        if not data.words:
-            return None
-        basis = basis_of(self.config, data, fits, variances)
-        community = community_of(data, fits, basis, variances)
-        return learn_reasons(data.words, community, basis.table, data.comparisons.take(rows), weight)
 
     def _take_on(self, data: Prepared, fits: Fits, variances: Variances, trust: Trust, why: Why | None = None) -> None:
         """Install what was fitted. The prior that a latent starts from is that of its first few judgments."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attune.rewards.base import Progress
+from attune.rewards.base import Array, Progress
 from attune.rewards.basis import Basis, build_basis
 from attune.rewards.classes import ClassFit, fit_classes
 from attune.rewards.evidence import as_verdicts
@@ -16,15 +16,16 @@ from attune.rewards.factors import FactorConfig, FactorFit, FactorTrainer
 from attune.rewards.feature_map import Prepared
 from attune.rewards.indexing import Comparisons
 from attune.rewards.linear import davidson
-from attune.rewards.newcomers import hold_out
+from attune.rewards.newcomers import Newcomer, hold_out
 from attune.rewards.pooled import Penalties, PooledFit, fit_pooled
-from attune.rewards.rehearsal import Variances
+from attune.rewards.reasons import Why
+from attune.rewards.rehearsal import Given, Rehearsal, Variances, given_reasons
 from attune.rewards.settings import setting
 from attune.rewards.tastes import Community
 
 VERDICT_PENALTIES = Penalties(item=0.5)
 THRESHOLD_SPREAD = 0.7
-UNDECIDED = (0.7, 0.05)
+UNDECIDED = (0.7, 0.05, 0.0)
 WIDE = 128
 """Spreads and width of the basis in which the variances are chosen."""
 
@@ -60,11 +61,13 @@ class Start:
 @dataclass(frozen=True, slots=True)
 class Fits(Start):
     """What was fitted on some judgments. accepted: the pooled fit on verdicts, None where judgments are comparisons. alone (N,):
-    the responses that fewer than two people judged."""
+    the responses that fewer than two people judged. readings (F, D): see ``attune.rewards.readings``; None where there are no
+    reasons, or before they are learnt."""
 
     pooled: PooledFit
     accepted: PooledFit | None
     alone: NDArray[np.bool_]
+    readings: Array | None = None
 
 
 class Steps:
@@ -149,6 +152,7 @@ def basis_of(config: HybridConfig, data: Prepared, fits: Fits, variances: Varian
         spreads=spreads,
         precision=config.vector_precision,
         width=width,
+        readings=fits.readings,
     )
 
 
@@ -173,6 +177,44 @@ def community_of(data: Prepared, fits: Fits, basis: Basis, variances: Variances)
         doubt=basis.doubt,
     )
     return variances.applied(community, basis)
+
+
+def rehearsal_of(
+    config: HybridConfig,
+    data: Prepared,
+    held: NDArray[np.bool_],
+    newcomers: Sequence[Newcomer],
+    fits: Fits,
+    variances: Variances | None = None,
+) -> Rehearsal:
+    """Of the rows held out. With ``variances`` in the basis that goes with them; without, in one wide enough to choose them by."""
+    basis = basis_of(config, data, fits, variances)
+    return Rehearsal(community_of(data, fits, basis, Variances()), basis, data.comparisons.take(held), newcomers)
+
+
+def why_of(
+    config: HybridConfig, data: Prepared, rows: NDArray[np.bool_], fits: Fits, variances: Variances
+) -> Why | None:
+    """What the reasons in these rows say of tastes; None where there are too few."""
+    given = _given(config, data, rows, fits, variances)
+    return given.why(data.words) if given else None
+
+
+def with_readings(
+    config: HybridConfig, data: Prepared, rows: NDArray[np.bool_], fits: Fits, variances: Variances
+) -> Fits:
+    """The fits with what the reasons in these rows say of texts."""
+    given = _given(config, data, rows, fits, variances)
+    return replace(fits, readings=given.readings(data.words, data.mapped)) if given else fits
+
+
+def _given(
+    config: HybridConfig, data: Prepared, rows: NDArray[np.bool_], fits: Fits, variances: Variances
+) -> Given | None:
+    if not data.words:
+        return None
+    basis = basis_of(config, data, fits, variances)
+    return given_reasons(community_of(data, fits, basis, variances), basis.table, data.comparisons.take(rows))
 
 
 def hold_out_of(comparisons: Comparisons, left: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -130,8 +130,8 @@ def learn_why(
     """A and c from N judgments that have reasons, given (N, P): apart (N, R), outcome (N,), and the author's taste (N, R)."""
     width, count = apart.shape[1], len(words)
     both = 0.5 * (taste[:, :, None] * apart[:, None, :] + apart[:, :, None] * taste[:, None, :])
-    alike = _ridge(given, np.asarray(outcome, np.float64), both.reshape(len(both), -1)).reshape(count, width, width)
-    liked = _ridge(abs(given), np.ones(len(taste)), taste)
+    alike = ridge(given, np.asarray(outcome, np.float64), both.reshape(len(both), -1)).reshape(count, width, width)
+    liked = ridge(abs(given), np.ones(len(taste)), taste)
     why = Why(words, alike.astype(np.float32), liked.astype(np.float32))
     items = np.asarray(apart, np.float32)
     told = why.directions(given, items, np.zeros_like(items), 0)
@@ -140,7 +140,7 @@ def learn_why(
     return replace(why, alike=why.alike * np.float32(scale), liked=why.liked * np.float32(scale))
 
 
-def _ridge(given: sparse.csr_array, always: NDArray[np.float64], target: NDArray[Any]) -> NDArray[np.float64]:
+def ridge(given: sparse.csr_array, always: NDArray[np.float64], target: NDArray[Any]) -> NDArray[np.float64]:
     """Ridge regression of the target (N, T) on ``given`` (N, P) beside ``always`` (N,), which is not shrunk and left out, (P, T)."""
     rows = sparse.hstack([given, sparse.csr_array(always[:, None])]).tocsr()
     gram = (rows.T @ rows).toarray() + np.diag([*[RIDGE] * given.shape[1], 1e-6])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
 
 from attune.metrics import standard_error
 from attune.rewards.base import Array
 from attune.rewards.basis import Basis
 from attune.rewards.indexing import Comparisons
 from attune.rewards.newcomers import Newcomer
+from attune.rewards.readings import learn_readings
 from attune.rewards.reasons import LEAST_REASONS, WIDTH, Why, learn_why, with_reason
 from attune.rewards.targets import View, best_temperature, losses
 from attune.rewards.tastes import BASE, FIRST, KNOWN, NUMBER, REWARD, Community, Reader
@@ -20,6 +23,7 @@ from attune.rewards.trust import KNOTS, START
 FACTORS = (0.7, 0.5, 1.3)
 TEXTS = (0.03, 0.05, 0.1, 0.2, 0.4, 0.8)
 MEMORIES = (0.5, 1.0)
+READINGS = (0.5, 1.0, 1.5, 2.0)
 MANY = 512
 """Judgments of a context at most, while variances are chosen."""
 TOLD = 32
@@ -27,9 +31,9 @@ MOST_GIVERS = 600
 """People from whom it is learnt what reasons speak of: those who gave most."""
 WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 GIVE_UP = 2
-"""Weights without a gain, one after the other, after which no larger one is tried."""
+"""Values without a gain, one after the other, after which no larger one is tried."""
 REASONED = (8, 16, 64)
-"""Judgments after which reasons must have helped, on average."""
+"""Judgments after which reasons, and what they say of texts, must have helped, on average."""
 LEAST_ASKED = 50
 MOST_ASKED = 150
 
@@ -37,20 +41,21 @@ MOST_ASKED = 150
 @dataclass(frozen=True, slots=True)
 class Variances:
     """Of the Gaussian prior: factor, the spread of factors' weights against what EM found; text, that of the weight of one
-    mapped feature; memory, τ² of what is remembered of a response."""
+    mapped feature; memory, τ² of what is remembered of a response; reading, the spread of the weight on what reasons speak of most."""
 
     factor: float = 1.0
     text: float = 0.0
     memory: float = 0.0
+    reading: float = 0.0
 
     @property
-    def spreads(self) -> tuple[float, float]:
-        """Of weights on factors and on mapped features."""
-        return self.factor, self.text
+    def spreads(self) -> tuple[float, float, float]:
+        """Of weights on factors, on mapped features and on readings of these."""
+        return self.factor, self.text, self.reading
 
     def applied(self, community: Community, basis: Basis) -> Community:
         """The community with these variances."""
-        cov = self.factor**2 * basis.factor_cov + self.text**2 * basis.text_cov
+        cov = self.factor**2 * basis.factor_cov + self.text**2 * basis.text_cov + self.reading**2 * basis.reading_cov
         return replace(community, cov=cov.astype(np.float32), memory=self.memory)
 
 
@@ -102,11 +107,27 @@ def choose_variances(rehearsals: Sequence[Rehearsal]) -> Variances:
     return chosen
 
 
-def learn_reasons(
-    words: tuple[str, ...], community: Community, table: Array, comparisons: Comparisons, weight: float = 0.0
-) -> Why | None:
-    """What reasons speak of, from those of some comparisons and what is inferred of who gave them; None from too few, and where
-    judgments are verdicts, which say nothing of pairs."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """N judgments with their reasons: apart (N, R), the difference of y; taste (N, R), what is inferred of who gave them."""
+
+    said: Comparisons
+    reasons: sparse.csr_array
+    apart: Array
+    taste: NDArray[np.float64]
+
+    def why(self, words: tuple[str, ...]) -> Why:
+        """What these reasons say of tastes."""
+        return learn_why(words, self.reasons, self.apart, self.said.outcome, self.taste)
+
+    def readings(self, words: tuple[str, ...], mapped: Array) -> Array:
+        """And of texts, whose mapped features are (responses, F)."""
+        apart = mapped[self.said.a] - mapped[self.said.b]
+        return learn_readings(self.why(words), self.reasons, self.said.outcome, self.taste, apart)
+
+
+def given_reasons(community: Community, table: Array, comparisons: Comparisons) -> Given | None:
+    """The reasons of some comparisons; None from too few, and where judgments are verdicts, which say nothing of pairs."""
     if comparisons.reasons is None or community.verdicts:
         return None
     rows = with_reason(comparisons.reasons)
@@ -124,34 +145,47 @@ def learn_reasons(
         told = reader.told(table[said.a], table[said.b], said.outcome, said.side, said.weight, classes=False)
         taste[person] = reader.gaussian(told).mean[1 : 1 + width]
     rows = rows[np.isin(comparisons.annotator[rows], people)]
-    said, given = comparisons.take(rows), comparisons.reasons[rows]
+    said = comparisons.take(rows)
     y = table[:, FIRST : FIRST + width]
-    why = learn_why(words, given, y[said.a] - y[said.b], said.outcome, taste[said.annotator])
-    return replace(why, weight=weight)
+    return Given(said, comparisons.reasons[rows], y[said.a] - y[said.b], taste[said.annotator])
 
 
 def choose_reasons(rehearsals: Sequence[Rehearsal], variances: Variances) -> float:
-    """The weight of a reason under which newcomers' judgments are likeliest after ``REASONED`` of theirs; those are asked who said
-    most. A larger one is taken only where it is better by one standard error over annotators; 0 where there are no reasons."""
+    """The weight of a reason under which newcomers are predicted best; 0 where there are no reasons."""
     if all(each.why is None for each in rehearsals):
         return 0.0
+    return _first_better(
+        WEIGHTS, lambda weight: _loss([each.weighing_reasons(weight) for each in rehearsals], variances)
+    )
+
+
+def choose_readings(rehearsals_at: Callable[[Variances], Sequence[Rehearsal]], variances: Variances) -> Variances:
+    """The spread of weights on readings under which newcomers are predicted best, each with its own basis."""
+
+    def loss(spread: float) -> Array:
+        tried = replace(variances, reading=spread)
+        return _loss(rehearsals_at(tried), tried)
+
+    return replace(variances, reading=_first_better(READINGS, loss))
+
+
+def _loss(rehearsals: Sequence[Rehearsal], variances: Variances) -> Array:
+    """Of newcomers' judgments after ``REASONED`` of theirs; those are asked who said most."""
     talkative = [replace(each, newcomers=_most_told(each.newcomers)) for each in rehearsals]
+    views = [
+        [view for each in talkative for view in each.views(variances, shots, everybody=True)] for shots in REASONED
+    ]
+    return np.asarray(np.mean([losses(each, best_temperature(each, *START[1:])) for each in views], axis=0), np.float32)
 
-    def loss(weight: float) -> Array:
-        tried = [each.weighing_reasons(weight) for each in talkative]
-        views = [
-            [view for each in tried for view in each.views(variances, shots, everybody=True)] for shots in REASONED
-        ]
-        return np.asarray(
-            np.mean([losses(each, best_temperature(each, *START[1:])) for each in views], axis=0), np.float32
-        )
 
+def _first_better(values: Sequence[float], loss: Callable[[float], Array]) -> float:
+    """0, or a larger value if it is better by one standard error over annotators; and none after ``GIVE_UP`` in vain."""
     chosen, least, in_vain = 0.0, loss(0.0), 0
-    for weight in WEIGHTS:
-        found = loss(weight)
+    for value in values:
+        found = loss(value)
         better = least - found
         if better.mean() > standard_error(better):
-            chosen, least, in_vain = weight, found, 0
+            chosen, least, in_vain = value, found, 0
         elif (in_vain := in_vain + 1) == GIVE_UP:
             break
     return chosen

@@ -10,6 +10,7 @@ import pytest
 from attune.errors import BadData
 from attune.rewards.base import Latent
 from attune.select import (
+    MANY,
     POLICIES,
     Mix,
     choose,
@@ -93,6 +94,48 @@ def test_no_candidates_and_unknown_policies_are_errors() -> None:
         choose(LATENT, PAIRS[:0], NOTHING[:0], rng=RNG)
     with pytest.raises(BadData, match="policy 'best' is not known"):
         choose(LATENT, PAIRS, NOTHING, policy="best", rng=RNG)  # type: ignore[arg-type]
+
+
+SPECTRA = {
+    "flat": np.ones(40),
+    "a step": np.repeat([1.0, 0.05], 20),
+    "a slope": np.linspace(1, 0.01, 40),
+    "a tail": 1 / np.arange(1, 41),
+    "singular": np.repeat([1.0, 0.0], [3, 37]),
+    "no doubt": np.zeros(40),
+}
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize("scale", [0.02, 3.0])
+@pytest.mark.parametrize("with_bonus", [False, True])
+def test_of_many_the_choice_is_as_if_each_were_looked_at(spectrum: str, scale: float, with_bonus: bool) -> None:
+    rng = np.random.default_rng(6)
+    turn = np.linalg.qr(rng.standard_normal((40, 40)))[0]
+    cov = (scale * turn * SPECTRA[spectrum]) @ turn.T
+    latent = Latent(rng.standard_normal(42).astype(np.float32) * 0.2, np.pad(cov, (0, 2)).astype(np.float32))
+    units = np.geomspace(1, 100, 40)  # coordinates are of different sizes, as are those of real items
+    a, b = ((rng.standard_normal((MANY + 1_000, 40)) / units).astype(np.float32) for _ in range(2))
+    b[:2_000] = a[:2_000]
+    bonus = rng.uniform(0, 0.05, len(a)).astype(np.float32) if with_bonus else None
+    apart = (a - b).astype(np.float64)
+    exact = gain(apart @ latent.mean[:40], np.einsum("nk,kl,nl->n", apart, cov, apart))
+    worth = exact if bonus is None else exact + bonus
+    chosen = choose(latent, a, b, rng=rng, bonus=bonus)
+    assert worth[chosen] == pytest.approx(worth.max(), abs=2e-6)
+
+
+def test_of_many_that_are_alike_each_may_be_chosen() -> None:
+    latent = Latent(np.zeros(3, np.float32), np.diag([1.0, 0.5, 0]).astype(np.float32))
+    a = np.tile(np.array([[0.1, 0]], np.float32), (MANY + 1, 1))
+    a[[7, 3_000]] = [2, 0]
+    drawn = {choose(latent, a, np.zeros_like(a), rng=RNG) for _ in range(30)}
+    assert drawn == {7, 3_000}
+
+
+def test_more_doubt_never_tells_less() -> None:
+    mean, variance = np.meshgrid(np.linspace(0, 12, 241), np.geomspace(1e-6, 200, 800), indexing="ij")
+    assert np.diff(gain(mean, variance), axis=1).min() > -1e-6
 
 
 @pytest.mark.parametrize("policy", POLICIES)
