@@ -25,7 +25,7 @@ from bench.policy_world import EVERYBODY, PEOPLE, Figure
 
 KEPT = Path(__file__).parent.parent / "var" / "bench" / "policies"
 SEEDS = (1, 2, 3)
-TOLD = replace(SETTINGS, rationales="told", rationale_weight=1.0)
+TOLD = replace(SETTINGS, rationales="told")
 
 
 def people(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE)) -> None:

@@ -47,8 +47,9 @@ class PolicySettings:
     max_length: int = 1024  # tokens of prompt and response
     chat_template: str = ""  # "plain" where the tokenizer has none
     rationales: Rationales = "off"
-    rationale_weight: float = 0.2  # γ; with "told" what a pair of the policy's own answers weighs beside a judgment
-    told: float = 1.0  # with rationales "told": such pairs for each judgment
+    rationale_weight: float = 0.2  # γ
+    told: float = 1.0  # with rationales "told": pairs of the policy's own answers for each judgment
+    told_weight: float = 1.0  # what such a pair weighs beside a judgment
     span_weight: float = 1.0  # of tokens in a marked span; others have 1
     order: Order = "random"
     shots: int = 0  # earlier judgments of the same annotator that a prompt may show (FSPO); 0 is off
@@ -113,6 +114,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "max_length": (16, 1_000_000),
     "rationale_weight": (0.0, 100.0),
     "told": (0.0, 20.0),
+    "told_weight": (0.0, 100.0),
     "span_weight": (0.0, 100.0),
     "shots": (0, 32),
     "directions": (0, 64),

@@ -179,7 +179,7 @@ class _Fit:
             answer,
             self.work,
             share=asked.told,
-            weight=asked.rationale_weight,
+            weight=asked.told_weight,
             seed=asked.seed,
             asked_to_stop=self.asked_to_stop,
         )

@@ -228,6 +228,14 @@ def test_the_owner_starts_watches_stops_and_continues(people: ThreePeople) -> No
     assert run.state == JobState.WAITING
 
 
+@pytest.mark.parametrize(("chosen", "kept"), [({}, "off"), ({"rationales": "told"}, "told")])
+def test_what_becomes_of_reasons_is_chosen(people: ThreePeople, chosen: dict[str, str], kept: str) -> None:
+    client = login(people.owner)
+    assert 'name="rationales"' in client.get(address("policies", people.project)).content.decode()
+    client.post(address("policy_train", people.project), {"whose": "everyone", **chosen})
+    assert PolicyRun.objects.get().settings["rationales"] == kept
+
+
 @pytest.mark.parametrize(("name", "args"), [("policies", ()), ("policy_run", (1,)), ("policy_run_live", (1,))])
 def test_who_may_look(name: str, args: tuple[int, ...], people: ThreePeople) -> None:
     start_policy_run(project=people.project, send=False)
@@ -252,7 +260,14 @@ def test_only_owners_act(name: str, args: tuple[int, ...], people: ThreePeople) 
 
 
 @pytest.mark.parametrize(
-    "form", [{"whose": "annotator:abc"}, {"whose": "annotator:"}, {"epochs": "many"}, {"base": "nowhere"}]
+    "form",
+    [
+        {"whose": "annotator:abc"},
+        {"whose": "annotator:"},
+        {"epochs": "many"},
+        {"base": "nowhere"},
+        {"rationales": "loud"},
+    ],
 )
 def test_a_wrong_form_says_so(people: ThreePeople, form: dict[str, str]) -> None:
     sent = login(people.owner).post(address("policy_train", people.project), form, follow=True)
