@@ -13,24 +13,9 @@ import httpx
 import orjson
 
 from attune.client import operations
+from attune.client import options as told
 from attune.client.errors import ClientError
 from attune.client.operations import Completion, Prompt
-from attune.client.options import (
-    BatchOptions,
-    BestOptions,
-    BulkOptions,
-    CompareOptions,
-    PairOptions,
-    Population,
-    PopulationOptions,
-    ProjectOptions,
-    PromptOptions,
-    RankOptions,
-    ResponseOptions,
-    RunOptions,
-    SaidOptions,
-    ScoreOptions,
-)
 from attune.client.results import Best, Judgment, Pair, Preference, Ranking, RewardRow, Run, Scores
 from attune.client.transport import (
     TIMEOUT,
@@ -81,23 +66,23 @@ class AsyncClient:
         await self._http.aclose()
 
     async def score(
-        self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Unpack[ScoreOptions]
+        self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Unpack[told.ScoreOptions]
     ) -> Scores:
         """See ``Client.score``; so for all that follow."""
         return await self.run_operation(operations.score(project, prompt, completions, **options))
 
     async def score_batch(
-        self, project: str, items: Sequence[Mapping[str, Any]], **options: Unpack[BatchOptions]
+        self, project: str, items: Sequence[Mapping[str, Any]], **options: Unpack[told.BatchOptions]
     ) -> list[list[RewardRow]]:
         return await self.run_operation(operations.score_batch(project, items, **options))
 
     async def rank(
-        self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Unpack[RankOptions]
+        self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Unpack[told.RankOptions]
     ) -> Ranking:
         return await self.run_operation(operations.rank(project, prompt, completions, **options))
 
     async def best_of_n(
-        self, project: str, items: Sequence[Mapping[str, Any]], **options: Unpack[BestOptions]
+        self, project: str, items: Sequence[Mapping[str, Any]], **options: Unpack[told.BestOptions]
     ) -> list[Best]:
         return await self.run_operation(operations.best_of_n(project, items, **options))
 
@@ -106,15 +91,15 @@ class AsyncClient:
         project: str,
         prompt: Prompt,
         completions: Sequence[Completion],
-        population: Population | None = None,
-        **options: Unpack[PopulationOptions],
+        population: told.Population | None = None,
+        **options: Unpack[told.PopulationOptions],
     ) -> dict[str, Any]:
         return await self.run_operation(
             operations.score_population(project, prompt, completions, population=population, **options)
         )
 
     async def compare(
-        self, project: str, pairs: Sequence[Mapping[str, Any]], **options: Unpack[CompareOptions]
+        self, project: str, pairs: Sequence[Mapping[str, Any]], **options: Unpack[told.CompareOptions]
     ) -> list[Preference]:
         return await self.run_operation(operations.compare(project, pairs, **options))
 
@@ -140,7 +125,7 @@ class AsyncClient:
         return await self.run_operation(operations.next_task(project, annotator=annotator, kind=kind))
 
     async def judge(
-        self, project: str, assignment: str, choice: str, *, key: str | None = None, **said: Unpack[SaidOptions]
+        self, project: str, assignment: str, choice: str, *, key: str | None = None, **said: Unpack[told.SaidOptions]
     ) -> Judgment:
         return await self.run_operation(operations.judge(project, assignment, choice, key=key, **said))
 
@@ -148,7 +133,7 @@ class AsyncClient:
         return await self.run_operation(operations.withdraw(project, judgment, key=key))
 
     async def revise(
-        self, project: str, judgment: int, choice: str, *, key: str | None = None, **said: Unpack[SaidOptions]
+        self, project: str, judgment: int, choice: str, *, key: str | None = None, **said: Unpack[told.SaidOptions]
     ) -> Judgment:
         return await self.run_operation(operations.revise(project, judgment, choice, key=key, **said))
 
@@ -157,7 +142,7 @@ class AsyncClient:
     ) -> list[dict[str, Any]]:
         return await self.run_operation(operations.judge_many(project, judgments, key=key))
 
-    async def create_project(self, name: str, **options: Unpack[ProjectOptions]) -> dict[str, Any]:
+    async def create_project(self, name: str, **options: Unpack[told.ProjectOptions]) -> dict[str, Any]:
         return await self.run_operation(operations.create_project(name, **options))
 
     async def change_project(self, project: str, *, etag: str | None = None, **changes: Any) -> dict[str, Any]:
@@ -165,16 +150,16 @@ class AsyncClient:
             etag = await self.run_operation(operations.etag(project))
         return await self.run_operation(operations.change_project(project, changes, etag=etag))
 
-    async def add_prompt(self, project: str, prompt: Prompt, **options: Unpack[PromptOptions]) -> dict[str, Any]:
+    async def add_prompt(self, project: str, prompt: Prompt, **options: Unpack[told.PromptOptions]) -> dict[str, Any]:
         return await self.run_operation(operations.add_prompt(project, prompt, **options))
 
     async def add_responses(
-        self, project: str, ref: str, responses: Sequence[Mapping[str, Any]], **options: Unpack[ResponseOptions]
+        self, project: str, ref: str, responses: Sequence[Mapping[str, Any]], **options: Unpack[told.ResponseOptions]
     ) -> dict[str, Any]:
         return await self.run_operation(operations.add_responses(project, ref, responses, **options))
 
     async def add_pair(
-        self, project: str, prompt: str, response_a: str, response_b: str, **options: Unpack[PairOptions]
+        self, project: str, prompt: str, response_a: str, response_b: str, **options: Unpack[told.PairOptions]
     ) -> dict[str, Any]:
         return await self.run_operation(operations.add_pair(project, prompt, response_a, response_b, **options))
 
@@ -187,7 +172,7 @@ class AsyncClient:
         return await self.run_operation(operations.set_consequences(project, consequences))
 
     async def bulk(
-        self, project: str, rows: Sequence[Mapping[str, Any]], **options: Unpack[BulkOptions]
+        self, project: str, rows: Sequence[Mapping[str, Any]], **options: Unpack[told.BulkOptions]
     ) -> dict[str, Any]:
         return await self.run_operation(operations.bulk(project, rows, **options))
 
@@ -224,7 +209,7 @@ class AsyncClient:
     def judgments(self, project: str, *, annotator: str | None = None) -> AsyncIterator[dict[str, Any]]:
         return self._rows(operations.pages(operations.listing(project, "judgments"), annotator=annotator, limit=1000))
 
-    async def start_run(self, project: str, **options: Unpack[RunOptions]) -> Run:
+    async def start_run(self, project: str, **options: Unpack[told.RunOptions]) -> Run:
         return await self.run_operation(operations.start_run(project, **options))
 
     async def run(self, project: str, number: int) -> Run:

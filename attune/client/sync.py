@@ -12,24 +12,9 @@ import httpx
 import orjson
 
 from attune.client import operations
+from attune.client import options as told
 from attune.client.errors import ClientError
 from attune.client.operations import Completion, Prompt
-from attune.client.options import (
-    BatchOptions,
-    BestOptions,
-    BulkOptions,
-    CompareOptions,
-    PairOptions,
-    Population,
-    PopulationOptions,
-    ProjectOptions,
-    PromptOptions,
-    RankOptions,
-    ResponseOptions,
-    RunOptions,
-    SaidOptions,
-    ScoreOptions,
-)
 from attune.client.results import Best, Judgment, Pair, Preference, Ranking, RewardRow, Run, Scores
 from attune.client.transport import (
     TIMEOUT,
@@ -86,24 +71,26 @@ class Client:
     # Rewards
 
     def score(
-        self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Unpack[ScoreOptions]
+        self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Unpack[told.ScoreOptions]
     ) -> Scores:
         """Rewards of completions. Options: user, model, context, normalize, aggregate, explain."""
         return self.run_operation(operations.score(project, prompt, completions, **options))
 
     def score_batch(
-        self, project: str, items: Sequence[Mapping[str, Any]], **options: Unpack[BatchOptions]
+        self, project: str, items: Sequence[Mapping[str, Any]], **options: Unpack[told.BatchOptions]
     ) -> list[list[RewardRow]]:
         """Rewards of many items ``{"prompt", "completions", "user"}``, or of all of them for each of ``users``."""
         return self.run_operation(operations.score_batch(project, items, **options))
 
     def rank(
-        self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Unpack[RankOptions]
+        self, project: str, prompt: Prompt, completions: Sequence[Completion], **options: Unpack[told.RankOptions]
     ) -> Ranking:
         """Completions, best first. Options: user or population, context, model, normalize, aggregate, top_n, explain."""
         return self.run_operation(operations.rank(project, prompt, completions, **options))
 
-    def best_of_n(self, project: str, items: Sequence[Mapping[str, Any]], **options: Unpack[BestOptions]) -> list[Best]:
+    def best_of_n(
+        self, project: str, items: Sequence[Mapping[str, Any]], **options: Unpack[told.BestOptions]
+    ) -> list[Best]:
         """The best completion of each item. Options: user or population, model, aggregate."""
         return self.run_operation(operations.best_of_n(project, items, **options))
 
@@ -112,8 +99,8 @@ class Client:
         project: str,
         prompt: Prompt,
         completions: Sequence[Completion],
-        population: Population | None = None,
-        **options: Unpack[PopulationOptions],
+        population: told.Population | None = None,
+        **options: Unpack[told.PopulationOptions],
     ) -> dict[str, Any]:
         """A population's rewards, as the server gives them. Options: model, normalize."""
         return self.run_operation(
@@ -121,7 +108,7 @@ class Client:
         )
 
     def compare(
-        self, project: str, pairs: Sequence[Mapping[str, Any]], **options: Unpack[CompareOptions]
+        self, project: str, pairs: Sequence[Mapping[str, Any]], **options: Unpack[told.CompareOptions]
     ) -> list[Preference]:
         """P(a ≻ b) of pairs ``{"prompt", "response_a", "response_b"}``. Options: user or population, context, model."""
         return self.run_operation(operations.compare(project, pairs, **options))
@@ -155,7 +142,7 @@ class Client:
         return self.run_operation(operations.next_task(project, annotator=annotator, kind=kind))
 
     def judge(
-        self, project: str, assignment: str, choice: str, *, key: str | None = None, **said: Unpack[SaidOptions]
+        self, project: str, assignment: str, choice: str, *, key: str | None = None, **said: Unpack[told.SaidOptions]
     ) -> Judgment:
         """Say what was preferred: ``a`` (left), ``b``, ``tie``, ``both_bad`` or ``skip``, or ``ranked`` with ``ranking``,
         ``rated`` with ``rating``. Said: strength, rationale, tags, spans, seconds, skip_reason. ``key`` makes a repeated call the same judgment; one is made unless given."""
@@ -166,7 +153,7 @@ class Client:
         return self.run_operation(operations.withdraw(project, judgment, key=key))
 
     def revise(
-        self, project: str, judgment: int, choice: str, *, key: str | None = None, **said: Unpack[SaidOptions]
+        self, project: str, judgment: int, choice: str, *, key: str | None = None, **said: Unpack[told.SaidOptions]
     ) -> Judgment:
         """Say something else of a pair that was judged."""
         return self.run_operation(operations.revise(project, judgment, choice, key=key, **said))
@@ -177,7 +164,7 @@ class Client:
         """Up to 1,000 at once, each ``{"assignment", "choice", …}``; each result has its own ``status``."""
         return self.run_operation(operations.judge_many(project, judgments, key=key))
 
-    def create_project(self, name: str, **options: Unpack[ProjectOptions]) -> dict[str, Any]:
+    def create_project(self, name: str, **options: Unpack[told.ProjectOptions]) -> dict[str, Any]:
         """Start a project. Options: slug, description, template."""
         return self.run_operation(operations.create_project(name, **options))
 
@@ -186,18 +173,18 @@ class Client:
         etag = etag or self.run_operation(operations.etag(project))
         return self.run_operation(operations.change_project(project, changes, etag=etag))
 
-    def add_prompt(self, project: str, prompt: Prompt, **options: Unpack[PromptOptions]) -> dict[str, Any]:
+    def add_prompt(self, project: str, prompt: Prompt, **options: Unpack[told.PromptOptions]) -> dict[str, Any]:
         """Add a prompt. Options: responses, ref, topic, about, pairs."""
         return self.run_operation(operations.add_prompt(project, prompt, **options))
 
     def add_responses(
-        self, project: str, ref: str, responses: Sequence[Mapping[str, Any]], **options: Unpack[ResponseOptions]
+        self, project: str, ref: str, responses: Sequence[Mapping[str, Any]], **options: Unpack[told.ResponseOptions]
     ) -> dict[str, Any]:
         """Add responses ``{"text", "ref", "source"}`` to a prompt. Options: pairs."""
         return self.run_operation(operations.add_responses(project, ref, responses, **options))
 
     def add_pair(
-        self, project: str, prompt: str, response_a: str, response_b: str, **options: Unpack[PairOptions]
+        self, project: str, prompt: str, response_a: str, response_b: str, **options: Unpack[told.PairOptions]
     ) -> dict[str, Any]:
         """Pair two responses by their refs. Options: gold, the known answer."""
         return self.run_operation(operations.add_pair(project, prompt, response_a, response_b, **options))
@@ -210,7 +197,9 @@ class Client:
         """Say what came of following responses: ``prompt`` and ``response`` by their refs, and ``text``."""
         return self.run_operation(operations.set_consequences(project, consequences))
 
-    def bulk(self, project: str, rows: Sequence[Mapping[str, Any]], **options: Unpack[BulkOptions]) -> dict[str, Any]:
+    def bulk(
+        self, project: str, rows: Sequence[Mapping[str, Any]], **options: Unpack[told.BulkOptions]
+    ) -> dict[str, Any]:
         """Add prompts with responses, or judgments with their texts, as in import files. Options: pairs, dry_run."""
         return self.run_operation(operations.bulk(project, rows, **options))
 
@@ -253,7 +242,7 @@ class Client:
 
     # Runs
 
-    def start_run(self, project: str, **options: Unpack[RunOptions]) -> Run:
+    def start_run(self, project: str, **options: Unpack[told.RunOptions]) -> Run:
         """Have a worker fit a model. Options: model, options, seed, promote."""
         return self.run_operation(operations.start_run(project, **options))
 

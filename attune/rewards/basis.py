@@ -81,16 +81,12 @@ def build_basis(
     of_factors = np.concatenate([np.zeros((0, directions.shape[1])), *parts[: len(factors)]])
     *of_classes, of_text, of_readings = parts[len(factors) :]
     tastes = _tastes(of_classes, classes, directions.shape[1])
-    reward, base, text_reward, text_base = _rewards(mapped, groups, pooled, accepted)
+    rewards = _rewards(mapped, groups, pooled, accepted)
     if accepted is not None and classes:  # what the community accepts is the better known with its groups in view
-        reward = np.asarray(0.5 * (reward + base + shared @ tastes.middle))
-        text_reward = np.asarray(0.5 * (text_reward + text_base + text_shared @ tastes.middle))
+        rewards = _with_groups(rewards, shared, text_shared, tastes.middle)
     doubt = share**2 * sum(fit.vectors.shape[1] for fit in factors) / precision
     left = np.zeros(count) + share**2 * sum(_doubts(fit, thresholds, count) for fit in factors)
-    text_weights = np.column_stack([text_reward, text_base, text_shared, np.zeros((features, 2))]).astype(np.float32)
-    table = np.column_stack([reward, base, shared, np.clip(doubt - left, 0, None), np.zeros(count)]).astype(np.float32)
-    table[alone] = mapped[alone] @ text_weights
-    table[:, -1] = np.arange(1, count + 1)
+    table, text_weights = _items(mapped, rewards, shared, text_shared, np.clip(doubt - left, 0, None), alone)
     return Basis(
         table=table,
         text_weights=text_weights,
@@ -154,6 +150,36 @@ def _rewards(
         return reward, reward, pooled.text, pooled.text
     base = mapped @ accepted.text + accepted.item[: len(mapped)] - accepted.item[len(mapped) + groups]
     return reward, base, pooled.text, accepted.text
+
+
+def _items(
+    mapped: Array,
+    rewards: tuple[Array, Array, Array, Array],
+    shared: NDArray[np.float64],
+    text_shared: NDArray[np.float64],
+    known: NDArray[np.float64],
+    alone: NDArray[np.bool_],
+) -> tuple[Array, Array]:
+    """``Basis.table`` and ``Basis.text_weights``."""
+    reward, base, text_reward, text_base = rewards
+    unknown = np.zeros((mapped.shape[1], 2))
+    text_weights = np.column_stack([text_reward, text_base, text_shared, unknown]).astype(np.float32)
+    table = np.column_stack([reward, base, shared, known, np.zeros(len(mapped))]).astype(np.float32)
+    table[alone] = mapped[alone] @ text_weights
+    table[:, -1] = np.arange(1, len(mapped) + 1)
+    return table, text_weights
+
+
+def _with_groups(
+    rewards: tuple[Array, Array, Array, Array],
+    shared: NDArray[np.float64],
+    text_shared: NDArray[np.float64],
+    middle: NDArray[np.float64],
+) -> tuple[Array, Array, Array, Array]:
+    """``_rewards`` whose b is the mean of itself and of what the groups accept on average."""
+    reward, base, text_reward, text_base = rewards
+    found = 0.5 * (reward + base + shared @ middle), 0.5 * (text_reward + text_base + text_shared @ middle)
+    return np.asarray(found[0]), base, np.asarray(found[1]), text_base
 
 
 def _doubts(fit: FactorFit, thresholds: Ints | None, count: int) -> Array:

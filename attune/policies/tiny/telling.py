@@ -80,12 +80,12 @@ def _direction(_topics: Sequence[Topic], topic: Topic, asked: list[Message], rng
     return [*directed_prompt(asked, direction), assistant(answer(topic, style, rng))]
 
 
-def _said(_topics: Sequence[Topic], topic: Topic, asked: list[Message], rng: Random) -> list[Message]:
+def _said(topics: Sequence[Topic], topic: Topic, asked: list[Message], rng: Random) -> list[Message]:
     style = draw_style(rng)
     liked = [each for each in zip(AXES, style, strict=True) if each[1]]
     cared = rng.sample(liked, min(len(liked), rng.choice((1, 2, 3))))
     if not cared:
-        return _plain(_topics, topic, asked, rng)
+        return _plain(topics, topic, asked, rng)
     sentences = dict.fromkeys(rng.choice(REASONS[rng.choice(cared)]) for _ in range(rng.randint(1, MOST_SAID)))
     return [*reasons_prompt(asked, list(sentences)), assistant(answer(topic, style, rng))]
 
