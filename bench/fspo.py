@@ -11,6 +11,10 @@ line a result.
 With ``given`` the prompt says in words, too, what the annotator likes, in every second episode (so that shots go on being read); with
 ``written`` the model also learns to write that after the shots. Then measured as well: words alone, words of the other kind, and words that
 the model has written itself.
+
+``python -m bench.fspo FOLDER whole`` measures the weights in FOLDER in the world of `attune.policies.tiny.readers` instead: tastes of all
+six axes, answers in full length, judgments as noisy as people's; right is what the true taste prefers. Beside it a logistic regression
+that is told the true styles.
 """
 
 from __future__ import annotations
@@ -23,24 +27,27 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from random import Random
-from statistics import fmean
+from statistics import fmean, stdev
 from time import process_time
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.optimize import minimize
 
 from attune import style_features
 from attune.fspo.describing import in_words
 from attune.fspo.episodes import Episode, Pair
-from attune.fspo.learning import Recipe, language_model, log_probs, meta_train, pack, weights_of
+from attune.fspo.learning import Recipe, language_model, log_probs, meta_train, weights_of
+from attune.fspo.packing import pack
 from attune.fspo.prompts import Shot
 from attune.fspo.reading import Reader
 from attune.fspo.tokens import FOLDER, copy_tokenizer, pieces, tokens_of
 from attune.policies.generate import generate
 from attune.policies.prompts import few_shot_prompt
 from attune.policies.tiny.corpus import Topic, answer
-from attune.policies.tiny.readers import shuffled_topics
-from attune.simulate import AXES
+from attune.policies.tiny.readers import TEMPERATURE, Judged, draw_taste, judge, shuffled_topics
+from attune.simulate import AXES, REWARD_SCALE
 
 CASUAL = AXES.index("casual")
 PLAIN = (-1, 0, 0, -1, -1, -1)
@@ -50,6 +57,8 @@ STEPS, JUDGED = 120, 5
 STEP = 4
 RATE, BETA, LIKELIHOOD, WRITING = 3e-4, 0.1, 0.1, 0.3
 PEOPLE, SAMPLED = 50, 30
+WHOLE_PEOPLE, WHOLE_ASKED = 100, 4
+TASTE_SPREAD = 0.5
 SHOTS = (0, 1, 4, 8)
 FORMAL = re.compile(r"\b(?:one (?:should|must|might)|(?:advis|recommend|appropri|requir)\w+)\b", re.IGNORECASE)
 
@@ -110,8 +119,9 @@ def train(folder: Path, describe: str) -> None:
             tell(kind="training", step=step, cpu_s=round(process_time() - began), **figures)
 
     recipe = Recipe(STEPS, RATE, BETA, "dpo", LIKELIHOOD, STEP, WRITING if describe == "written" else 0.0)
-    drawn = episodes(learnt, Random(0), describe=describe != "off")
-    meta_train(model, reference, drawn, pieces(), recipe, report)
+    annotators = episodes(learnt, Random(0), describe=describe != "off")
+    drawn = (pack(each, pieces(), writes=recipe.written > 0) for each in annotators)
+    meta_train(model, reference, drawn, recipe, report)
     model.save_pretrained(folder)
     copy_tokenizer(folder)
 
@@ -133,6 +143,54 @@ def measure(model: Any, reference: Any) -> None:
     for (n, flip), each in right.items():
         error = (fmean(each) * (1 - fmean(each)) / len(each)) ** 0.5
         tell(kind="reward", shots=n, flipped=flip, right=round(fmean(each), 3), se=round(error, 3), people=len(each))
+
+
+def measure_whole(model: Any, reference: Any) -> None:
+    """Unseen annotators with tastes of several axes on unseen topics."""
+    _, topics = shuffled_topics()
+    rng = Random(2028)
+    right: dict[tuple[str, int], list[float]] = {}
+    with torch.no_grad():
+        for _ in range(WHOLE_PEOPLE):
+            taste = draw_taste(rng)
+            shots = [judge(taste, topics, rng) for _ in range(max(SHOTS))]
+            asked = [judge(taste, topics, rng, noise=False) for _ in range(WHOLE_ASKED)]
+            for n in SHOTS:
+                for kind, said in (("shots", shots[:n]), ("flipped", [turned(each) for each in shots[:n]])):
+                    found = [ratios(model, reference, said, each) for each in asked]
+                    right.setdefault((kind, n), []).append(fmean(each > 0 for each in found))
+                told = told_styles(shots[:n], asked)
+                right.setdefault(("told the styles", n), []).append(fmean(each > 0 for each in told) if n else 0.5)
+    for (kind, n), each in right.items():
+        error = stdev(each) / len(each) ** 0.5
+        tell(kind=kind, shots=n, right=round(fmean(each), 3), se=round(error, 3), people=len(each))
+
+
+def turned(said: Judged) -> Judged:
+    """The same judgment with its label flipped."""
+    return Judged(said.question, said.other, said.preferred, said.styles[::-1])
+
+
+def ratios(model: Any, reference: Any, shots: Sequence[Judged], asked: Judged) -> float:
+    """By how much the preferred answer's personal reward is the greater one."""
+    pairs = [Pair(tokens_of(e.question, e.preferred), tokens_of(e.question, e.other)) for e in (*shots, asked)]
+    packed = pack(Episode(tuple(pairs), (len(shots),)), pieces())
+    ratio = (log_probs(model, packed)[0] - log_probs(reference, packed)[0])[0]
+    return float(ratio[0] - ratio[1])
+
+
+def told_styles(shots: Sequence[Judged], asked: Sequence[Judged]) -> list[float]:
+    """The same of the most likely taste under a normal prior, given the true styles."""
+    learnt, wanted = (
+        np.array([np.subtract(*each.styles) for each in said], float).reshape(-1, len(AXES)) for said in (shots, asked)
+    )
+    prior = 1 / TASTE_SPREAD**2
+
+    def loss(taste: Any) -> float:
+        margin = learnt @ taste * REWARD_SCALE / TEMPERATURE
+        return float(np.logaddexp(0, -margin).sum() + prior * taste @ taste / 2)
+
+    return list(wanted @ minimize(loss, np.zeros(len(AXES))).x)
 
 
 def measure_words(model: Any, reference: Any, *, writes: bool) -> None:
@@ -205,6 +263,9 @@ def main(folder: Path, describe: str = "off") -> None:
     if not folder.is_dir():
         train(folder, describe)
     model, reference = language_model(folder).eval(), language_model(FOLDER).eval()
+    if describe == "whole":
+        measure_whole(model, reference)
+        return
     measure(model, reference)
     if describe != "off":
         measure_words(model, reference, writes=describe == "written")

@@ -34,15 +34,16 @@ class Base:
     notes: tuple[str, ...]
 
 
-def load_base(name: str, revision: str = "", *, chat_template: str = "") -> Base:
-    """Load a causal LM from safetensors, without remote code; float32 on a CPU, bfloat16 on a GPU.
+def load_base(name: str, revision: str = "", *, chat_template: str = "", to_learn: bool = False) -> Base:
+    """Load a causal LM from safetensors, without remote code: float32 on a CPU, bfloat16 on a GPU, but float32 there, too, where
+    its own weights are ``to_learn``, since steps are smaller than what bfloat16 tells apart.
 
     Raises ``BaseModelError`` for a Hugging Face name without a pinned commit, for files that are missing or not safetensors,
     and for a tokenizer without a chat template.
     """
     source, known = _source(name, revision)
     options: dict[str, Any] = {"trust_remote_code": False} | ({"revision": revision} if revision else {})
-    dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    dtype = torch.bfloat16 if torch.cuda.is_available() and not to_learn else torch.float32
     try:
         model = AutoModelForCausalLM.from_pretrained(source, use_safetensors=True, dtype=dtype, **options)
         tokenizer = AutoTokenizer.from_pretrained(source, **options)

@@ -1,7 +1,8 @@
 """Tokens of examples, batches of them, and the log-probabilities of responses.
 
-A batch's rows are the B chosen responses, then the B rejected ones, then those that rankings put between the two. Prompts are padded on the left and responses on the
-right, so that all responses begin in one column and only their logits are computed.
+A batch's sequences are the B chosen responses, then the B rejected ones, then those that rankings put between the two. As a table,
+prompts are padded on the left and responses on the right, so that all responses begin in one column and only their logits are computed;
+as trees (``attune.policies.trees``), responses of one row share their prompt.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from attune.policies.examples import Example
 from attune.policies.losses import Pairs, Ranked
 from attune.policies.prompts import Message, describing_prompt, few_shot_prompt, rationale_prompt
 from attune.policies.settings import PolicySettings
+from attune.policies.trees import NAMES, log_probs_of_trees, trees
 
 SEQUENCES = ("input_ids", "attention_mask", "position_ids", "weights")
 CPU_SEQUENCES = 4
@@ -167,11 +169,12 @@ class Encoder:
         return Tokens(prompt, [*encoded["input_ids"], self.tokenizer.eos_token_id], [*weights, 1.0])
 
 
-def collate(rows: Sequence[Row], pad: int) -> dict[str, Any]:
-    """A batch: ``tensors`` of the chosen responses, the rejected ones and those between them in rankings; the reasons where
-    there are any; and what was said."""
+def collate(rows: Sequence[Row], pad: int, *, as_trees: bool = False) -> dict[str, Any]:
+    """A batch: the chosen responses, the rejected ones and those between them in rankings, as a table or ``as_trees``; the reasons
+    where there are any; and what was said."""
     between = [each for row in rows for each in row.between]
-    batch: dict[str, Any] = tensors([row.chosen for row in rows] + [row.rejected for row in rows] + between, pad)
+    sequences = [row.chosen for row in rows] + [row.rejected for row in rows] + between
+    batch: dict[str, Any] = _laid_out(sequences, _of_rows(rows), pad, as_trees)
     reference = [row.ref_chosen for row in rows] + [row.ref_rejected for row in rows]
     batch["reference"] = torch.tensor(reference + [each for row in rows for each in row.ref_between])
     batch["weight"] = torch.tensor([row.example.weight for row in rows])
@@ -184,21 +187,34 @@ def collate(rows: Sequence[Row], pad: int) -> dict[str, Any]:
     for name, known in (("wins", [row.example.wins for row in rows]), ("origin", [row.origin for row in rows])):
         if all(known):
             batch[name] = torch.tensor(known)
-    reasons = [row.reason for row in rows if row.reason is not None]
-    if reasons:
-        batch |= {f"reason_{name}": value for name, value in tensors(reasons, pad).items()}
-    readers = [row.reader for row in rows if row.reader is not None]
-    if readers:
-        batch |= {f"reader_{name}": value for name, value in tensors(readers, pad).items()}
+    for name in ("reason", "reader"):
+        said = [each for row in rows if (each := getattr(row, name)) is not None]
+        if said:
+            laid_out = _laid_out(said, [(place,) for place in range(len(said))], pad, as_trees)
+            batch |= {f"{name}_{key}": value for key, value in laid_out.items()}
     return batch
+
+
+def _laid_out(
+    sequences: Sequence[Tokens], grouped: Sequence[Sequence[int]], pad: int, as_trees: bool
+) -> dict[str, Tensor]:
+    """``tensors``, or ``trees`` of the sequences that are ``grouped``; with either the responses' ``lengths`` (N,)."""
+    table = trees(sequences, grouped, pad) if as_trees else tensors(sequences, pad)
+    return {**table, "lengths": torch.tensor([float(len(each.response)) for each in sequences])}
+
+
+def _of_rows(rows: Sequence[Row]) -> list[tuple[int, ...]]:
+    """Which of a batch's sequences are each row's, best first."""
+    found, start = [], 2 * len(rows)
+    for place, row in enumerate(rows):
+        found.append((place, *range(start, start + len(row.between)), len(rows) + place))
+        start += len(row.between)
+    return found
 
 
 def _rankings(rows: Sequence[Row]) -> dict[str, Tensor]:
     """``order`` (B, K): where each ranking's responses, best first, stand in the batch; ``tiers`` (B, K), −1 on padding."""
-    order, start = [], 2 * len(rows)
-    for place, row in enumerate(rows):
-        order.append(torch.tensor([place, *range(start, start + len(row.between)), len(rows) + place]))
-        start += len(row.between)
+    order = [torch.tensor(each) for each in _of_rows(rows)]
     tiers = [torch.tensor(row.example.tiers) for row in rows]
     return {
         "order": pad_sequence(order, batch_first=True),
@@ -227,6 +243,10 @@ def log_probs(model: Any, batch: Mapping[str, Tensor], prefix: str = "") -> Tens
 
     On a CPU a few sequences of like length go through the model at a time, so that little of what it computes is padding.
     """
+    if f"{prefix}tree" in batch:
+        return log_probs_of_trees(
+            model, {name: batch[f"{prefix}{name}"] for name in NAMES}, len(batch[f"{prefix}lengths"])
+        )
     ids, mask, positions, weights = (batch[f"{prefix}{name}"] for name in SEQUENCES)
     if ids.device.type != "cpu" or len(ids) <= CPU_SEQUENCES:
         return _log_probs(model, ids, mask, positions, weights=weights)
@@ -251,18 +271,12 @@ def _log_probs(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, *, weig
     return -(nll.view(weights.shape) * weights).sum(1)
 
 
-def lengths(batch: Mapping[str, Tensor], prefix: str = "") -> Tensor:
-    """Tokens of each response, its end included, (N,)."""
-    width = batch[f"{prefix}weights"].shape[1]
-    return batch[f"{prefix}attention_mask"][:, -width:].sum(1).float()
-
-
 def pairs_of(batch: Mapping[str, Tensor], summed: Tensor) -> Pairs:
     """What the losses read, from a batch and its log-probabilities: (2B,), and those between the ends of rankings after them."""
     ends = 2 * len(batch["target"])
     chosen, rejected = summed[:ends].chunk(2)
     ref_chosen, ref_rejected = batch["reference"][:ends].chunk(2)
-    chosen_length, rejected_length = lengths(batch)[:ends].chunk(2)
+    chosen_length, rejected_length = batch["lengths"][:ends].chunk(2)
     ratios = summed - batch["reference"]
     ranked = Ranked(ratios[batch["order"]], batch["tiers"]) if "order" in batch else None
     return Pairs(

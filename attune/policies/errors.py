@@ -37,7 +37,7 @@ def translated(error: BaseException) -> BaseException:
     if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text:
         return OutOfMemory(
             "The training ran out of memory. Choose a smaller batch (and as many accumulated steps more), a shorter"
-            " max_length, lora in place of full weights, or a smaller base model."
+            " max_length, recompute, lora in place of full weights, or a smaller base model."
         )
     full = isinstance(error, OSError) and error.errno in DISK_FULL
     if full or "No space left on device" in text or "os error 28" in text:

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import DistributedType
 from torch import Tensor
 from torch.utils.data import RandomSampler, Sampler, SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from attune.policies import maxmin
-from attune.policies.batches import Row, collate, lengths, log_probs, pairs_of
+from attune.policies.batches import Row, collate, log_probs, pairs_of
 from attune.policies.errors import PolicyError
 from attune.policies.losses import Method, Options, Pairs, rationale_nll, rationale_published
 from attune.policies.settings import PolicySettings
+from attune.policies.trees import takes_trees
 
 COMPLETE = "complete"
 """A file that is written into a checkpoint last: without it the checkpoint is half of one."""
 STATE_FILE = "attune.json"
 ENTANGLED_ROWS = 8
+
+WHOLE_WEIGHTS = (DistributedType.NO, DistributedType.MULTI_GPU, DistributedType.MULTI_CPU)
+"""Where a process has every weight, the head's too."""
+TREES_ON = ("cuda",)
+"""On a CPU, which takes sequences of like length one after the other, trees save the tiny model nothing."""
 
 Figures = dict[str, float]
 
@@ -43,7 +51,12 @@ class PreferenceTrainer(Trainer):
         self.shares, self.group_weights = shares, maxmin.first_weights(shares)
         self.figures: Figures = {}
         self.learnt_sample: Sequence[Row] = ()
-        super().__init__(data_collator=lambda rows: collate(rows, tokenizer.pad_token_id), **rest)
+        self.as_trees = False
+        super().__init__(
+            data_collator=lambda rows: collate(rows, tokenizer.pad_token_id, as_trees=self.as_trees), **rest
+        )
+        whole = self.accelerator.distributed_type in WHOLE_WEIGHTS
+        self.as_trees = whole and self.args.device.type in TREES_ON and takes_trees(self.model)
         self.model_accepts_loss_kwargs = False  # our loss is a mean over pairs; accumulation must divide it
 
     def compute_loss(
@@ -56,28 +69,33 @@ class PreferenceTrainer(Trainer):
         """The mean over pairs, weighted by group, and the rationales' share."""
         pairs = pairs_of(inputs, log_probs(model, inputs))
         each = self.method.loss(pairs, self.options)  # (B,)
-        if not torch.isfinite(each).all():
+        loss = (each * inputs["weight"] * self._weights(inputs["group"], each)).mean()
+        figures = step_figures(pairs, each, self.options.beta)
+        if "reason_weights" in inputs:
+            figures["rationale"] = reason = self._reasons(model, inputs)
+            loss = loss + self.settings.rationale_weight * reason
+        if "reader_weights" in inputs:
+            reader = rationale_nll(log_probs(model, inputs, "reader_"), inputs["reader_lengths"]).mean()
+            figures["reader"] = reader
+            loss = loss + self.settings.describe_weight * reader
+        self._note(figures)
+        return loss
+
+    def _note(self, figures: Mapping[str, Tensor]) -> None:
+        """Keep a step's figures. They are read from the device all at once, since each reading waits for all that it has to do."""
+        values = torch.stack([each.detach().float() for each in figures.values()]).tolist()
+        self.figures = dict(zip(figures, values, strict=True))
+        if not isfinite(self.figures["loss"]):
             raise PolicyError(
                 f"The training diverged after step {self.state.global_step}: the loss is not finite. Choose a smaller"
                 " learning_rate or another beta."
             )
-        loss = (each * inputs["weight"] * self._weights(inputs["group"], each)).mean()
-        self.figures = step_figures(pairs, each, self.options.beta)
-        if "reason_weights" in inputs:
-            reason = self._reasons(model, inputs)
-            self.figures["rationale"] = reason.item()
-            loss = loss + self.settings.rationale_weight * reason
-        if "reader_weights" in inputs:
-            reader = rationale_nll(log_probs(model, inputs, "reader_"), lengths(inputs, "reader_")).mean()
-            self.figures["reader"] = reader.item()
-            loss = loss + self.settings.describe_weight * reader
-        return loss
 
     def _reasons(self, model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
         summed = log_probs(model, inputs, "reason_")
         if self.settings.rationales == "published":
             return rationale_published(summed, self.settings.rationale_weight).mean()
-        return rationale_nll(summed, lengths(inputs, "reason_")).mean()
+        return rationale_nll(summed, inputs["reason_lengths"]).mean()
 
     def _weights(self, group: Tensor, each: Tensor) -> Tensor:
         """What each pair weighs; while it learns, the groups' weights move on first."""
@@ -189,17 +207,17 @@ def batched(rows: Sequence[Row], size: int, trainer: Trainer) -> Iterator[dict[s
         yield {name: value.to(trainer.args.device) for name, value in batch.items()}
 
 
-def step_figures(pairs: Pairs, loss: Tensor, beta: float) -> Figures:
-    """What a step shows: loss, implicit margin and accuracy, both log-probabilities, lengths."""
-    margin = (beta * pairs.delta).detach()
+def step_figures(pairs: Pairs, loss: Tensor, beta: float) -> dict[str, Tensor]:
+    """What a step shows, each a mean (): loss, implicit margin and accuracy, both log-probabilities, how far they moved."""
+    margin = beta * pairs.delta
     return {
-        "loss": loss.mean().item(),
-        "margin": margin.mean().item(),
-        "accuracy": (margin > 0).float().mean().item(),
-        "chosen": pairs.chosen.mean().item(),
-        "rejected": pairs.rejected.mean().item(),
-        "chosen_gain": pairs.gain.mean().item(),
-        "rejected_gain": pairs.drop.mean().item(),
+        "loss": loss.mean(),
+        "margin": margin.mean(),
+        "accuracy": (margin > 0).float().mean(),
+        "chosen": pairs.chosen.mean(),
+        "rejected": pairs.rejected.mean(),
+        "chosen_gain": pairs.gain.mean(),
+        "rejected_gain": pairs.drop.mean(),
     }
 
 
@@ -238,8 +256,11 @@ class Conduct(TrainerCallback):
         trainer = self._trainer
         if state.is_world_process_zero:
             self.tell({"step": state.global_step, "steps": state.max_steps, **trainer.figures})
-        asked = torch.tensor(float(self.asked_to_stop()), device=args.device)
-        if trainer.accelerator.reduce(asked, "sum").item() > 0:
+        stop = self.asked_to_stop()
+        if trainer.accelerator.num_processes > 1:
+            asked = torch.tensor(float(stop), device=args.device)
+            stop = trainer.accelerator.reduce(asked, "sum").item() > 0
+        if stop:
             self.stopped = control.should_save = control.should_training_stop = True
 
     def on_evaluate(  # type: ignore[override]  # the callback handler always passes the metrics

@@ -117,7 +117,10 @@ class _Fit:
         examples = self._examples()
         self._measure_noise()
         set_seed(self.settings.seed)
-        base = load_base(self.settings.base, self.settings.revision, chat_template=self.settings.chat_template)
+        asked = self.settings
+        base = load_base(
+            asked.base, asked.revision, chat_template=asked.chat_template, to_learn=asked.adapter == "full"
+        )
         model = self._with_adapter(base)
         examples = self._with_reasons_told(examples, model, base.tokenizer)
         train, held_out, notes = self._rows(base, examples)
@@ -350,9 +353,16 @@ def _arguments(settings: PolicySettings, work: Path, rows: int, *, evaluates: bo
         dataloader_pin_memory=gpu,
         bf16=gpu,
         use_cpu=not gpu,
+        **_recomputing(settings.recompute),
         ddp_find_unused_parameters=False,
         ddp_broadcast_buffers=False,  # they never change, and processes may have different numbers of forward passes
     )
+
+
+def _recomputing(asked: bool) -> dict[str, Any]:
+    """The argument by the name that the installed transformers knows."""
+    names = ("activation_checkpointing", "gradient_checkpointing")
+    return {next(name for name in names if name in TrainingArguments.__dataclass_fields__): True} if asked else {}
 
 
 def _questions(examples: Examples, count: int) -> list[tuple[Message, ...]]:

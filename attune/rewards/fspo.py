@@ -120,6 +120,7 @@ class FSPO(RewardModel):
         import torch
 
         from attune.fspo.learning import Recipe, language_model, meta_train, weights_of
+        from attune.fspo.packing import pack
 
         ids, comparisons = index_snapshot(snapshot)
         table = feature_matrix(ids, features)
@@ -143,10 +144,11 @@ class FSPO(RewardModel):
             recipe = Recipe(
                 count, options.rate, options.beta, options.loss, options.likelihood, options.episodes, writing
             )
-            drawn = draw_episodes(said, texts, options.shots, options.targets, rng, describing)
+            episodes = draw_episodes(said, texts, options.shots, options.targets, rng, describing)
+            drawn = (pack(each, pieces(), writes=writing > 0) for each in episodes)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                return meta_train(model, reference, drawn, pieces(), recipe, report)
+                return meta_train(model, reference, drawn, recipe, report)
 
         calibration = np.ones(len(SHOTS), np.float32)
         if first:

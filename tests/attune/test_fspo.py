@@ -33,11 +33,11 @@ from attune.fspo.learning import (
     language_model,
     log_probs,
     meta_train,
-    pack,
     pair_loss,
     weights_of,
 )
 from attune.fspo.llama import Llama
+from attune.fspo.packing import pack, together
 from attune.fspo.prompts import Shot, describing_text, few_shot_text
 from attune.fspo.reading import OPENING, Reader, _shape
 from attune.fspo.tokens import (
@@ -51,8 +51,8 @@ from attune.fspo.tokens import (
     text_of,
     words_of,
 )
+from attune.policies.tiny.readers import Annotators, description_of, draw_taste, judge, shuffled_topics, synthetic
 from attune.policies.tiny.readers import command as readers
-from attune.policies.tiny.readers import description_of, draw_taste, episodes, judge, shuffled_topics, synthetic
 from attune.rewards import create, encoder_for
 from attune.rewards.base import Array
 from attune.rewards.fspo import FSPO
@@ -155,6 +155,39 @@ def test_a_packed_episode_is_its_targets_one_by_one(numpy_model: Llama) -> None:
             assert count[row, column].item() == len(said)
 
 
+def test_episodes_side_by_side_are_themselves_one_by_one() -> None:
+    """Of different lengths, with descriptions to write and without: sums, and what each counts in the mean."""
+    words = "likes answers that are very concise"
+    pairs = tuple(map(pair, (*SHOTS, Shot("How do I cook rice?", "Rinse it.", "One might rinse it."))))
+    said = [Episode(pairs, (0, 2), ("", words)), Episode(pairs[:1], (0,)), Episode(pairs[1:], (1,), (words,))]
+    alone = [pack(each, pieces(), writes=bool(each.descriptions)) for each in said]
+    whole = together(alone, 3)
+    model = language_model(FOLDER).eval()
+    with torch.no_grad():
+        found, counts = _all_log_probs(model, whole)
+        one_by_one = [_all_log_probs(model, each) for each in alone]
+    pairs_first = [summed[: 2 * each.targets] for (summed, _), each in zip(one_by_one, alone, strict=True)]
+    then_words = [summed[2 * each.targets :] for (summed, _), each in zip(one_by_one, alone, strict=True)]
+    torch.testing.assert_close(found, torch.cat([*pairs_first, *then_words]), atol=1e-3, rtol=0)
+    assert counts.sum() == sum(count.sum() for _, count in one_by_one)
+    assert whole.share.tolist() == pytest.approx([1 / 6, 1 / 6, 1 / 3, 1 / 3])
+    assert whole.written_share.tolist() == pytest.approx([1 / 3, 1 / 3])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_gpu_meta_trains_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    annotators, recipe = Annotators(shots=3, targets=2, seed=0), Recipe(4, 3e-4, 0.1, "dpo")
+    found = []
+    for there in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        model, reference = language_model(FOLDER), language_model(FOLDER).eval()
+        drawn = [annotators[number] for number in range(16)]
+        found.append(meta_train(model, reference, drawn, recipe, lambda *_: None) | {"weights": weights_of(model)})
+    assert found[0]["train_loss"] == pytest.approx(found[1]["train_loss"], abs=1e-3)
+    for name, value in found[0]["weights"].items():
+        np.testing.assert_allclose(value, found[1]["weights"][name], atol=1e-3, err_msg=name)
+
+
 def test_losses_by_hand() -> None:
     """β = ½: (3 − 1)² and −log σ(1.5)."""
     delta = torch.tensor([3.0])
@@ -168,7 +201,7 @@ def test_meta_training_lowers_the_loss() -> None:
     episode = Episode(tuple(map(pair, SHOTS)), (0, 1))
     seen: list[Mapping[str, float]] = []
     recipe = Recipe(steps=8, rate=1e-3, beta=0.2, likelihood=0.0, episodes=1)
-    figures = meta_train(model, reference, [episode] * 8, pieces(), recipe, lambda _, line: seen.append(line))
+    figures = meta_train(model, reference, [pack(episode, pieces())] * 8, recipe, lambda _, line: seen.append(line))
     assert seen[0]["loss"] == pytest.approx(6.25, abs=1e-2)  # Δ = 0: (1 / 2β)²
     assert figures["train_loss"] < 3.0
     assert figures["train_accuracy"] == 1.0
@@ -252,7 +285,7 @@ def test_it_learns_to_write_the_description() -> None:
     words = "likes answers that are very direct"
     episode = Episode(tuple(map(pair, SHOTS)), (1,), (words,))
     recipe = Recipe(steps=40, rate=2e-3, beta=0.2, likelihood=0.0, episodes=1, written=1.0)
-    meta_train(model, reference, [episode] * 40, pieces(), recipe, lambda *_: None)
+    meta_train(model, reference, [pack(episode, pieces(), writes=True)] * 40, recipe, lambda *_: None)
     weights = weights_of(model)
     reader = Reader(weights, weights, 0.1)
     assert reader.describe([tuple(pieces().shot(pair(SHOTS[0]).preferred, pair(SHOTS[0]).other))]) == words
@@ -434,11 +467,12 @@ def test_synthetic_judgments_are_a_snapshot_of_simulated_people() -> None:
     assert snapshot.about["simulated"] is True
     assert descriptions_in(snapshot.about).keys() == {each.annotator for each in snapshot.judgments}
     assert synthetic(3, 20, topics, seed=4) == snapshot
-    drawn = episodes(topics, shots=3, targets=2, rng=Random(0))
-    found = [next(drawn) for _ in range(20)]
+    annotators = Annotators(shots=3, targets=2, seed=0)
+    found = [annotators.episode(number) for number in range(20)]
+    assert annotators.episode(7) == found[7]
     assert {len(each.pairs) for each in found} == {1, 2, 3, 4}
     assert all(len(each.targets) <= 2 and max(each.targets) < len(each.pairs) for each in found)
-    told = next(episodes(topics, shots=3, targets=2, rng=Random(0), describe=True))
+    told = Annotators(shots=3, targets=2, seed=0, describe="given").episode(0)
     assert len(told.descriptions) == len(told.targets)
     assert description_of((-0.9, 0.0, 0.4, 0.0, 0.0, 0.0)) == "likes answers that are very concise and direct"
 

@@ -12,8 +12,9 @@ What is written is a language model of the tiny one's shape, which ``fspo`` star
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import exp
 from pathlib import Path
 from random import Random
@@ -30,6 +31,7 @@ from attune.style_features import TRAITS
 
 if TYPE_CHECKING:
     from attune.fspo.episodes import Episode
+    from attune.fspo.packing import Packed
 
 TEMPERATURE = 0.8
 FEW_AXES = 0.7
@@ -62,6 +64,7 @@ class Judged:
     styles: tuple[Style, Style]
 
 
+@cache
 def shuffled_topics() -> tuple[list[Topic], list[Topic]]:
     """Topics to learn from and topics to be measured on, as ``bench.policies`` parts them."""
     topics = load_topics()
@@ -123,22 +126,36 @@ def synthetic(people: int, judgments: int, topics: Sequence[Topic], seed: int, *
     return Snapshot(responses, tuple(said), about={"simulated": True, "descriptions": descriptions})
 
 
-def episodes(
-    topics: Sequence[Topic], shots: int, targets: int, rng: Random, *, describe: bool = False
-) -> Iterator[Episode]:
-    """Synthetic annotators without end, a new one each time; for ``attune.fspo.learning.meta_train``. To ``describe`` them is to
-    say in words what they like."""
-    from attune.fspo.episodes import Episode, Pair
-    from attune.fspo.tokens import tokens_of
+@dataclass(frozen=True, slots=True)
+class Annotators:
+    """Synthetic annotators by number, each with up to ``shots`` judgments and one more, of which ``targets`` are predicted. To
+    ``describe`` them is to say in words what they like; the same number is always the same annotator."""
 
-    while True:
-        taste = draw_taste(rng)
-        judged = [judge(taste, topics, rng) for _ in range(rng.randint(1, shots + 1))]
+    shots: int
+    targets: int
+    seed: int
+    describe: Describe = "off"
+
+    def __getitem__(self, number: int) -> Packed:
+        from attune.fspo.packing import pack
+        from attune.fspo.tokens import pieces
+
+        return pack(self.episode(number), pieces(), writes=self.describe == "written")
+
+    def episode(self, number: int) -> Episode:
+        """One annotator's judgments."""
+        from attune.fspo.episodes import Episode, Pair
+        from attune.fspo.tokens import tokens_of
+
+        rng = Random(f"{self.seed} {number}")  # noqa: S311 (no secret)
+        taste, (topics, _) = draw_taste(rng), shuffled_topics()
+        judged = [judge(taste, topics, rng) for _ in range(rng.randint(1, self.shots + 1))]
         pairs = [
             Pair(tokens_of(each.question, each.preferred), tokens_of(each.question, each.other)) for each in judged
         ]
-        asked = tuple(sorted(rng.sample(range(len(pairs)), min(targets, len(pairs)))))
-        yield Episode(tuple(pairs), asked, (description_of(taste),) * len(asked) if describe else ())
+        asked = tuple(sorted(rng.sample(range(len(pairs)), min(self.targets, len(pairs)))))
+        words = () if self.describe == "off" else (description_of(taste),) * len(asked)
+        return Episode(tuple(pairs), asked, words)
 
 
 @click.command()
@@ -148,6 +165,7 @@ def episodes(
 @click.option("--targets", default=4, show_default=True, help="Judgments predicted of each annotator a step.")
 @click.option("--annotators", default=4, show_default=True, help="A step.")
 @click.option("--rate", default=5e-4, show_default=True)
+@click.option("--loss", type=click.Choice(("ipo", "dpo")), default="dpo", show_default=True)
 @click.option("--beta", default=0.1, show_default=True)
 @click.option("--likelihood", default=0.3, show_default=True, help="Weight of the preferred text's own likelihood.")
 @click.option(
@@ -158,6 +176,9 @@ def episodes(
     help="Say in words what an annotator likes: given in the prompt, or written after the shots as well.",
 )
 @click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--workers", default=0, show_default=True, help="Processes that draw annotators ahead; the result is the same."
+)
 def command(
     folder: Path,
     steps: int,
@@ -165,22 +186,24 @@ def command(
     targets: int,
     annotators: int,
     rate: float,
+    loss: str,
     beta: float,
     likelihood: float,
     describe: Describe,
     seed: int,
+    workers: int,
 ) -> None:
-    """Meta-train the tiny model on synthetic annotators and save it in FOLDER. CPU; hours."""
+    """Meta-train the tiny model on synthetic annotators and save it in FOLDER. Minutes on a GPU, hours on a CPU."""
     import torch
+    from torch.utils.data import DataLoader
 
     from attune.fspo.learning import Recipe, language_model, meta_train
-    from attune.fspo.tokens import FOLDER, copy_tokenizer, pieces
+    from attune.fspo.tokens import FOLDER, copy_tokenizer
 
     if folder.exists():
         raise click.ClickException(f"{folder} already exists")
     torch.manual_seed(seed)
     torch.set_num_threads(1)
-    learnt, _ = shuffled_topics()
     model, reference = language_model(FOLDER), language_model(FOLDER).eval()
 
     def report(step: int, figures: Mapping[str, float]) -> None:
@@ -188,19 +211,32 @@ def command(
             click.echo(json.dumps({"step": step, "steps": steps, **figures}))
 
     writing = likelihood if describe == "written" else 0.0
-    recipe = Recipe(steps, rate, beta, "ipo", likelihood, annotators, writing)
-    drawn = episodes(learnt, shots, targets, Random(seed), describe=describe != "off")  # noqa: S311 (no secret)
+    recipe = Recipe(steps, rate, beta, loss, likelihood, annotators, writing)
+    drawn: DataLoader[Packed] = DataLoader(
+        Annotators(shots, targets, seed, describe),  # type: ignore[arg-type]  # it has no end
+        sampler=range(steps * annotators),
+        batch_size=None,
+        num_workers=workers,
+    )
     try:
-        figures = meta_train(model, reference, drawn, pieces(), recipe, report)
+        figures = meta_train(model, reference, drawn, recipe, report)
     except BadData as error:
         raise click.ClickException(str(error)) from error
     model.to(torch.float16).save_pretrained(folder)
     copy_tokenizer(folder)
-    told = f"python -m attune.policies.tiny.readers FOLDER --steps {steps} --shots {shots} --describe {describe} --seed {seed}"
+    told = " ".join(["python -m attune.policies.tiny.readers FOLDER", *_differing(click.get_current_context())])
     said = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in figures.items())
     (folder / "README.md").write_text(
         CARD.format(steps=steps, command=told, figures=f"Last tenth of the steps: {said}.")
     )
+
+
+def _differing(context: click.Context) -> list[str]:
+    """The options that were not left as they are, but for those that change no weight."""
+    given = {each.name: each.default for each in context.command.params if each.name not in ("folder", "workers")}
+    return [
+        f"--{name} {context.params[name]}" for name, usual in given.items() if name and context.params[name] != usual
+    ]
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from attune.data import Judgment, Response, Snapshot
 from attune.errors import BadData
 from attune.policies import batches
 from attune.policies.base import load_base
-from attune.policies.batches import Encoder, by_row, collate, lengths, log_probs, pairs_of, tensors
+from attune.policies.batches import Encoder, by_row, collate, log_probs, pairs_of, tensors
 from attune.policies.examples import (
     TIES_METHODS,
     Example,
@@ -49,7 +49,8 @@ def test_padding_changes_no_log_probability(micro: Path) -> None:
         together = log_probs(base.model, tensors(sequences, base.tokenizer.pad_token_id))
         alone = [log_probs(base.model, tensors([each], base.tokenizer.pad_token_id)).item() for each in sequences]
     assert together.tolist() == pytest.approx(alone, abs=1e-4)
-    assert lengths(tensors(sequences, 0)).tolist() == [len(each.response) for each in sequences]
+    ordered = [row.chosen for row in rows] + [row.rejected for row in rows]
+    assert collate(rows, 0)["lengths"].tolist() == [len(each.response) for each in ordered]
 
 
 def test_a_cpu_computes_little_padding_and_the_same_gradient(micro: Path, monkeypatch: pytest.MonkeyPatch) -> None:
