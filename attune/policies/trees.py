@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 
 from attune.policies.head import headless, token_log_probs
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 KNOWN = frozenset({"gpt_neox", "llama", "mistral", "olmo2", "phi3", "qwen2", "qwen3", "smollm3"})
 """Architectures that take a mask of their own and positions, and whose logits are their head's and nothing more; tested one by one."""
+ALIGNED = 8
+"""Rows are as long as a multiple of this: attention's kernels would copy the mask of any other length in every layer."""
 NAMES = ("ids", "positions", "tree", "branch", "source", "goal", "owner", "weights")
 
 
@@ -58,8 +61,8 @@ class _Row:
         self.branch += [branch] * len(ids)
 
 
-def trees(sequences: Sequence[Tokens], grouped: Sequence[Sequence[int]], pad: int) -> dict[str, Tensor]:
-    """N sequences, of which those ``grouped`` have one prompt, in G rows of length T.
+def trees(sequences: Sequence[Tokens], grouped: Sequence[Sequence[int]], filler: int) -> dict[str, Tensor]:
+    """N sequences, of which those ``grouped`` have one prompt, in G rows of length T, filled up with the token ``filler``.
 
     ``ids``, ``positions``, ``tree`` (−1 on padding) and ``branch`` (0 in a prompt) are (G, T); ``source`` places in all rows,
     ``goal`` tokens, ``owner`` sequences and ``weights`` are (M,), one for each token of a response.
@@ -74,20 +77,21 @@ def trees(sequences: Sequence[Tokens], grouped: Sequence[Sequence[int]], pad: in
             room.append(longest)
         rows[fits].add(tree, grouped[tree], [sequences[owner] for owner in grouped[tree]])
         room[fits] -= sizes[tree]
-    return _tensors(rows, pad)
+    return _tensors(rows, filler)
 
 
 def _size(responses: Sequence[Tokens]) -> int:
     return len(responses[0].prompt) + sum(len(each.response) - 1 for each in responses)
 
 
-def _tensors(rows: Sequence[_Row], pad: int) -> dict[str, Tensor]:
-    fillers = {"ids": pad, "positions": 0, "tree": -1, "branch": 0}
+def _tensors(rows: Sequence[_Row], filler: int) -> dict[str, Tensor]:
+    fillers = {"ids": filler, "positions": 0, "tree": -1, "branch": 0}
     found = {
-        name: pad_sequence([torch.tensor(getattr(row, name)) for row in rows], batch_first=True, padding_value=filler)
-        for name, filler in fillers.items()
+        name: pad_sequence([torch.tensor(getattr(row, name)) for row in rows], batch_first=True, padding_value=value)
+        for name, value in fillers.items()
     }
-    length = found["ids"].shape[1]
+    length = -(-found["ids"].shape[1] // ALIGNED) * ALIGNED
+    found = {name: pad(each, (0, length - each.shape[1]), value=fillers[name]) for name, each in found.items()}
     sources = [torch.tensor(row.source) + place * length for place, row in enumerate(rows)]
     flat = {
         name: torch.cat([torch.tensor(getattr(row, name)) for row in rows]) for name in ("goal", "owner", "weights")
@@ -107,10 +111,11 @@ def visible(tree: Tensor, branch: Tensor) -> Tensor:
 def log_probs_of_trees(model: Any, batch: dict[str, Tensor], count: int) -> Tensor:
     """Weighted sums of the response tokens' log-probabilities of ``count`` sequences, (N,), float32."""
     with headless(_inner(model)) as weight:
+        hidden_from = ~visible(batch["tree"], batch["branch"])
         states = model(
             input_ids=batch["ids"],
             position_ids=batch["positions"],
-            attention_mask=visible(batch["tree"], batch["branch"]),
+            attention_mask=weight.new_zeros(hidden_from.shape).masked_fill(hidden_from, torch.finfo(weight.dtype).min),
             use_cache=False,
         ).logits
     each = token_log_probs(states.flatten(0, 1)[batch["source"]], weight, batch["goal"])

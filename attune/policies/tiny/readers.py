@@ -103,6 +103,14 @@ def judge(taste: Taste, topics: Sequence[Topic], rng: Random, *, noise: bool = T
     return Judged(question, second, first, styles[::-1])
 
 
+def judge_plainly(axis: int, likes: int, topics: Sequence[Topic], rng: Random) -> Judged:
+    """One judgment, without doubt, of two answers that are alike but for the axis, by somebody who ``likes`` one pole of it (±1)."""
+    topic, style = rng.choice(topics), draw_style(rng)
+    liked, other = ((*style[:axis], value, *style[axis + 1 :]) for value in (likes, -likes))
+    question = rng.choice(topic.asked[:8])[0]["content"]
+    return Judged(question, answer(topic, liked, rng), answer(topic, other, rng), (liked, other))
+
+
 def synthetic(people: int, judgments: int, topics: Sequence[Topic], seed: int, *, noise: bool = True) -> Snapshot:
     """``judgments`` of each of ``people`` synthetic annotators, ``simulated-1`` and so on, half of them with b preferred.
 
@@ -129,12 +137,17 @@ def synthetic(people: int, judgments: int, topics: Sequence[Topic], seed: int, *
 @dataclass(frozen=True, slots=True)
 class Annotators:
     """Synthetic annotators by number, each with up to ``shots`` judgments and one more, of which ``targets`` are predicted. To
-    ``describe`` them is to say in words what they like; the same number is always the same annotator."""
+    ``describe`` them is to say in words what they like; the same number is always the same annotator.
+
+    The first so many are ``plain``: they care about one axis, and judge answers that differ in it alone. To read those is learnt soon, and
+    without it the others teach nothing (a course, as one would teach people).
+    """
 
     shots: int
     targets: int
     seed: int
     describe: Describe = "off"
+    plain: int = 0
 
     def __getitem__(self, number: int) -> Packed:
         from attune.fspo.packing import pack
@@ -148,14 +161,22 @@ class Annotators:
         from attune.fspo.tokens import tokens_of
 
         rng = Random(f"{self.seed} {number}")  # noqa: S311 (no secret)
-        taste, (topics, _) = draw_taste(rng), shuffled_topics()
-        judged = [judge(taste, topics, rng) for _ in range(rng.randint(1, self.shots + 1))]
+        taste, judged = self._judged(number < self.plain, rng)
         pairs = [
             Pair(tokens_of(each.question, each.preferred), tokens_of(each.question, each.other)) for each in judged
         ]
         asked = tuple(sorted(rng.sample(range(len(pairs)), min(self.targets, len(pairs)))))
         words = () if self.describe == "off" else (description_of(taste),) * len(asked)
         return Episode(tuple(pairs), asked, words)
+
+    def _judged(self, plainly: bool, rng: Random) -> tuple[Taste, list[Judged]]:
+        topics, _ = shuffled_topics()
+        if not plainly:
+            taste = draw_taste(rng)
+            return taste, [judge(taste, topics, rng) for _ in range(rng.randint(1, self.shots + 1))]
+        axis, likes = rng.randrange(len(AXES)), rng.choice((-1, 1))
+        said = [judge_plainly(axis, likes, topics, rng) for _ in range(self.shots + 1)]
+        return tuple(float(likes * (each == axis)) for each in range(len(AXES))), said
 
 
 @click.command()
@@ -164,6 +185,9 @@ class Annotators:
 @click.option("--shots", default=8, show_default=True)
 @click.option("--targets", default=4, show_default=True, help="Judgments predicted of each annotator a step.")
 @click.option("--annotators", default=4, show_default=True, help="A step.")
+@click.option(
+    "--plain", default=0, show_default=True, help="So many of the first annotators care about one trait alone."
+)
 @click.option("--rate", default=5e-4, show_default=True)
 @click.option("--loss", type=click.Choice(("ipo", "dpo")), default="dpo", show_default=True)
 @click.option("--beta", default=0.1, show_default=True)
@@ -185,6 +209,7 @@ def command(
     shots: int,
     targets: int,
     annotators: int,
+    plain: int,
     rate: float,
     loss: str,
     beta: float,
@@ -213,7 +238,7 @@ def command(
     writing = likelihood if describe == "written" else 0.0
     recipe = Recipe(steps, rate, beta, loss, likelihood, annotators, writing)
     drawn: DataLoader[Packed] = DataLoader(
-        Annotators(shots, targets, seed, describe),  # type: ignore[arg-type]  # it has no end
+        Annotators(shots, targets, seed, describe, plain),  # type: ignore[arg-type]  # it has no end
         sampler=range(steps * annotators),
         batch_size=None,
         num_workers=workers,

@@ -69,12 +69,13 @@ def forest() -> tuple[list[Tokens], list[list[int]]]:
     return sequences, [[place for place, each in enumerate(owners) if each == owner] for owner in range(5)]
 
 
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("kind", sorted(KNOWN))
 def test_every_known_architecture_computes_the_same(
-    kind: str, forest: tuple[list[Tokens], list[list[int]]], monkeypatch: pytest.MonkeyPatch
+    kind: str, attention: str, forest: tuple[list[Tokens], list[list[int]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(head, "SLICE_BYTES", 4 * VOCABULARY * 7)  # several slices, the last one not full
-    model, (sequences, grouped) = drawn(kind), forest
+    model, (sequences, grouped) = drawn(kind, attn_implementation=attention), forest
     assert takes_trees(model)
     learnt = [weight for weight in model.parameters() if weight.requires_grad]
     pull = torch.randn(len(sequences), generator=torch.Generator().manual_seed(1))
@@ -94,20 +95,20 @@ def test_trees_share_rows_no_longer_than_the_longest() -> None:
         Tokens([5] * prompt, [6] * response, [1.0] * response) for prompt, response in ((9, 4), (3, 3), (2, 3))
     ]
     table = trees(sequences, [[0], [1], [2]], 0)
-    assert table["ids"].tolist() == [[5] * 9 + [6] * 3, [5, 5, 5, 6, 6, 5, 5, 6, 6, 0, 0, 0]]
-    assert table["positions"][1].tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 0, 0, 0]
-    assert table["source"].tolist() == [8, 9, 10, 11, 14, 15, 16, 18, 19, 20]
+    assert table["ids"].tolist() == [[5] * 9 + [6] * 3 + [0] * 4, [5, 5, 5, 6, 6, 5, 5, 6, 6] + [0] * 7]
+    assert table["positions"][1].tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3] + [0] * 7
+    assert table["source"].tolist() == [8, 9, 10, 11, 18, 19, 20, 22, 23, 24]
     seen = visible(table["tree"], table["branch"])[:, 0]
     assert seen.any(-1).all()  # a row of a mask in which nothing is seen would be no number
-    assert seen[1, 8].tolist() == [False] * 5 + [True] * 4 + [False] * 3
+    assert seen[1, 8].tolist() == [False] * 5 + [True] * 4 + [False] * 7
 
 
 def test_a_response_does_not_see_its_rival() -> None:
     pair = [Tokens([5, 6], [7, 8, 9], [1.0] * 3), Tokens([5, 6], [10, 11, 12], [1.0] * 3)]
     table = trees(pair, [[0, 1]], 0)
     seen = visible(table["tree"], table["branch"])[0, 0]
-    assert table["ids"].tolist() == [[5, 6, 7, 8, 10, 11]]
-    assert seen[5].tolist() == [True, True, False, False, True, True]
+    assert table["ids"].tolist() == [[5, 6, 7, 8, 10, 11, 0, 0]]
+    assert seen[5].tolist() == [True, True, False, False, True, True, False, False]
 
 
 def test_log_probabilities_by_hand() -> None:
