@@ -12,9 +12,9 @@ With ``given`` the prompt says in words, too, what the annotator likes, in every
 ``written`` the model also learns to write that after the shots. Then measured as well: words alone, words of the other kind, and words that
 the model has written itself.
 
-``python -m bench.fspo FOLDER whole`` measures the weights in FOLDER in the world of `attune.policies.tiny.readers` instead: tastes of all
-six axes, answers in full length, judgments as noisy as people's; right is what the true taste prefers. Beside it a logistic regression
-that is told the true styles.
+``python -m bench.fspo FOLDER whole`` measures the weights in FOLDER in the world of `attune.policies.tiny.readers` instead, with answers
+in full length: people who care about one of six traits and judge pairs that differ in it alone (``plain``), and tastes of all six, judgments as
+noisy as people's, where right is what the true taste prefers (``whole``). Beside it a logistic regression that is told the true styles.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from attune.fspo.tokens import FOLDER, copy_tokenizer, pieces, tokens_of
 from attune.policies.generate import generate
 from attune.policies.prompts import few_shot_prompt
 from attune.policies.tiny.corpus import Topic, answer
-from attune.policies.tiny.readers import TEMPERATURE, Judged, draw_taste, judge, shuffled_topics
+from attune.policies.tiny.readers import TEMPERATURE, Judged, draw_taste, judge, judge_plainly, shuffled_topics
 from attune.simulate import AXES, REWARD_SCALE
 
 CASUAL = AXES.index("casual")
@@ -57,7 +57,7 @@ STEPS, JUDGED = 120, 5
 STEP = 4
 RATE, BETA, LIKELIHOOD, WRITING = 3e-4, 0.1, 0.1, 0.3
 PEOPLE, SAMPLED = 50, 30
-WHOLE_PEOPLE, WHOLE_ASKED = 100, 4
+WHOLE_PEOPLE, WHOLE_ASKED = 60, 4
 TASTE_SPREAD = 0.5
 SHOTS = (0, 1, 4, 8)
 FORMAL = re.compile(r"\b(?:one (?:should|must|might)|(?:advis|recommend|appropri|requir)\w+)\b", re.IGNORECASE)
@@ -146,24 +146,34 @@ def measure(model: Any, reference: Any) -> None:
 
 
 def measure_whole(model: Any, reference: Any) -> None:
-    """Unseen annotators with tastes of several axes on unseen topics."""
-    _, topics = shuffled_topics()
-    rng = Random(2028)
-    right: dict[tuple[str, int], list[float]] = {}
-    with torch.no_grad():
+    """Unseen annotators on unseen topics, of either world."""
+    for world in ("plain", "whole"):
+        rng = Random(2028)
+        right: dict[tuple[str, int], list[float]] = {}
         for _ in range(WHOLE_PEOPLE):
-            taste = draw_taste(rng)
-            shots = [judge(taste, topics, rng) for _ in range(max(SHOTS))]
-            asked = [judge(taste, topics, rng, noise=False) for _ in range(WHOLE_ASKED)]
+            shots, asked = somebody_of(world, rng)
             for n in SHOTS:
                 for kind, said in (("shots", shots[:n]), ("flipped", [turned(each) for each in shots[:n]])):
                     found = [ratios(model, reference, said, each) for each in asked]
                     right.setdefault((kind, n), []).append(fmean(each > 0 for each in found))
                 told = told_styles(shots[:n], asked)
                 right.setdefault(("told the styles", n), []).append(fmean(each > 0 for each in told) if n else 0.5)
-    for (kind, n), each in right.items():
-        error = stdev(each) / len(each) ** 0.5
-        tell(kind=kind, shots=n, right=round(fmean(each), 3), se=round(error, 3), people=len(each))
+        for (kind, n), each in right.items():
+            error = stdev(each) / len(each) ** 0.5
+            tell(world=world, kind=kind, shots=n, right=round(fmean(each), 3), se=round(error, 3), people=len(each))
+
+
+def somebody_of(world: str, rng: Random) -> tuple[list[Judged], list[Judged]]:
+    """An annotator's judgments to be read, and others to be predicted."""
+    _, topics = shuffled_topics()
+    count = max(SHOTS) + WHOLE_ASKED
+    if world == "plain":
+        axis, likes = rng.randrange(len(AXES)), rng.choice((-1, 1))
+        said = [judge_plainly(axis, likes, topics, rng) for _ in range(count)]
+    else:
+        taste = draw_taste(rng)
+        said = [judge(taste, topics, rng, noise=place < max(SHOTS)) for place in range(count)]
+    return said[: max(SHOTS)], said[max(SHOTS) :]
 
 
 def turned(said: Judged) -> Judged:
@@ -175,7 +185,8 @@ def ratios(model: Any, reference: Any, shots: Sequence[Judged], asked: Judged) -
     """By how much the preferred answer's personal reward is the greater one."""
     pairs = [Pair(tokens_of(e.question, e.preferred), tokens_of(e.question, e.other)) for e in (*shots, asked)]
     packed = pack(Episode(tuple(pairs), (len(shots),)), pieces())
-    ratio = (log_probs(model, packed)[0] - log_probs(reference, packed)[0])[0]
+    with torch.no_grad():
+        ratio = (log_probs(model, packed)[0] - log_probs(reference, packed)[0])[0]
     return float(ratio[0] - ratio[1])
 
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 KNOWN = frozenset({"gpt_neox", "llama", "mistral", "olmo2", "phi3", "qwen2", "qwen3", "smollm3"})
 """Architectures that take a mask of their own and positions, and whose logits are their head's and nothing more; tested one by one."""
-ALIGNED = 8
-"""Rows are as long as a multiple of this: attention's kernels would copy the mask of any other length in every layer."""
+ALIGNED = 64
+"""Rows are as long as a multiple of this: attention copies a mask of odd length in every layer, and a GPU's libraries look for the best
+kernel whenever they see a new shape."""
 NAMES = ("ids", "positions", "tree", "branch", "source", "goal", "owner", "weights")
 
 

@@ -21,6 +21,14 @@ LONG = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _on_a_cpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the tests run they compute in float32 and give the same figures; those ``on_a_gpu`` compare the two."""
+    if request.node.get_closest_marker("on_a_gpu") is None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
 @pytest.fixture(scope="session")
 def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of ``make_micro``."""

@@ -20,7 +20,7 @@ from attune.policies.examples import Example
 from attune.policies.head import headless, token_log_probs
 from attune.policies.settings import PolicySettings
 from attune.policies.trainer import fit_policy
-from attune.policies.trees import KNOWN, log_probs_of_trees, takes_trees, trees, visible
+from attune.policies.trees import ALIGNED, KNOWN, log_probs_of_trees, takes_trees, trees, visible
 from tests.attune.policies.conftest import LONG, SHORT
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # PEFT's
@@ -90,10 +90,11 @@ def test_every_known_architecture_computes_the_same(
         torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
 
 
-def test_trees_share_rows_no_longer_than_the_longest() -> None:
+def test_trees_share_rows_no_longer_than_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
     sequences = [
         Tokens([5] * prompt, [6] * response, [1.0] * response) for prompt, response in ((9, 4), (3, 3), (2, 3))
     ]
+    monkeypatch.setattr("attune.policies.trees.ALIGNED", 8)
     table = trees(sequences, [[0], [1], [2]], 0)
     assert table["ids"].tolist() == [[5] * 9 + [6] * 3 + [0] * 4, [5, 5, 5, 6, 6, 5, 5, 6, 6] + [0] * 7]
     assert table["positions"][1].tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3] + [0] * 7
@@ -107,8 +108,9 @@ def test_a_response_does_not_see_its_rival() -> None:
     pair = [Tokens([5, 6], [7, 8, 9], [1.0] * 3), Tokens([5, 6], [10, 11, 12], [1.0] * 3)]
     table = trees(pair, [[0, 1]], 0)
     seen = visible(table["tree"], table["branch"])[0, 0]
-    assert table["ids"].tolist() == [[5, 6, 7, 8, 10, 11, 0, 0]]
-    assert seen[5].tolist() == [True, True, False, False, True, True, False, False]
+    assert table["ids"][0, :6].tolist() == [5, 6, 7, 8, 10, 11]
+    assert table["ids"].shape == (1, ALIGNED)
+    assert seen[5, :6].tolist() == [True, True, False, False, True, True]
 
 
 def test_log_probabilities_by_hand() -> None:
@@ -181,3 +183,22 @@ def test_a_run_on_trees_is_the_same_run(
         found.append(fit_policy(judged, settings, out=folder / "out", work=folder / "work").metrics)
     for name in ("train_loss", "held_out_loss", "held_out_margin", "entanglement"):
         assert found[1][name] == pytest.approx(found[0][name], rel=1e-3, abs=1e-4), name
+
+
+@pytest.mark.on_a_gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_gpu_learns_what_a_cpu_does(
+    recompute: bool, micro: Path, judged: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In bfloat16, and so not to the last digit."""
+    settings = PolicySettings(
+        base=str(micro), epochs=1, batch=4, rank=4, learning_rate=1e-2, samples=0, held_out=0.2, recompute=recompute
+    )
+    found = []
+    for there in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        folder = tmp_path / str(there)
+        found.append(fit_policy(judged, settings, out=folder / "out", work=folder / "work").metrics)
+    assert found[0]["held_out_margin"] == pytest.approx(found[1]["held_out_margin"], rel=0.1)
+    assert found[0]["train_loss"] == pytest.approx(found[1]["train_loss"], abs=0.03)
