@@ -19,7 +19,7 @@ from attune.policies.batches import Row, collate, log_probs, pairs_of
 from attune.policies.errors import PolicyError
 from attune.policies.losses import Method, Options, Pairs, rationale_nll, rationale_published
 from attune.policies.settings import PolicySettings
-from attune.policies.trees import takes_trees
+from attune.policies.trees import takes_trees, trees_pay
 
 COMPLETE = "complete"
 """A file that is written into a checkpoint last: without it the checkpoint is half of one."""
@@ -28,8 +28,6 @@ ENTANGLED_ROWS = 8
 
 WHOLE_WEIGHTS = (DistributedType.NO, DistributedType.MULTI_GPU, DistributedType.MULTI_CPU)
 """Where a process has every weight, the head's too."""
-TREES_ON = ("cuda",)
-"""On a CPU, which takes sequences of like length one after the other, trees save the tiny model nothing."""
 
 Figures = dict[str, float]
 
@@ -56,7 +54,7 @@ class PreferenceTrainer(Trainer):
             data_collator=lambda rows: collate(rows, tokenizer.pad_token_id, as_trees=self.as_trees), **rest
         )
         whole = self.accelerator.distributed_type in WHOLE_WEIGHTS
-        self.as_trees = whole and self.args.device.type in TREES_ON and takes_trees(self.model)
+        self.as_trees = whole and takes_trees(self.model) and trees_pay(self.model, self.args.device)
         self.model_accepts_loss_kwargs = False  # our loss is a mean over pairs; accumulation must divide it
 
     def compute_loss(

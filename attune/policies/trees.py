@@ -26,6 +26,7 @@ KNOWN = frozenset({"gpt_neox", "llama", "mistral", "olmo2", "phi3", "qwen2", "qw
 ALIGNED = 64
 """Rows are as long as a multiple of this: attention copies a mask of odd length in every layer, and a GPU's libraries look for the best
 kernel whenever they see a new shape."""
+SMALL_VOCABULARY = 8192
 NAMES = ("ids", "positions", "tree", "branch", "source", "goal", "owner", "weights")
 
 
@@ -139,6 +140,11 @@ def takes_trees(model: Any) -> bool:
         and getattr(head, "bias", None) is None
         and not head.weight.requires_grad
     )
+
+
+def trees_pay(model: Any, device: torch.device) -> bool:
+    """On a GPU always. A CPU takes sequences of like length a few at a time; there trees save little but the logits of a large vocabulary."""
+    return device.type != "cpu" or len(_inner(model).get_output_embeddings().weight) > SMALL_VOCABULARY
 
 
 def _inner(model: Any) -> Any:

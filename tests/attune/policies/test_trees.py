@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from attune.data import Snapshot
-from attune.policies import head, preference_trainer
+from attune.policies import head
 from attune.policies.base import load_base
 from attune.policies.batches import Encoder, Tokens, collate, log_probs, tensors
 from attune.policies.examples import Example
@@ -177,9 +177,9 @@ def test_a_run_on_trees_is_the_same_run(
         base=str(micro), epochs=1, batch=4, rank=4, learning_rate=1e-2, samples=0, held_out=0.2, recompute=recompute
     )
     found = []
-    for kind in ((), ("cpu",)):
-        monkeypatch.setattr(preference_trainer, "TREES_ON", kind)
-        folder = tmp_path / f"on{'-'.join(kind)}"
+    for vocabulary in (10_000, 0):
+        monkeypatch.setattr("attune.policies.trees.SMALL_VOCABULARY", vocabulary)
+        folder = tmp_path / str(vocabulary)
         found.append(fit_policy(judged, settings, out=folder / "out", work=folder / "work").metrics)
     for name in ("train_loss", "held_out_loss", "held_out_margin", "entanglement"):
         assert found[1][name] == pytest.approx(found[0][name], rel=1e-3, abs=1e-4), name
