@@ -5,7 +5,8 @@ weights, since speed does not hang on what they are; tokens are the tiny model's
 precision. TRL is timed as it comes (the reference goes along) and with the reference computed first, as ours is.
 
 Tokens are those of each prompt with its chosen and with its rejected response, padding not counted, the same number for both; a
-prompt counts twice though we compute it once. Steps are timed after the first few. Memory is torch's peak of allocated bytes.
+prompt counts twice though we compute it once. Steps are timed after the first few. Memory is torch's peak of allocated bytes. TRL computes a
+digest of the weights before it computes the reference first, which takes minutes where they are large: leave it out with ``--trainers Attune TRL``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import gc
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -131,15 +132,15 @@ def their_steps(first: bool) -> Callable[[str, Snapshot, PolicySettings, Clock],
 ENGINES = {"Attune": our_steps, "TRL, reference first": their_steps(True), "TRL": their_steps(False)}
 
 
-def measured(shape: str, snapshot: Snapshot, settings: PolicySettings, tokens: float) -> None:
+def measured(shape: str, snapshot: Snapshot, settings: PolicySettings, tokens: float, names: Sequence[str]) -> None:
     """One line for each trainer."""
-    for name, run in ENGINES.items():
+    for name in names:
         gc.collect()
         torch.cuda.empty_cache()
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
         began, clock = time.monotonic(), Clock()
-        run(shape, snapshot, settings, clock)
+        ENGINES[name](shape, snapshot, settings, clock)
         peak = torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else 0.0
         print(
             f"| {shape} | {'yes' if settings.recompute else 'no'} | {name} | {tokens * settings.batch / clock.step_s:,.0f}"
@@ -167,16 +168,17 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=320)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--recompute", action="store_true")
+    parser.add_argument("--trainers", nargs="+", choices=ENGINES, default=list(ENGINES))
     asked = parser.parse_args()
     snapshot, tokens = pairs_of(asked.judgments, asked.pairs)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     print(f"{device}, torch {torch.__version__}; {asked.pairs} pairs of {tokens:.0f} tokens, {asked.batch} a step")
     print("| model | recompute | trainer | tokens/s | ms a step | peak GiB | whole run s | last loss |")
     settings = replace(SETTINGS, batch=asked.batch, recompute=asked.recompute)
-    for run in ENGINES.values():  # what is loaded once, so that nobody pays for being first
-        run(asked.sizes[0], pairs_of(asked.judgments, asked.batch * WARM_STEPS)[0], settings, Clock())
+    for name in asked.trainers:  # what is loaded once, so that nobody pays for being first
+        ENGINES[name](asked.sizes[0], pairs_of(asked.judgments, asked.batch * WARM_STEPS)[0], settings, Clock())
     for shape in asked.sizes:
-        measured(shape, snapshot, settings, tokens)
+        measured(shape, snapshot, settings, tokens, asked.trainers)
 
 
 if __name__ == "__main__":

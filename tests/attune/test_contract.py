@@ -226,6 +226,7 @@ def test_options_out_of_range_are_named(name: str, option: dict[str, object], ex
         create(name, **option)
 
 
+@pytest.mark.on_a_gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 @pytest.mark.parametrize("name", ["vpl", "fewshot", "pal_a", "pal_b", "gpm"])
 def test_a_gpu_learns_the_same(name: str, world: Simulation, monkeypatch: pytest.MonkeyPatch) -> None:

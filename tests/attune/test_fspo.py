@@ -174,6 +174,7 @@ def test_episodes_side_by_side_are_themselves_one_by_one() -> None:
     assert whole.written_share.tolist() == pytest.approx([1 / 3, 1 / 3])
 
 
+@pytest.mark.on_a_gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 def test_a_gpu_meta_trains_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     annotators, recipe = Annotators(shots=3, targets=2, seed=0), Recipe(4, 3e-4, 0.1, "dpo")
