@@ -17,13 +17,14 @@ import torch
 from accelerate.utils import gather_object
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from safetensors.torch import load_file
-from transformers import PrinterCallback, TrainingArguments, set_seed
+from transformers import PrinterCallback, set_seed
 
 from attune.data import Snapshot
 from attune.direction import ASPECTS
 from attune.errors import BadData, Cancelled
 from attune.fspo.describing import descriptions_in
 from attune.policies import losses
+from attune.policies.arguments import arguments
 from attune.policies.base import Base, load_base
 from attune.policies.batches import Encoder, Row, by_row, log_probs
 from attune.policies.directions import with_directions, yardstick_of
@@ -265,7 +266,7 @@ class _Fit:
             shares=shares_of(train),
             tokenizer=base.tokenizer,
             model=model,
-            args=_arguments(self.settings, self.work, len(train), evaluates=bool(held_out)),
+            args=arguments(self.settings, self.work, len(train), evaluates=bool(held_out)),
             train_dataset=train,
             eval_dataset=held_out or None,
             callbacks=[conduct],
@@ -327,42 +328,6 @@ def _options(values: Mapping[str, float]) -> losses.Options:
         return replace(losses.Options(), **values)  # type: ignore[arg-type]
     except TypeError as error:
         raise BadData(f"options of the loss: {error}") from None
-
-
-def _arguments(settings: PolicySettings, work: Path, rows: int, *, evaluates: bool) -> TrainingArguments:
-    gpu = torch.cuda.is_available()
-    return TrainingArguments(
-        output_dir=str(work),
-        num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch,
-        gradient_accumulation_steps=settings.accumulate,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=min(10, max(1, settings.epochs * rows // (10 * settings.batch))),
-        seed=settings.seed,
-        data_seed=settings.seed,
-        save_strategy="steps",
-        save_steps=settings.checkpoint_every,
-        save_total_limit=2,
-        eval_strategy="epoch" if evaluates else "no",
-        logging_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        label_names=[],
-        dataloader_pin_memory=gpu,
-        bf16=gpu,
-        use_cpu=not gpu,
-        **_recomputing(settings.recompute),
-        ddp_find_unused_parameters=False,
-        ddp_broadcast_buffers=False,  # they never change, and processes may have different numbers of forward passes
-    )
-
-
-def _recomputing(asked: bool) -> dict[str, Any]:
-    """The argument by the name that the installed transformers knows."""
-    names = ("activation_checkpointing", "gradient_checkpointing")
-    return {next(name for name in names if name in TrainingArguments.__dataclass_fields__): True} if asked else {}
 
 
 def _questions(examples: Examples, count: int) -> list[tuple[Message, ...]]:

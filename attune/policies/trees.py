@@ -46,6 +46,8 @@ class _Row:
     def add(self, tree: int, owners: Sequence[int], responses: Sequence[Tokens]) -> None:
         """A tree's prompt and responses. The last token of a response predicts nothing and is left out."""
         prompt = responses[0].prompt
+        if any(each.prompt != prompt for each in responses):
+            raise ValueError(f"the {len(responses)} responses of a tree have different prompts; expected one")
         end = len(self.ids) + len(prompt)
         self._tokens(prompt, 0, tree, 0)
         for branch, (owner, each) in enumerate(zip(owners, responses, strict=True), start=1):

@@ -473,6 +473,10 @@ def test_synthetic_judgments_are_a_snapshot_of_simulated_people() -> None:
     assert annotators.episode(7) == found[7]
     assert {len(each.pairs) for each in found} == {1, 2, 3, 4}
     assert all(len(each.targets) <= 2 and max(each.targets) < len(each.pairs) for each in found)
+    plain = Annotators(shots=3, targets=2, seed=0, describe="given", plain=2)
+    assert len(plain.episode(1).pairs) == 4
+    assert plain.episode(1).descriptions[0].startswith("likes answers that are very ")
+    assert plain.episode(2).pairs == found[2].pairs
     told = Annotators(shots=3, targets=2, seed=0, describe="given").episode(0)
     assert len(told.descriptions) == len(told.targets)
     assert description_of((-0.9, 0.0, 0.4, 0.0, 0.0, 0.0)) == "likes answers that are very concise and direct"

@@ -139,8 +139,7 @@ class Annotators:
     """Synthetic annotators by number, each with up to ``shots`` judgments and one more, of which ``targets`` are predicted. To
     ``describe`` them is to say in words what they like; the same number is always the same annotator.
 
-    The first so many are ``plain``: they care about one axis, and judge answers that differ in it alone. To read those is learnt soon, and
-    without it the others teach nothing (a course, as one would teach people).
+    The first so many are ``plain``: they care about one axis, and judge answers that differ in it alone. To read those is learnt soon.
     """
 
     shots: int

@@ -113,6 +113,11 @@ def test_a_response_does_not_see_its_rival() -> None:
     assert seen[5, :6].tolist() == [True, True, False, False, True, True]
 
 
+def test_a_tree_has_one_prompt() -> None:
+    with pytest.raises(ValueError, match="the 2 responses of a tree have different prompts"):
+        trees([Tokens([5], [7], [1.0]), Tokens([6], [7], [1.0])], [[0, 1]], 0)
+
+
 def test_log_probabilities_by_hand() -> None:
     """Logits (2, 0): p = σ(2) of the first; its derivative is W_0 − Σ p W."""
     hidden = torch.tensor([[2.0, 0.0]], requires_grad=True)
