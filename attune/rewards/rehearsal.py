@@ -26,6 +26,8 @@ MEMORIES = (0.5, 1.0)
 READINGS = (0.5, 1.0, 1.5, 2.0)
 MANY = 512
 """Judgments of a context at most, while variances are chosen."""
+SAMPLE = 8
+"""From so many held-out annotators on, how much they differ says how sure a mean of theirs is."""
 TOLD = 32
 MOST_GIVERS = 600
 """People from whom it is learnt what reasons speak of: those who gave most."""
@@ -83,11 +85,17 @@ class Rehearsal:
         return views_of(reader, self.basis.table, self.comparisons, self.newcomers, shots, **how)
 
 
+def clearly(better: Array, errors: float) -> bool:
+    """Whether what each held-out annotator gains, (annotators,), is a gain: by so many standard errors, or on average where they are
+    too few for an error."""
+    return bool(better.mean() > (errors * standard_error(better) if len(better) >= SAMPLE else 0.0))
+
+
 def choose_variances(rehearsals: Sequence[Rehearsal]) -> Variances:
     """One after the other, the one under which newcomers' judgments are likeliest after many of theirs.
 
-    They are asked who said most, as a few judgments tell little of it. A change is made only where it is better by half a
-    standard error over annotators.
+    They are asked who said most, as a few judgments tell little of it. A change is made only where it is ``clearly`` better, by half a
+    standard error.
     """
     talkative = [replace(each, newcomers=_most_told(each.newcomers)) for each in rehearsals]
 
@@ -102,7 +110,7 @@ def choose_variances(rehearsals: Sequence[Rehearsal]) -> Variances:
             tried = replace(chosen, **{name: value})
             found = least if tried == chosen else loss(tried)
             better = least - found
-            if better.mean() > 0.5 * standard_error(better):
+            if clearly(better, 0.5):
                 chosen, least = tried, found
     return chosen
 
@@ -179,12 +187,12 @@ def _loss(rehearsals: Sequence[Rehearsal], variances: Variances) -> Array:
 
 
 def _first_better(values: Sequence[float], loss: Callable[[float], Array]) -> float:
-    """0, or a larger value if it is better by one standard error over annotators; and none after ``GIVE_UP`` in vain."""
+    """0, or a larger value if it is ``clearly`` better, by one standard error; and none after ``GIVE_UP`` in vain."""
     chosen, least, in_vain = 0.0, loss(0.0), 0
     for value in values:
         found = loss(value)
         better = least - found
-        if better.mean() > standard_error(better):
+        if clearly(better, 1.0):
             chosen, least, in_vain = value, found, 0
         elif (in_vain := in_vain + 1) == GIVE_UP:
             break

@@ -18,6 +18,7 @@ from attune.rewards.evidence import are_verdicts, as_verdicts
 from attune.rewards.guard import COST
 from attune.rewards.hybrid import OWN, Hybrid
 from attune.rewards.indexing import Comparisons, index_snapshot
+from attune.rewards.rehearsal import clearly
 from attune.rewards.targets import View
 from attune.rewards.tastes import Community, Evidence, Reader, remember
 from attune.rewards.trust import KNOTS, learn_trust, told
@@ -375,3 +376,17 @@ def test_memory_raises_what_the_person_chose(hybrid: Hybrid, world: Simulation) 
     assert latent.extra[f"{OWN}1"] > 0 > latent.extra[f"{OWN}2"]
     flipped = made.adapt(comparisons(made, [replace(judged[0], choice="b")]))
     assert flipped.extra[f"{OWN}1"] < 0
+
+
+@pytest.mark.parametrize(
+    ("better", "clear"),
+    [
+        ([0.1, 0.3], True),  # ± .1, but two are no sample
+        ([0.5, -0.1], True),
+        ([0.1, -0.3], False),
+        ([0.1, 0.3] * 4, True),
+        ([0.5, -0.45] * 4, False),  # .025 ± .18
+    ],
+)
+def test_few_held_out_annotators_decide_by_their_mean(better: list[float], clear: bool) -> None:
+    assert clearly(np.array(better, np.float32), 0.5) is clear
