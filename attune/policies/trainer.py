@@ -134,7 +134,7 @@ class _Fit:
             look=look,
         )
         trainer = self._trainer(base, model, train, held_out, conduct)
-        _fill_reference(trainer, [*train, *held_out])
+        self._fill_reference(trainer, [*train, *held_out])
         self._fill_origin(trainer, [*train, *held_out])
         start = look.before()
         if trainer.is_world_process_zero() and last_checkpoint(self.work) is None:
@@ -188,6 +188,13 @@ class _Fit:
             asked_to_stop=self.asked_to_stop,
         )
 
+    def _fill_reference(self, trainer: PreferenceTrainer, rows: list[Row]) -> None:
+        """log π_ref of every response, once: the model as it is before the first step."""
+        if not trainer.method.reference:
+            return
+        for place, (chosen, *between, rejected) in self._measured(trainer, rows):
+            rows[place].ref_chosen, rows[place].ref_rejected, rows[place].ref_between = chosen, rejected, tuple(between)
+
     def _fill_origin(self, trainer: PreferenceTrainer, rows: list[Row]) -> None:
         """log π of every response under the model with which self-play began, for INPO, where that is not the reference."""
         start, origin = self.whose.start_from, self.whose.origin
@@ -196,13 +203,33 @@ class _Fit:
         model = trainer.accelerator.unwrap_model(trainer.model)
         if origin is None:
             with model.disable_adapter():
-                found = _measured(trainer, rows)
+                found = self._measured(trainer, rows)
         else:
             _load_weights(model, origin)
-            found = _measured(trainer, rows)
+            found = self._measured(trainer, rows)
             _load_weights(model, start)
         for place, (chosen, *_between, rejected) in found:
             rows[place].origin = (chosen, rejected)
+
+    def _measured(self, trainer: PreferenceTrainer, rows: list[Row]) -> list[tuple[int, list[float]]]:
+        """log π of every row's responses, best first, under the model as it is. Each process computes its share."""
+        world, rank = trainer.accelerator.num_processes, trainer.accelerator.process_index
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        model.eval()
+        mine: list[tuple[int, list[float]]] = []
+        places = list(range(rank, len(rows), world))
+        with torch.no_grad():
+            size = trainer.args.per_device_train_batch_size
+            batches = batched([rows[place] for place in places], size, trainer)
+            for start, batch in zip(range(0, len(places), size), batches, strict=True):
+                if self.asked_to_stop():
+                    raise Cancelled(
+                        "The run was stopped while it measured its reference; what was kept before is kept."
+                    )
+                mine += zip(places[start : start + size], by_row(batch, log_probs(model, batch)), strict=True)
+        model.train()
+        found: list[tuple[int, list[float]]] = gather_object(mine) if world > 1 else mine
+        return found
 
     def _measure_noise(self) -> None:
         """ε of rDPO and cDPO from how often the annotators contradict themselves, unless it was set."""
@@ -336,31 +363,6 @@ def _questions(examples: Examples, count: int) -> list[tuple[Message, ...]]:
     for each in (*examples.held_out, *examples.train):
         found.setdefault("\n".join(message["content"] for message in each.conversation), each.conversation)
     return list(found.values())[:count]
-
-
-def _fill_reference(trainer: PreferenceTrainer, rows: list[Row]) -> None:
-    """log π_ref of every response, once: the model as it is before the first step."""
-    if not trainer.method.reference:
-        return
-    for place, (chosen, *between, rejected) in _measured(trainer, rows):
-        rows[place].ref_chosen, rows[place].ref_rejected, rows[place].ref_between = chosen, rejected, tuple(between)
-
-
-def _measured(trainer: PreferenceTrainer, rows: list[Row]) -> list[tuple[int, list[float]]]:
-    """log π of every row's responses, best first, under the model as it is. Each process computes its share."""
-    world, rank = trainer.accelerator.num_processes, trainer.accelerator.process_index
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    model.eval()
-    mine: list[tuple[int, list[float]]] = []
-    places = list(range(rank, len(rows), world))
-    with torch.no_grad():
-        size = trainer.args.per_device_train_batch_size
-        batches = batched([rows[place] for place in places], size, trainer)
-        for start, batch in zip(range(0, len(places), size), batches, strict=True):
-            mine += zip(places[start : start + size], by_row(batch, log_probs(model, batch)), strict=True)
-    model.train()
-    found: list[tuple[int, list[float]]] = gather_object(mine) if world > 1 else mine
-    return found
 
 
 def _load_weights(model: Any, folder: Path) -> None:

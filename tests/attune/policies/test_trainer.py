@@ -90,6 +90,27 @@ def test_stopped_at_a_step_and_taken_up_again_ends_at_the_same_loss(
     assert second["held_out_margin"] == pytest.approx(first["held_out_margin"], abs=1e-6)
 
 
+def test_a_stop_is_heard_before_the_first_step(settings: PolicySettings, judged: Snapshot, tmp_path: Path) -> None:
+    polled: list[bool] = []
+    said: list[dict[str, Any]] = []
+
+    def third_time() -> bool:
+        polled.append(True)
+        return len(polled) == 3
+
+    with pytest.raises(Cancelled, match="stopped while it measured its reference"):
+        fit_policy(
+            judged,
+            settings,
+            out=tmp_path / "out",
+            work=tmp_path / "work",
+            tell=lambda line: said.append(dict(line)),
+            asked_to_stop=third_time,
+        )
+    assert (len(polled), said) == (3, [])
+    assert not (tmp_path / "out").exists()
+
+
 def test_half_a_checkpoint_is_passed_over(tmp_path: Path) -> None:
     for number, complete in ((3, True), (6, True), (9, False)):
         (tmp_path / f"checkpoint-{number}").mkdir()
