@@ -105,9 +105,8 @@ def together(packed: Sequence[Packed], of: int) -> Packed:
         rows("ids"),
         rows("positions"),
         rows("before"),
-        torch.where(
-            padded, torch.arange(length), rows("start")
-        ),  # what fills up sees itself, or nothing would be a number
+        # What fills up sees itself: a row of a mask in which nothing is seen would be no number.
+        torch.where(padded, torch.arange(length), rows("start")),
         torch.cat([each.source + place * length for place, each in enumerate(packed)]),
         torch.cat([each.goal for each in packed]),
         torch.cat([_renumbered(each, targets[n], written[n]) for n, each in enumerate(packed)]),

@@ -98,15 +98,9 @@ def test_a_stop_is_heard_before_the_first_step(settings: PolicySettings, judged:
         polled.append(True)
         return len(polled) == 3
 
+    told = {"tell": lambda line: said.append(dict(line)), "asked_to_stop": third_time}
     with pytest.raises(Cancelled, match="stopped while it measured its reference"):
-        fit_policy(
-            judged,
-            settings,
-            out=tmp_path / "out",
-            work=tmp_path / "work",
-            tell=lambda line: said.append(dict(line)),
-            asked_to_stop=third_time,
-        )
+        fit_policy(judged, settings, out=tmp_path / "out", work=tmp_path / "work", **told)
     assert (len(polled), said) == (3, [])
     assert not (tmp_path / "out").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -174,18 +175,21 @@ def test_a_batch_with_rankings_and_reasons_is_the_same(micro: Path) -> None:
         torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
 
 
+def figures_of_a_run(micro: Path, judged: Snapshot, folder: Path, recompute: bool) -> Mapping[str, float]:
+    settings = PolicySettings(
+        base=str(micro), epochs=1, batch=4, rank=4, learning_rate=1e-2, samples=0, held_out=0.2, recompute=recompute
+    )
+    return fit_policy(judged, settings, out=folder / "out", work=folder / "work").metrics
+
+
 @pytest.mark.parametrize("recompute", [False, True])
 def test_a_run_on_trees_is_the_same_run(
     recompute: bool, micro: Path, judged: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = PolicySettings(
-        base=str(micro), epochs=1, batch=4, rank=4, learning_rate=1e-2, samples=0, held_out=0.2, recompute=recompute
-    )
     found = []
     for vocabulary in (10_000, 0):
         monkeypatch.setattr("attune.policies.trees.SMALL_VOCABULARY", vocabulary)
-        folder = tmp_path / str(vocabulary)
-        found.append(fit_policy(judged, settings, out=folder / "out", work=folder / "work").metrics)
+        found.append(figures_of_a_run(micro, judged, tmp_path / str(vocabulary), recompute))
     for name in ("train_loss", "held_out_loss", "held_out_margin", "entanglement"):
         assert found[1][name] == pytest.approx(found[0][name], rel=1e-3, abs=1e-4), name
 
@@ -197,13 +201,9 @@ def test_a_gpu_learns_what_a_cpu_does(
     recompute: bool, micro: Path, judged: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In bfloat16, and so not to the last digit."""
-    settings = PolicySettings(
-        base=str(micro), epochs=1, batch=4, rank=4, learning_rate=1e-2, samples=0, held_out=0.2, recompute=recompute
-    )
     found = []
     for there in (True, False):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
-        folder = tmp_path / str(there)
-        found.append(fit_policy(judged, settings, out=folder / "out", work=folder / "work").metrics)
+        found.append(figures_of_a_run(micro, judged, tmp_path / str(there), recompute))
     assert found[0]["held_out_margin"] == pytest.approx(found[1]["held_out_margin"], rel=0.1)
     assert found[0]["train_loss"] == pytest.approx(found[1]["train_loss"], abs=0.03)
