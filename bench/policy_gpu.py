@@ -5,17 +5,18 @@ weights, since speed does not hang on what they are; tokens are the tiny model's
 precision. TRL is timed as it comes (the reference goes along) and with the reference computed first, as ours is.
 
 Tokens are those of each prompt with its chosen and with its rejected response, padding not counted, the same number for both; a
-prompt counts twice though we compute it once. Steps are timed after the first few. Memory is torch's peak of allocated bytes. TRL computes a
-digest of the weights before it computes the reference first, which takes minutes where they are large: leave it out with ``--trainers Attune TRL``.
+prompt counts twice though we compute it once. Every run has a process of its own, since whoever comes second in one finds chosen what a GPU's
+libraries choose for each shape of batch. Steps are timed after the first few. Memory is torch's peak of allocated bytes. TRL computes a digest of
+the weights before it computes the reference first, which takes minutes where they are large: leave it out with ``--trainers Attune TRL``.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
+import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ SHAPES: Mapping[str, Mapping[str, Any]] = {
     "1.5b": {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28, "num_attention_heads": 12},
     "7b": {"hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28, "num_attention_heads": 28},
 }
-WARM_STEPS = 5
+WARM_STEPS = 10
+SPAWNED = multiprocessing.get_context("spawn")
 SETTINGS = PolicySettings(
     base="drawn",
     epochs=1,
@@ -132,21 +134,16 @@ def their_steps(first: bool) -> Callable[[str, Snapshot, PolicySettings, Clock],
 ENGINES = {"Attune": our_steps, "TRL, reference first": their_steps(True), "TRL": their_steps(False)}
 
 
-def measured(shape: str, snapshot: Snapshot, settings: PolicySettings, tokens: float, names: Sequence[str]) -> None:
-    """One line for each trainer."""
-    for name in names:
-        gc.collect()
-        torch.cuda.empty_cache()
-        if torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats()
-        began, clock = time.monotonic(), Clock()
-        ENGINES[name](shape, snapshot, settings, clock)
-        peak = torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else 0.0
-        print(
-            f"| {shape} | {'yes' if settings.recompute else 'no'} | {name} | {tokens * settings.batch / clock.step_s:,.0f}"
-            f" | {1000 * clock.step_s:.0f} | {peak:.1f} | {time.monotonic() - began:.0f} | {clock.loss[-1]:.3f} |",
-            flush=True,
-        )
+def measured(shape: str, snapshot: Snapshot, settings: PolicySettings, tokens: float, name: str) -> None:
+    """One trainer's line."""
+    began, clock = time.monotonic(), Clock()
+    ENGINES[name](shape, snapshot, settings, clock)
+    peak = torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else 0.0
+    print(
+        f"| {shape} | {'yes' if settings.recompute else 'no'} | {name} | {tokens * settings.batch / clock.step_s:,.0f}"
+        f" | {1000 * clock.step_s:.0f} | {peak:.1f} | {time.monotonic() - began:.0f} | {clock.loss[-1]:.3f} |",
+        flush=True,
+    )
 
 
 def pairs_of(path: Path, count: int) -> tuple[Snapshot, float]:
@@ -171,14 +168,30 @@ def main() -> None:
     parser.add_argument("--trainers", nargs="+", choices=ENGINES, default=list(ENGINES))
     asked = parser.parse_args()
     snapshot, tokens = pairs_of(asked.judgments, asked.pairs)
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    print(f"{device}, torch {torch.__version__}; {asked.pairs} pairs of {tokens:.0f} tokens, {asked.batch} a step")
-    print("| model | recompute | trainer | tokens/s | ms a step | peak GiB | whole run s | last loss |")
+    print(f"{_device()}; {asked.pairs} pairs of {tokens:.0f} tokens, {asked.batch} a step")
+    print("| model | recompute | trainer | tokens/s | ms a step | peak GiB | whole run s | last loss |", flush=True)
     settings = replace(SETTINGS, batch=asked.batch, recompute=asked.recompute)
-    for name in asked.trainers:  # what is loaded once, so that nobody pays for being first
-        ENGINES[name](asked.sizes[0], pairs_of(asked.judgments, asked.batch * WARM_STEPS)[0], settings, Clock())
+    failed = False
     for shape in asked.sizes:
-        measured(shape, snapshot, settings, tokens, asked.trainers)
+        for name in asked.trainers:
+            run = SPAWNED.Process(target=measured, args=(shape, snapshot, settings, tokens, name))
+            run.start()
+            run.join()
+            if run.exitcode:
+                print(f"| {shape} | {name} ended with status {run.exitcode} |", flush=True)
+                failed = True
+    if failed:
+        raise SystemExit(1)
+
+
+def _device() -> str:
+    with SPAWNED.Pool(1) as pool:  # this process keeps nothing on the device
+        return pool.apply(device)
+
+
+def device() -> str:
+    """What the runs are on."""
+    return f"{torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'}, torch {torch.__version__}"
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from attune.policies import maxmin
 from attune.policies.batches import Row, collate, log_probs, pairs_of
 from attune.policies.errors import PolicyError
 from attune.policies.losses import Method, Options, Pairs, rationale_nll, rationale_published
+from attune.policies.low_rank import quicken
 from attune.policies.settings import PolicySettings
 from attune.policies.trees import takes_trees, trees_pay
 
@@ -54,6 +55,8 @@ class PreferenceTrainer(Trainer):
             data_collator=lambda rows: collate(rows, tokenizer.pad_token_id, as_trees=self.as_trees), **rest
         )
         whole = self.accelerator.distributed_type in WHOLE_WEIGHTS
+        if whole:
+            quicken(self.model)
         self.as_trees = whole and takes_trees(self.model) and trees_pay(self.model, self.args.device)
         self.model_accepts_loss_kwargs = False  # our loss is a mean over pairs; accumulation must divide it
 
