@@ -30,7 +30,6 @@ from attune.policies.batches import Encoder, Row, by_row, log_probs
 from attune.policies.directions import with_directions, yardstick_of
 from attune.policies.errors import translated
 from attune.policies.examples import Examples, curriculum, examples_of, with_shots
-from attune.policies.generate import generate
 from attune.policies.maxmin import shares_of
 from attune.policies.noise import flip_rate
 from attune.policies.preference_trainer import Conduct, Figures, PreferenceTrainer, batched, last_checkpoint
@@ -40,10 +39,8 @@ from attune.policies.saving import ADAPTER_WEIGHTS, check_base, extrapolate, sav
 from attune.policies.selfplay import Opinions, examples_of_opinions
 from attune.policies.settings import PolicySettings
 from attune.policies.steering import ASKED, steered
-from attune.policies.telling import with_told
+from attune.policies.telling import Policy, with_told
 
-LONGEST_TOLD = 256
-"""Tokens of an answer with reasons in its prompt."""
 LEARNT_SAMPLE = 32
 """At least so many of the learnt rows are looked at beside those kept aside."""
 
@@ -174,13 +171,9 @@ class _Fit:
             return examples
         model.to("cuda" if torch.cuda.is_available() else "cpu")
 
-        def answer(conversations: Sequence[Sequence[Message]]) -> list[str | None]:
-            said = generate(model, tokenizer, conversations, max_new_tokens=LONGEST_TOLD, seed=asked.seed)
-            return [each.text if each.finished else None for (each,) in said]
-
         return with_told(
             examples,
-            answer,
+            Policy(model, tokenizer, asked.seed),
             self.work,
             share=asked.told,
             weight=asked.told_weight,

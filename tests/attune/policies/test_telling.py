@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from attune.data import Snapshot
 from attune.errors import BadData, Cancelled
+from attune.policies import telling
 from attune.policies.examples import Example, Examples
-from attune.policies.prompts import SAID, Message, reasons_prompt
+from attune.policies.generate import Sample
+from attune.policies.prompts import Message, reasons_prompt
 from attune.policies.saving import describe
 from attune.policies.settings import PolicySettings
-from attune.policies.telling import MOST_REASONS, TOLD_FILE, asked_again, pairs_told, with_told
+from attune.policies.telling import MOST_REASONS, PLAIN, TOLD_FILE, Asked, asked_again, pairs_told, with_told
 from attune.policies.trainer import fit_policy
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # PEFT's
@@ -33,9 +35,41 @@ LEARNT = [
 ]
 
 
-def echo(conversations: Sequence[Sequence[Message]]) -> list[str | None]:
-    """Answers that show what was in the prompt."""
-    return [f"As {each[-1]['content']}" for each in conversations]
+@dataclass
+class Parrot:
+    """Answers with what was in the prompt, numbered; a text is the likelier after a prompt, the more often the prompt holds the
+    text's number."""
+
+    said: int = 0
+    asked: list[int] = field(default_factory=list)
+
+    def answer(self, conversations: Sequence[Sequence[Message]]) -> list[Sample]:
+        self.asked.append(len(conversations))
+        found = []
+        for each in conversations:
+            self.said += 1
+            found.append(sample(f"{self.said % 7} {each[-1]['content']}"))
+        return found
+
+    def log_probs(self, conversations: Sequence[Sequence[Message]], samples: Sequence[Sample]) -> list[float]:
+        return [
+            float(talk[-1]["content"].count(each.text[0])) for talk, each in zip(conversations, samples, strict=True)
+        ]
+
+
+def sample(text: str, finished: bool = True) -> Sample:
+    return Sample(text, 1.0, finished, (1, 2))
+
+
+class Fixed(Parrot):
+    """Always gives one answer."""
+
+    def __init__(self, text: str, finished: bool = True) -> None:
+        super().__init__()
+        self.text = sample(text, finished)
+
+    def answer(self, conversations: Sequence[Sequence[Message]]) -> list[Sample]:
+        return [self.text] * len(conversations)
 
 
 def test_everybody_is_told_their_own_reasons_and_only_theirs() -> None:
@@ -44,63 +78,82 @@ def test_everybody_is_told_their_own_reasons_and_only_theirs() -> None:
     assert {each.example.annotator for each in asked} == {"anna", "bert"}
     for each in asked:
         own = {other.rationale for other in LEARNT if other.annotator == each.example.annotator}
-        assert 1 <= len(each.reasons) <= MOST_REASONS
+        assert len(each.reasons) == min(MOST_REASONS, len(own - {""}))
         assert set(each.reasons) <= own - {""}
     assert asked == asked_again(LEARNT, 2.0, seed=0)
     assert len(asked_again(LEARNT, 0.5, seed=0)) == round(0.5 * 9)
     assert asked_again([each for each in LEARNT if each.annotator == "carl"], 1.0, seed=0) == []
 
 
-def test_what_is_said_with_reasons_is_chosen() -> None:
-    asked = asked_again(LEARNT, 1.0, seed=0)
-    pairs = list(pairs_told(asked, echo, 0.5))
-    assert len(pairs) == len(asked)
-    for each, pair in zip(asked, pairs, strict=True):
-        assert pair.conversation == each.example.conversation
-        assert pair.chosen == f"As {reasons_prompt(pair.conversation, each.reasons)[-1]['content']}"
-        assert all(f"- {reason}" in pair.chosen for reason in each.reasons)
-        assert SAID not in pair.rejected
-        assert (pair.annotator, pair.weight, pair.rationale) == (each.example.annotator, 0.5, "")
+def test_the_answer_that_goes_best_with_the_reasons_is_chosen() -> None:
+    """Of answers 1 (told) and 2 to 4 (plain) reasons name 3 twice, 1 once and 4, as the question does, once more than without."""
+    asked = [Asked(example(4, "anna"), ("As in 3, and 3.", "Rather 1 than 4."))]
+    (pair,) = pairs_told(asked, Parrot(), 0.5)
+    assert pair.chosen == "3 Question 4?"
+    assert pair.rejected == "2 Question 4?"
+    assert (pair.conversation, pair.annotator) == (asked[0].example.conversation, "anna")
+    assert (pair.weight, pair.rationale, pair.target) == (0.5, "", 1.0)
 
 
-def test_answers_that_were_cut_off_or_are_alike_are_left_out() -> None:
+def test_one_answer_is_told_the_reasons_and_the_others_are_not() -> None:
     asked = asked_again(LEARNT, 1.0, seed=0)
-    assert list(pairs_told(asked, lambda talks: ["The same."] * len(talks), 1.0)) == []
-    assert list(pairs_told(asked, lambda talks: [None] * len(talks), 1.0)) == []
-    assert list(pairs_told(asked, lambda talks: [""] * len(talks), 1.0)) == []
+    heard: list[str] = []
+
+    class Listener(Parrot):
+        def answer(self, conversations: Sequence[Sequence[Message]]) -> list[Sample]:
+            heard.extend(each[-1]["content"] for each in conversations)
+            return super().answer(conversations)
+
+    list(pairs_told(asked, Listener(), 1.0))
+    for each in asked:
+        conversation = each.example.conversation
+        assert heard.count(reasons_prompt(conversation, each.reasons)[-1]["content"]) >= 1
+        assert heard.count(conversation[-1]["content"]) == PLAIN
+    assert len(heard) == (1 + PLAIN) * len(asked)
+
+
+@pytest.mark.parametrize("speaker", [Fixed("The same."), Fixed("Cut", finished=False), Fixed("")])
+def test_answers_that_were_cut_off_or_are_alike_are_left_out(speaker: Parrot) -> None:
+    assert list(pairs_told(asked_again(LEARNT, 1.0, seed=0), speaker, 1.0)) == []
 
 
 def test_they_are_kept_for_a_run_that_goes_on(tmp_path: Path) -> None:
     examples = Examples(LEARNT, [example(20, "anna", "A secret.")], ("A note.",))
     how = {"share": 1.0, "weight": 0.5, "seed": 0, "asked_to_stop": lambda: False}
-    first = with_told(examples, echo, tmp_path, **how)  # type: ignore[arg-type]
+    first = with_told(examples, Parrot(), tmp_path, **how)  # type: ignore[arg-type]
     assert len(first.train) == len(LEARNT) + 9
     assert first.held_out == examples.held_out
     assert not any("A secret." in each.chosen for each in first.train)
     assert first.notes[1].startswith("9 pairs of the policy's own answers")
 
-    def silent(_talks: Sequence[Sequence[Message]]) -> list[str | None]:
-        raise AssertionError("nothing is asked twice")
+    class Silent(Parrot):
+        def answer(self, conversations: Sequence[Sequence[Message]]) -> list[Sample]:
+            raise AssertionError(f"nothing is asked twice, not even {conversations}")
 
-    assert with_told(examples, silent, tmp_path, **how) == first  # type: ignore[arg-type]
+    assert with_told(examples, Silent(), tmp_path, **how) == first  # type: ignore[arg-type]
 
 
-def test_a_stop_is_heard_between_answers_and_leaves_nothing(tmp_path: Path) -> None:
-    answered: list[int] = []
-
-    def counted(talks: Sequence[Sequence[Message]]) -> list[str | None]:
-        answered.append(len(talks))
-        return echo(talks)
-
+def test_a_stop_is_heard_between_answers_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "AT_ONCE", 4)
+    parrot = Parrot()
     with pytest.raises(Cancelled, match="answered with reasons"):
         with_told(
-            Examples(LEARNT, []), counted, tmp_path, share=2.0, weight=1.0, seed=0, asked_to_stop=lambda: bool(answered)
+            Examples(LEARNT, []),
+            parrot,
+            tmp_path,
+            share=2.0,
+            weight=1.0,
+            seed=0,
+            asked_to_stop=lambda: bool(parrot.asked),
         )
-    assert answered
+    assert parrot.asked == [4, 4 * PLAIN]
     assert not (tmp_path / TOLD_FILE).exists()
 
 
-def test_a_run_learns_them_beside_the_judgments(micro: Path, judged: Snapshot, tmp_path: Path) -> None:
+def test_a_run_learns_them_beside_the_judgments(
+    micro: Path, judged: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "LONGEST_TOLD", 48)  # of a context of 256
     said = [replace(each, rationale="It is short.") for each in judged.judgments]
     settings = PolicySettings(
         base=str(micro), epochs=1, batch=4, rank=4, samples=0, held_out=0.2, rationales="told", told=1.0
