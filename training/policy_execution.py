@@ -45,7 +45,7 @@ def execute_policy_run(run_id: int, *, lease: timedelta = jobs.LEASE, watch: Wat
         return None
 
     def stopped() -> None:
-        note_policy(run, _("Stopped. Its checkpoint is kept, and the run can be continued."))
+        note_policy(run, _("Stopped. It can be continued, from its last checkpoint where it has one."))
 
     with ends_on_its_row(run, stopped=stopped), beating(run, lease) as beat:
         if run.attempt > 1:

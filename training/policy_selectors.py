@@ -115,7 +115,8 @@ def policy_progress(run: PolicyRun) -> Progress:
     states = ["done" if n < place else "current" if n == place else "" for n in range(len(PHASES))]
     step, steps = int(run.progress.get("step", 0)), int(run.progress.get("steps", 0))
     phases = [Step(name, state) for name, state in zip(PHASES, states, strict=True)]
-    return Progress(phase, step, steps, min(1.0, step / steps) if steps else None, phases)
+    stage = str(run.progress.get("stage", ""))
+    return Progress(phase, step, steps, min(1.0, step / steps) if steps else None, phases, stage)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,13 +95,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is. ``share`` of the present phase is None where that has no steps."""
+    """How far a run is. ``share`` of the present phase is None where that has no steps; ``stage`` is what the steps are of, where
+    that is not the phase itself."""
 
     phase: str
     step: int
     steps: int
     share: float | None
     phases: list[Step]
+    stage: str = ""
 
 
 def progress_of(run: Run) -> Progress:

@@ -148,6 +148,7 @@ def with_told(
     share: float,
     weight: float,
     seed: int,
+    tell: Callable[[Mapping[str, float | int | str]], None],
     asked_to_stop: Callable[[], bool],
 ) -> Examples:
     """The examples with pairs of the policy's own answers among those that are learnt.
@@ -167,6 +168,7 @@ def with_told(
         for start in range(0, len(asked), AT_ONCE):
             if asked_to_stop():
                 raise Cancelled("The run was stopped while the policy answered with reasons in its prompt.")
+            tell({"stage": "told", "step": start, "steps": len(asked)})
             found += pairs_told(asked[start : start + AT_ONCE], speaker, weight)
         _write(file, found)
     told = _read(file)

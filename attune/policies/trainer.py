@@ -45,6 +45,7 @@ LEARNT_SAMPLE = 32
 """At least so many of the learnt rows are looked at beside those kept aside."""
 
 Tell = Callable[[Mapping[str, float | int | str]], None]
+"""Told a ``step`` of ``steps`` with its figures, or, before the first one, how far a ``stage`` is: told, reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,7 @@ class _Fit:
             share=asked.told,
             weight=asked.told_weight,
             seed=asked.seed,
+            tell=self.tell,
             asked_to_stop=self.asked_to_stop,
         )
 
@@ -219,6 +221,8 @@ class _Fit:
                     raise Cancelled(
                         "The run was stopped while it measured its reference; what was kept before is kept."
                     )
+                if rank == 0:
+                    self.tell({"stage": "reference", "step": start, "steps": len(places)})
                 mine += zip(places[start : start + size], by_row(batch, log_probs(model, batch)), strict=True)
         model.train()
         found: list[tuple[int, list[float]]] = gather_object(mine) if world > 1 else mine

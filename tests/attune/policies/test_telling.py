@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -117,10 +117,13 @@ def test_answers_that_were_cut_off_or_are_alike_are_left_out(speaker: Parrot) ->
     assert list(pairs_told(asked_again(LEARNT, 1.0, seed=0), speaker, 1.0)) == []
 
 
-def test_they_are_kept_for_a_run_that_goes_on(tmp_path: Path) -> None:
+def test_they_are_kept_for_a_run_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examples = Examples(LEARNT, [example(20, "anna", "A secret.")], ("A note.",))
-    how = {"share": 1.0, "weight": 0.5, "seed": 0, "asked_to_stop": lambda: False}
+    monkeypatch.setattr(telling, "AT_ONCE", 4)
+    lines: list[Mapping[str, object]] = []
+    how = {"share": 1.0, "weight": 0.5, "seed": 0, "tell": lines.append, "asked_to_stop": lambda: False}
     first = with_told(examples, Parrot(), tmp_path, **how)  # type: ignore[arg-type]
+    assert lines == [{"stage": "told", "step": step, "steps": 9} for step in (0, 4, 8)]
     assert len(first.train) == len(LEARNT) + 9
     assert first.held_out == examples.held_out
     assert not any("A secret." in each.chosen for each in first.train)
@@ -144,6 +147,7 @@ def test_a_stop_is_heard_between_answers_and_leaves_nothing(tmp_path: Path, monk
             share=2.0,
             weight=1.0,
             seed=0,
+            tell=lambda _: None,
             asked_to_stop=lambda: bool(parrot.asked),
         )
     assert parrot.asked == [4, 4 * PLAIN]
