@@ -13,6 +13,7 @@ from attune.policies.tiny import TINY
 
 Adapter = Literal["lora", "full"]
 Rationales = Literal["off", "nll", "published", "told"]
+Profiles = Literal["off", "told"]
 Order = Literal["random", "curriculum"]
 
 METHODS = (
@@ -49,8 +50,9 @@ class PolicySettings:
     chat_template: str = ""  # "plain" where the tokenizer has none
     rationales: Rationales = "off"
     rationale_weight: float = 0.2  # γ
-    told: float = 1.0  # with rationales "told": pairs of the policy's own answers for each judgment
-    told_weight: float = 1.0  # what such a pair weighs beside a judgment
+    profiles: Profiles = "off"  # "told": what people like, in words, is told to the policy as reasons are
+    told: float = 1.0  # with something told: questions that the policy answers again, for each judgment
+    told_weight: float = 1.0  # what a pair of its own answers weighs beside a judgment
     span_weight: float = 1.0  # of tokens in a marked span; others have 1
     order: Order = "random"
     shots: int = 0  # earlier judgments of the same annotator that a prompt may show (FSPO); 0 is off
@@ -104,6 +106,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "method": METHODS,
     "adapter": get_args(Adapter),
     "rationales": get_args(Rationales),
+    "profiles": get_args(Profiles),
     "order": get_args(Order),
     "describe": get_args(Describe),
     "chat_template": ("", "plain"),

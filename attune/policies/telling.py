@@ -1,13 +1,7 @@
-"""Reasons told to a policy: of several answers of its own it prefers the one that somebody's reasons make likelier most.
+"""What is known of people told to a policy: which questions it is asked again, of whom, and with what in its prompt.
 
-Reasons are read by the model that is to be updated, as a person's words. The reference answers questions that were judged, once with some of the
-annotator's reasons before the question and a few times without, and each answer y is worth
-
-    log π(y | x, reasons) − log π(y | x).
-
-The best and the worst are a pair. So a policy learns to heed reasons where they no longer stand in its prompt: context distillation (Askell et al.
-2021) in the contrastive form of RLCD (Yang et al. 2023), with a person's own reasons for the principle and answers ranked by how well they go with
-them. No person judged these pairs, and what is held out holds none.
+Known are the reasons that somebody gave, and what they like in words, as their judgments tell it (or as a snapshot brings it along). The pairs
+that come of it (``own_answers``) are the model's own: no person judged them, and what is held out holds none.
 """
 
 from __future__ import annotations
@@ -15,135 +9,79 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
 from attune.errors import Cancelled
+from attune.fspo.describing import NOTHING_MARKED, described
 from attune.policies.examples import Example, Examples
-from attune.policies.generate import Sample, generate, prompt_tokens, response_log_probs
-from attune.policies.prompts import Message, reasons_prompt
+from attune.policies.own_answers import Asked, Speaker, pairs_told
 
 TOLD_FILE = "told.jsonl"
-LONGEST_TOLD = 256
-"""Tokens of an answer."""
 MOST_REASONS = 4
 """Reasons in one prompt."""
-PLAIN = 3
-"""Answers to a question without reasons, beside the one with them."""
 AT_ONCE = 32
 """Questions that are answered between two looks at whether to stop."""
-SCORED = 8
-"""Answers whose likelihood is computed at a time."""
 WAIT = 0.2
 """Seconds between two looks for the file that the first process writes."""
 
-Conversations = Sequence[Sequence[Message]]
-
-
-class Speaker(Protocol):
-    """Whoever answers, and says how likely an answer is."""
-
-    def answer(self, conversations: Conversations) -> Sequence[Sample]:
-        """One answer to each."""
-        ...
-
-    def log_probs(self, conversations: Conversations, samples: Sequence[Sample]) -> Sequence[float]:
-        """log π of each sample after its conversation."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """The policy as it is, speaking."""
+class Known:
+    """What is known of annotators, by their names: different reasons, and a description in words."""
 
-    model: Any
-    tokenizer: Any
-    seed: int
+    reasons: Mapping[str, Sequence[str]]
+    readers: Mapping[str, str]
 
-    def answer(self, conversations: Conversations) -> Sequence[Sample]:
-        """One answer to each, of at most ``LONGEST_TOLD`` tokens."""
-        said = generate(
-            self.model, self.tokenizer, conversations, max_new_tokens=LONGEST_TOLD, batch=AT_ONCE, seed=self.seed
-        )
-        return [each for (each,) in said]
+    def tells_of(self, annotator: str) -> bool:
+        """Whether anything is."""
+        return annotator in self.reasons or annotator in self.readers
 
-    def log_probs(self, conversations: Conversations, samples: Sequence[Sample]) -> Sequence[float]:
-        """log π of each sample after its conversation, a few at a time."""
-        prompts = [prompt_tokens(self.tokenizer, each) for each in conversations]
-        parts = [slice(start, start + SCORED) for start in range(0, len(prompts), SCORED)]
-        found = [response_log_probs(self.model, self.tokenizer, prompts[part], samples[part]) for part in parts]
-        return [value for part in found for value in part.tolist()]
+    def asked(self, example: Example, rng: Random) -> Asked:
+        """The example asked again with something of what is known of its annotator."""
+        reasons, reader = self.reasons.get(example.annotator, ()), self.readers.get(example.annotator, "")
+        if reader and not (reasons and rng.random() < 0.5):
+            return Asked(example, reader=reader)
+        return Asked(example, tuple(rng.sample(reasons, min(len(reasons), MOST_REASONS))))
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A judged example that is asked again, and the reasons that are told."""
-
-    example: Example
-    reasons: tuple[str, ...]
-
-
-def asked_again(train: Sequence[Example], share: float, seed: int) -> list[Asked]:
-    """``share`` times as many questions as there are judged examples of annotators who gave reasons, each with some of theirs."""
-    given: dict[str, dict[str, None]] = defaultdict(dict)
+def known_of(train: Sequence[Example], *, reasons: bool, profiles: bool, given: Mapping[str, str]) -> Known:
+    """What the learnt examples tell of their annotators, as far as it is asked for; descriptions that are ``given`` come first."""
+    said: dict[str, dict[str, None]] = defaultdict(dict)
+    preferred: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for each in train:
-        if each.rationale:
-            given[each.annotator][each.rationale] = None
-    able = [each for each in train if each.annotator in given and each.target > 0.5]
+        if each.rationale and reasons:
+            said[each.annotator][each.rationale] = None
+        if each.target > 0.5 and profiles:
+            preferred[each.annotator].append((each.chosen, each.rejected))
+    words = {name: given.get(name) or described(pairs) for name, pairs in preferred.items()}
+    return Known(
+        {name: list(each) for name, each in said.items()},
+        {name: each for name, each in words.items() if each != NOTHING_MARKED},
+    )
+
+
+def asked_again(train: Sequence[Example], known: Known, share: float, seed: int) -> list[Asked]:
+    """``share`` times as many questions as there are judged examples of annotators of whom something is known."""
     rng = Random(seed)  # noqa: S311 (no secret)
+    able = [each for each in train if each.target > 0.5 and known.tells_of(each.annotator)]
     found: list[Asked] = []
     while able and len(found) < round(share * len(able)):
-        for example in rng.sample(able, min(len(able), round(share * len(able)) - len(found))):
-            known = list(given[example.annotator])
-            found.append(Asked(example, tuple(rng.sample(known, min(len(known), MOST_REASONS)))))
+        drawn = rng.sample(able, min(len(able), round(share * len(able)) - len(found)))
+        found += [known.asked(each, rng) for each in drawn]
     return found
-
-
-def pairs_told(asked: Sequence[Asked], speaker: Speaker, weight: float) -> Iterator[Example]:
-    """For each question the best and the worst of its answers that are whole; none where fewer than two differ."""
-    plain = [each.example.conversation for each in asked]
-    told = [reasons_prompt(each.example.conversation, each.reasons) for each in asked]
-    said = [list(speaker.answer(told)), *_in_parts(speaker.answer([*plain] * PLAIN), len(asked))]
-    whole = [
-        (place, sample)
-        for place, samples in enumerate(zip(*said, strict=True))
-        for sample in {each.text: each for each in samples if each.finished and each.text}.values()
-    ]
-    samples = [sample for _, sample in whole]
-    with_reasons = speaker.log_probs([told[place] for place, _ in whole], samples)
-    without = speaker.log_probs([plain[place] for place, _ in whole], samples)
-    worth: dict[int, list[tuple[float, str]]] = defaultdict(list)
-    for (place, sample), one, other in zip(whole, with_reasons, without, strict=True):
-        worth[place].append((one - other, sample.text))
-    for place, each in enumerate(asked):
-        if len(worth[place]) > 1:
-            yield _pair(each.example, max(worth[place])[1], min(worth[place])[1], weight)
-
-
-def _in_parts(samples: Sequence[Sample], size: int) -> Iterator[Sequence[Sample]]:
-    return (samples[start : start + size] for start in range(0, len(samples), size))
-
-
-def _pair(example: Example, chosen: str, rejected: str, weight: float) -> Example:
-    return Example(
-        conversation=example.conversation,
-        chosen=chosen,
-        rejected=rejected,
-        annotator=example.annotator,
-        group=example.group,
-        weight=weight,
-    )
 
 
 def with_told(
     examples: Examples,
     speaker: Speaker,
     work: Path,
+    known: Known,
     *,
     share: float,
     weight: float,
@@ -156,7 +94,7 @@ def with_told(
     They are kept in ``work``, so that a run that goes on has the same; of several processes the first one makes them. Raises
     ``Cancelled`` where a stop is asked for.
     """
-    asked = asked_again(examples.train, share, seed)
+    asked = asked_again(examples.train, known, share, seed)
     if not asked:
         return examples
     file = work / TOLD_FILE
@@ -167,14 +105,16 @@ def with_told(
         found: list[Example] = []
         for start in range(0, len(asked), AT_ONCE):
             if asked_to_stop():
-                raise Cancelled("The run was stopped while the policy answered with reasons in its prompt.")
+                raise Cancelled(
+                    "The run was stopped while the policy answered with what is known of people in its prompt."
+                )
             tell({"stage": "told", "step": start, "steps": len(asked)})
             found += pairs_told(asked[start : start + AT_ONCE], speaker, weight)
         _write(file, found)
     told = _read(file)
     note = (
-        f"{len(told)} pairs of the policy's own answers were learnt beside the judgments: of several answers that which goes best with"
-        " an annotator's reasons, and that which goes worst."
+        f"{len(told)} pairs of the policy's own answers were learnt beside the judgments: those that go better with what is"
+        " known of an annotator are preferred to those that go worse."
     )
     return replace(examples, train=[*examples.train, *told], notes=(*examples.notes, note))
 

@@ -32,6 +32,7 @@ from attune.policies.errors import translated
 from attune.policies.examples import Examples, curriculum, examples_of, with_shots
 from attune.policies.maxmin import shares_of
 from attune.policies.noise import flip_rate
+from attune.policies.own_answers import Policy
 from attune.policies.preference_trainer import Conduct, Figures, PreferenceTrainer, batched, last_checkpoint
 from attune.policies.prompts import Message
 from attune.policies.sampling import Looker
@@ -39,7 +40,7 @@ from attune.policies.saving import ADAPTER_WEIGHTS, check_base, extrapolate, sav
 from attune.policies.selfplay import Opinions, examples_of_opinions
 from attune.policies.settings import PolicySettings
 from attune.policies.steering import ASKED, steered
-from attune.policies.telling import Policy, with_told
+from attune.policies.telling import known_of, with_told
 
 LEARNT_SAMPLE = 32
 """At least so many of the learnt rows are looked at beside those kept aside."""
@@ -121,7 +122,7 @@ class _Fit:
             asked.base, asked.revision, chat_template=asked.chat_template, to_learn=asked.adapter == "full"
         )
         model = self._with_adapter(base)
-        examples = self._with_reasons_told(examples, model, base.tokenizer)
+        examples = self._with_known_told(examples, model, base.tokenizer)
         train, held_out, notes = self._rows(base, examples)
         look = Looker(model, base.tokenizer, _questions(examples, self.settings.samples), self.settings.seed)
         conduct = Conduct(
@@ -166,16 +167,22 @@ class _Fit:
         given = descriptions_in(self.snapshot.about)
         return with_shots(examples, asked.shots, asked.seed, describe=asked.describe != "off", given=given)
 
-    def _with_reasons_told(self, examples: Examples, model: Any, tokenizer: Any) -> Examples:
+    def _with_known_told(self, examples: Examples, model: Any, tokenizer: Any) -> Examples:
         asked = self.settings
-        if asked.rationales != "told":
+        if "told" not in (asked.rationales, asked.profiles):
             return examples
+        known = known_of(
+            examples.train,
+            reasons=asked.rationales == "told",
+            profiles=asked.profiles == "told",
+            given={} if isinstance(self.snapshot, Opinions) else descriptions_in(self.snapshot.about),
+        )
         model.to("cuda" if torch.cuda.is_available() else "cpu")
-
         return with_told(
             examples,
             Policy(model, tokenizer, asked.seed),
             self.work,
+            known,
             share=asked.told,
             weight=asked.told_weight,
             seed=asked.seed,

@@ -1,4 +1,4 @@
-"""Reasons told to a policy: whose are told, which pairs come of it, and that a run that goes on has the same."""
+"""What is known of people told to a policy: whose is told, which pairs come of it, and that a run that goes on has the same."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import pytest
 
 from attune.data import Snapshot
 from attune.errors import BadData, Cancelled
-from attune.policies import telling
+from attune.policies import own_answers, telling
 from attune.policies.examples import Example, Examples
 from attune.policies.generate import Sample
-from attune.policies.prompts import Message, reasons_prompt
+from attune.policies.own_answers import PLAIN, Asked, halves, pairs_told
+from attune.policies.prompts import Message, few_shot_prompt, reasons_prompt
 from attune.policies.saving import describe
 from attune.policies.settings import PolicySettings
-from attune.policies.telling import MOST_REASONS, PLAIN, TOLD_FILE, Asked, asked_again, pairs_told, with_told
+from attune.policies.telling import MOST_REASONS, TOLD_FILE, Known, asked_again, known_of, with_told
 from attune.policies.trainer import fit_policy
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # PEFT's
@@ -25,6 +26,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is d
 def example(number: int, annotator: str, rationale: str = "", **more: object) -> Example:
     asked: tuple[Message, ...] = ({"role": "user", "content": f"Question {number}?"},)
     return replace(Example(asked, "Yes.", "No.", annotator, rationale=rationale), **more)  # type: ignore[arg-type]
+
+
+def reasons(train: Sequence[Example]) -> Known:
+    return known_of(train, reasons=True, profiles=False, given={})
 
 
 LEARNT = [
@@ -73,30 +78,64 @@ class Fixed(Parrot):
 
 
 def test_everybody_is_told_their_own_reasons_and_only_theirs() -> None:
-    asked = asked_again(LEARNT, 2.0, seed=0)
+    asked = asked_again(LEARNT, reasons(LEARNT), 2.0, seed=0)
     assert len(asked) == 2 * 9  # carl gave no reason, and a tie prefers nothing
     assert {each.example.annotator for each in asked} == {"anna", "bert"}
     for each in asked:
         own = {other.rationale for other in LEARNT if other.annotator == each.example.annotator}
         assert len(each.reasons) == min(MOST_REASONS, len(own - {""}))
         assert set(each.reasons) <= own - {""}
-    assert asked == asked_again(LEARNT, 2.0, seed=0)
-    assert len(asked_again(LEARNT, 0.5, seed=0)) == round(0.5 * 9)
-    assert asked_again([each for each in LEARNT if each.annotator == "carl"], 1.0, seed=0) == []
+    assert asked == asked_again(LEARNT, reasons(LEARNT), 2.0, seed=0)
+    assert len(asked_again(LEARNT, reasons(LEARNT), 0.5, seed=0)) == round(0.5 * 9)
+    silent = [each for each in LEARNT if each.annotator == "carl"]
+    assert asked_again(silent, reasons(silent), 1.0, seed=0) == []
 
 
-def test_the_answer_that_goes_best_with_the_reasons_is_chosen() -> None:
-    """Of answers 1 (told) and 2 to 4 (plain) reasons name 3 twice, 1 once and 4, as the question does, once more than without."""
-    asked = [Asked(example(4, "anna"), ("As in 3, and 3.", "Rather 1 than 4."))]
-    (pair,) = pairs_told(asked, Parrot(), 0.5)
-    assert pair.chosen == "3 Question 4?"
-    assert pair.rejected == "2 Question 4?"
-    assert (pair.conversation, pair.annotator) == (asked[0].example.conversation, "anna")
-    assert (pair.weight, pair.rationale, pair.target) == (0.5, "", 1.0)
+def test_what_people_like_is_told_in_words_where_it_is_asked_for() -> None:
+    """Anna likes what is long; bert is described by the snapshot; of carl two judgments that contradict each other say nothing."""
+    long, short = "This is a long answer, and it goes on and on about the matter. " * 3, "Short."
+    learnt = [
+        *(example(n, "anna", "Since it is long.", chosen=long, rejected=short) for n in range(6)),
+        *(example(n, "bert", chosen=long, rejected=short) for n in range(6)),
+        example(6, "carl", chosen=long, rejected=short),
+        example(7, "carl", chosen=short, rejected=long),
+    ]
+    known = known_of(learnt, reasons=False, profiles=True, given={"bert": "likes answers that are prose"})
+    assert set(known.readers) == {"anna", "bert"}
+    assert "detailed" in known.readers["anna"]
+    asked = asked_again(learnt, known, 1.0, seed=0)
+    assert len(asked) == 12
+    for each in asked:
+        reader = known.readers[each.example.annotator]
+        assert (each.reasons, each.reader) == ((), reader)
+        assert each.told == few_shot_prompt(each.example.conversation, (), reader)
+
+    both = known_of(learnt, reasons=True, profiles=True, given={})
+    told = [each for each in asked_again(learnt, both, 4.0, seed=0) if each.example.annotator == "anna"]
+    assert {bool(each.reader) for each in told} == {True, False}
+    assert all(bool(each.reader) != bool(each.reasons) for each in told)
+
+
+def test_answers_that_go_better_with_what_is_known_are_preferred() -> None:
+    """Of answers 1 (told) and 2 to 4 (plain) the reasons name 3 three times, 1 twice, and 4, as the question does, once more than without."""
+    asked = [Asked(example(4, "anna"), ("As in 3, 3 and 3.", "Rather 1 and 1 than 4."))]
+    first, second = pairs_told(asked, Parrot(), 0.5)
+    assert (first.chosen, first.rejected) == ("3 Question 4?", "4 Question 4?")
+    assert (second.chosen, second.rejected) == (f"1 {asked[0].told[-1]['content']}", "2 Question 4?")
+    for pair in (first, second):
+        assert (pair.conversation, pair.annotator) == (asked[0].example.conversation, "anna")
+        assert (pair.weight, pair.rationale, pair.target) == (0.5, "", 1.0)
+
+
+def test_halves() -> None:
+    assert list(halves("abcd")) == [("a", "c"), ("b", "d")]
+    assert list(halves("abc")) == [("a", "c")]
+    assert list(halves("ab")) == [("a", "b")]
+    assert list(halves("a")) == []
 
 
 def test_one_answer_is_told_the_reasons_and_the_others_are_not() -> None:
-    asked = asked_again(LEARNT, 1.0, seed=0)
+    asked = asked_again(LEARNT, reasons(LEARNT), 1.0, seed=0)
     heard: list[str] = []
 
     class Listener(Parrot):
@@ -114,7 +153,7 @@ def test_one_answer_is_told_the_reasons_and_the_others_are_not() -> None:
 
 @pytest.mark.parametrize("speaker", [Fixed("The same."), Fixed("Cut", finished=False), Fixed("")])
 def test_answers_that_were_cut_off_or_are_alike_are_left_out(speaker: Parrot) -> None:
-    assert list(pairs_told(asked_again(LEARNT, 1.0, seed=0), speaker, 1.0)) == []
+    assert list(pairs_told(asked_again(LEARNT, reasons(LEARNT), 1.0, seed=0), speaker, 1.0)) == []
 
 
 def test_they_are_kept_for_a_run_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,28 +161,31 @@ def test_they_are_kept_for_a_run_that_goes_on(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(telling, "AT_ONCE", 4)
     lines: list[Mapping[str, object]] = []
     how = {"share": 1.0, "weight": 0.5, "seed": 0, "tell": lines.append, "asked_to_stop": lambda: False}
-    first = with_told(examples, Parrot(), tmp_path, **how)  # type: ignore[arg-type]
+    first = with_told(examples, Parrot(), tmp_path, reasons(LEARNT), **how)  # type: ignore[arg-type]
     assert lines == [{"stage": "told", "step": step, "steps": 9} for step in (0, 4, 8)]
-    assert len(first.train) == len(LEARNT) + 9
+    told = (tmp_path / TOLD_FILE).read_text().splitlines()
+    assert len(first.train) == len(LEARNT) + len(told)
+    assert 9 <= len(told) <= 18
     assert first.held_out == examples.held_out
     assert not any("A secret." in each.chosen for each in first.train)
-    assert first.notes[1].startswith("9 pairs of the policy's own answers")
+    assert first.notes[1].startswith(f"{len(told)} pairs of the policy's own answers")
 
     class Silent(Parrot):
         def answer(self, conversations: Sequence[Sequence[Message]]) -> list[Sample]:
             raise AssertionError(f"nothing is asked twice, not even {conversations}")
 
-    assert with_told(examples, Silent(), tmp_path, **how) == first  # type: ignore[arg-type]
+    assert with_told(examples, Silent(), tmp_path, reasons(LEARNT), **how) == first  # type: ignore[arg-type]
 
 
 def test_a_stop_is_heard_between_answers_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(telling, "AT_ONCE", 4)
     parrot = Parrot()
-    with pytest.raises(Cancelled, match="answered with reasons"):
+    with pytest.raises(Cancelled, match="answered with what is known of people"):
         with_told(
             Examples(LEARNT, []),
             parrot,
             tmp_path,
+            reasons(LEARNT),
             share=2.0,
             weight=1.0,
             seed=0,
@@ -157,7 +199,7 @@ def test_a_stop_is_heard_between_answers_and_leaves_nothing(tmp_path: Path, monk
 def test_a_run_learns_them_beside_the_judgments(
     micro: Path, judged: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(telling, "LONGEST_TOLD", 48)  # of a context of 256
+    monkeypatch.setattr(own_answers, "LONGEST", 48)  # of a context of 256
     said = [replace(each, rationale="It is short.") for each in judged.judgments]
     settings = PolicySettings(
         base=str(micro), epochs=1, batch=4, rank=4, samples=0, held_out=0.2, rationales="told", told=1.0
@@ -190,5 +232,7 @@ def test_without_reasons_the_run_says_so(micro: Path, judged: Snapshot, tmp_path
 def test_settings_name_what_is_wrong() -> None:
     with pytest.raises(BadData, match=r"told is 21; expected a number 0\.0 to 20\.0"):
         PolicySettings(told=21)
+    with pytest.raises(BadData, match="profiles is 'loud'; expected 'off' or 'told'"):
+        PolicySettings(profiles="loud")  # type: ignore[arg-type]
     with pytest.raises(BadData, match="rationales is 'loud'; expected 'off' or 'nll' or 'published' or 'told'"):
         PolicySettings(rationales="loud")  # type: ignore[arg-type]
