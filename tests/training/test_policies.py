@@ -230,12 +230,23 @@ def test_the_owner_starts_watches_stops_and_continues(people: ThreePeople) -> No
     assert run.state == JobState.WAITING
 
 
-@pytest.mark.parametrize(("chosen", "kept"), [({}, "off"), ({"rationales": "told"}, "told")])
-def test_what_becomes_of_reasons_is_chosen(people: ThreePeople, chosen: dict[str, str], kept: str) -> None:
+@pytest.mark.parametrize(
+    ("chosen", "kept"),
+    [
+        ({}, ("off", "off")),
+        ({"rationales": "told"}, ("told", "off")),
+        ({"rationales": "nll", "profiles": "on"}, ("nll", "told")),
+    ],
+)
+def test_what_becomes_of_reasons_and_profiles_is_chosen(
+    people: ThreePeople, chosen: dict[str, str], kept: tuple[str, str]
+) -> None:
     client = login(people.owner)
-    assert 'name="rationales"' in client.get(address("policies", people.project)).content.decode()
+    page = client.get(address("policies", people.project)).content.decode()
+    assert all(f'name="{name}"' in page for name in ("rationales", "profiles"))
     client.post(address("policy_train", people.project), {"whose": "everyone", **chosen})
-    assert PolicyRun.objects.get().settings["rationales"] == kept
+    settings = PolicyRun.objects.get().settings
+    assert (settings["rationales"], settings["profiles"]) == kept
 
 
 @pytest.mark.parametrize(("name", "args"), [("policies", ()), ("policy_run", (1,)), ("policy_run_live", (1,))])

@@ -177,6 +177,7 @@ def _asked(request: HttpRequest, project: Project) -> dict[str, object]:
         "revision": revision,
         "method": request.POST.get("method", "dpo"),
         "rationales": request.POST.get("rationales", "off"),
+        "profiles": "told" if request.POST.get("profiles") == "on" else "off",
         "order": "curriculum" if request.POST.get("curriculum") == "on" else "random",
         "directions": USUAL_DIRECTIONS if request.POST.get("directions") == "on" else 0,
         "maxmin": 0.5 if request.POST.get("maxmin") == "on" else 0.0,
