@@ -1,4 +1,4 @@
-"""Policies of simulated annotators on the tiny model: `python -m bench.policies people|rationales|noise|maxmin|ceiling [--seeds 1 2 3]`.
+"""Policies of simulated annotators on the tiny model: `python -m bench.policies people|rationales|profiles|noise|maxmin|ceiling [--seeds 1 2 3]`.
 
 What each study fits is a list of cells. A cell's result is kept in a file under `var/bench/policies/`, named by all that it hangs
 on, the trainer's code and the base's weights included, so that a run that was broken off goes on where it was and no study fits
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import sqrt
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from attune.policies.settings import PolicySettings
 from bench import policy_world as world
 from bench.policy_cells import EPOCHS, PAIRS, SETTINGS, Cell, Texts, outcome
 from bench.policy_world import EVERYBODY, PEOPLE, Figure
@@ -75,12 +76,24 @@ def rationales(
         "rationales",
         kept,
         [(name, seed) for name in names for seed in seeds],
-        {
-            arm: lambda name, seed, count=count, settings=settings: Cell({name: count}, seed, settings)
-            for arm, (count, settings) in arms.items()
-        },
+        _cells(arms),
         (("half, told", "all without"), ("half, told", "half without"), ("half, nll", "half without")),
     )
+
+
+def profiles(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE)) -> None:
+    """All judgments, without reasons: what they say of the annotator told in words, beside not."""
+    arms = {"told": (PAIRS, replace(SETTINGS, profiles="told", told=0.5)), "not told": (PAIRS, SETTINGS)}
+    places = [(name, seed) for name in names for seed in seeds]
+    _compared("profile", kept, places, _cells(arms), (("told", "not told"),))
+
+
+def _cells(arms: Mapping[str, tuple[int, PolicySettings]]) -> dict[str, Callable[[str, int], Cell]]:
+    """Of each arm, so many judgments of a person learnt in that way."""
+    return {
+        arm: lambda name, seed, count=count, settings=settings: Cell({name: count}, seed, settings)  # type: ignore[misc]
+        for arm, (count, settings) in arms.items()
+    }
 
 
 def noise(kept: Path, seeds: Sequence[int], names: Sequence[str] = ("short and casual",)) -> None:
@@ -169,7 +182,14 @@ def ceiling(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPL
     _table(head, table(names))
 
 
-STUDIES = {"people": people, "rationales": rationales, "noise": noise, "maxmin": maxmin, "ceiling": ceiling}
+STUDIES = {
+    "people": people,
+    "rationales": rationales,
+    "profiles": profiles,
+    "noise": noise,
+    "maxmin": maxmin,
+    "ceiling": ceiling,
+}
 
 
 def run(quick: bool) -> dict[str, Any]:

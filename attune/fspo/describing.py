@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from attune.logistic import Choices, Gaussian, person
 from attune.quality.intervals import share_interval
 from attune.rewards.traits import EIGHTY_PERCENT
 from attune.style_features import TRAITS, poles_of, style_vector, trait_weights
@@ -24,6 +25,7 @@ Describe = Literal["off", "given", "written"]
 MILD, STRONG = 0.25, 0.8
 """Leanings between −1 and 1 (±1 is a strong taste): below the first one nothing is said, from the second one "very"."""
 NOTHING_MARKED = "likes answers of no marked style"
+SURE = 3.0
 SAME = 1e-3
 """Two texts that lie nearer in a trait say nothing of it."""
 
@@ -72,6 +74,28 @@ def described(pairs: Sequence[tuple[str, str]]) -> str:
     if not pairs:
         return ""
     return in_words(leanings_of([trait_values(one) - trait_values(other) for one, other in pairs]))
+
+
+def known_in_words(pairs: Sequence[tuple[str, str]]) -> str:
+    """A reader by many judgments, (preferred, other) texts; empty where they do not tell.
+
+    A logistic regression on all traits at once, so that one is not taken for another it goes along with; told are those whose weight is
+    ``SURE`` standard deviations of its posterior from nothing, the heaviest as a strong leaning and the others in proportion.
+    """
+    if not pairs:
+        return ""
+    differences = np.array([trait_values(one) - trait_values(other) for one, other in pairs], np.float64)
+    spread = np.maximum(np.sqrt((differences**2).mean(0)), SAME)
+    choices = Choices(differences / spread, np.ones(len(pairs)), np.ones(len(pairs)))
+    found = person(choices, Gaussian(np.zeros(len(TRAITS)), np.eye(len(TRAITS))))
+    sure = np.abs(found.mean) > SURE * np.sqrt(np.diag(found.cov))
+    heaviest = np.abs(found.mean[sure]).max(initial=0.0)
+    told = {
+        name: float(weight / heaviest)
+        for name, weight, is_sure in zip(TRAITS, found.mean, sure, strict=True)
+        if is_sure
+    }
+    return in_words(told) if told else ""
 
 
 def descriptions_in(about: Mapping[str, object]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from attune.errors import Cancelled
-from attune.fspo.describing import NOTHING_MARKED, described
+from attune.fspo.describing import known_in_words
 from attune.policies.examples import Example, Examples
 from attune.policies.own_answers import Asked, Speaker, pairs_told
 
@@ -59,10 +59,10 @@ def known_of(train: Sequence[Example], *, reasons: bool, profiles: bool, given: 
             said[each.annotator][each.rationale] = None
         if each.target > 0.5 and profiles:
             preferred[each.annotator].append((each.chosen, each.rejected))
-    words = {name: given.get(name) or described(pairs) for name, pairs in preferred.items()}
+    words = {name: given.get(name) or known_in_words(pairs) for name, pairs in preferred.items()}
     return Known(
         {name: list(each) for name, each in said.items()},
-        {name: each for name, each in words.items() if each != NOTHING_MARKED},
+        {name: each for name, each in words.items() if each},
     )
 
 

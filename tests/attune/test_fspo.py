@@ -22,6 +22,7 @@ from attune.fspo.describing import (
     described,
     descriptions_in,
     in_words,
+    known_in_words,
     known_leanings,
     leanings_of,
     trait_values,
@@ -231,6 +232,23 @@ def test_judgments_tell_a_leaning_once_they_agree_often_enough() -> None:
     split = [trait_values(short) - trait_values(long)] * 3 + [trait_values(long) - trait_values(short)]
     assert "concise–detailed" not in leanings_of(split)
     assert described([(short, short)] * 5) == NOTHING_MARKED  # texts that are alike tell nothing
+
+
+def test_many_judgments_tell_traits_from_those_they_go_along_with() -> None:
+    """Somebody who looks at length alone, where long answers are mostly warm ones, too."""
+    rng = Random(0)
+    dry, warm = "Take the usual one. ", "Great question, you will love this! "
+
+    def text(long: bool) -> str:
+        return (warm if (rng.random() < 0.7) == long else dry) * (6 if long else 2)
+
+    pairs = [(text(long=True), text(long=False)) for _ in range(200)]
+    assert "warm" in described(pairs)
+    assert known_in_words(pairs).startswith("likes answers that are very detailed")
+    assert "warm" not in known_in_words(pairs)
+    assert known_in_words(pairs[:3]) == ""
+    assert known_in_words([]) == ""
+    assert known_in_words([*pairs, *((other, one) for one, other in pairs)]) == ""
 
 
 def test_a_description_stands_before_the_question_and_is_learnt_after_the_shots(numpy_model: Llama) -> None:

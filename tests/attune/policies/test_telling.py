@@ -95,7 +95,7 @@ def test_what_people_like_is_told_in_words_where_it_is_asked_for() -> None:
     """Anna likes what is long; bert is described by the snapshot; of carl two judgments that contradict each other say nothing."""
     long, short = "This is a long answer, and it goes on and on about the matter. " * 3, "Short."
     learnt = [
-        *(example(n, "anna", "Since it is long.", chosen=long, rejected=short) for n in range(6)),
+        *(example(n, "anna", "Since it is long.", chosen=long, rejected=short) for n in range(24)),
         *(example(n, "bert", chosen=long, rejected=short) for n in range(6)),
         example(6, "carl", chosen=long, rejected=short),
         example(7, "carl", chosen=short, rejected=long),
@@ -104,7 +104,7 @@ def test_what_people_like_is_told_in_words_where_it_is_asked_for() -> None:
     assert set(known.readers) == {"anna", "bert"}
     assert "detailed" in known.readers["anna"]
     asked = asked_again(learnt, known, 1.0, seed=0)
-    assert len(asked) == 12
+    assert len(asked) == 30
     for each in asked:
         reader = known.readers[each.example.annotator]
         assert (each.reasons, each.reader) == ((), reader)
