@@ -46,7 +46,7 @@ class PolicySettings:
     accumulate: int = 1
     learning_rate: float = 1e-3
     max_length: int = 1024  # tokens of prompt and response
-    recompute: bool = False  # compute activations again on the way back: much less memory, about a quarter slower
+    recompute: bool = False  # compute activations again on the way back: much less memory, a quarter to half slower
     chat_template: str = ""  # "plain" where the tokenizer has none
     rationales: Rationales = "off"
     rationale_weight: float = 0.2  # γ
