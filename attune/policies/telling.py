@@ -23,6 +23,9 @@ from attune.policies.examples import Example, Examples
 from attune.policies.own_answers import Asked, Speaker, pairs_told
 
 TOLD_FILE = "told.jsonl"
+NOTHING_KNOWN = (
+    "Nothing is known of the annotators that could be told to the policy, so the run is the same as without."
+)
 MOST_REASONS = 4
 """Reasons in one prompt."""
 AT_ONCE = 32
@@ -96,7 +99,7 @@ def with_told(
     """
     asked = asked_again(examples.train, known, share, seed)
     if not asked:
-        return examples
+        return replace(examples, notes=(*examples.notes, NOTHING_KNOWN))
     file = work / TOLD_FILE
     if int(os.environ.get("RANK", "0")):
         while not file.is_file():

@@ -283,7 +283,9 @@ class _Fit:
                 f"{encoder.shots_dropped} judgments were not shown in the prompt of another one: it holds {encoder.limit}"
                 " tokens with the response."
             )
-        if self.settings.rationales != "off" and not any(example.rationale for example in examples.train):
+        if self.settings.rationales in ("nll", "published") and not any(
+            example.rationale for example in examples.train
+        ):
             notes.append("No judgment has a rationale, so the run is the same as without.")
         return train, held_out, notes
 

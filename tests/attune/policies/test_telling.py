@@ -17,7 +17,7 @@ from attune.policies.own_answers import PLAIN, Asked, halves, pairs_told
 from attune.policies.prompts import Message, few_shot_prompt, reasons_prompt
 from attune.policies.saving import describe
 from attune.policies.settings import PolicySettings
-from attune.policies.telling import MOST_REASONS, TOLD_FILE, Known, asked_again, known_of, with_told
+from attune.policies.telling import MOST_REASONS, NOTHING_KNOWN, TOLD_FILE, Known, asked_again, known_of, with_told
 from attune.policies.trainer import fit_policy
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # PEFT's
@@ -221,11 +221,15 @@ def test_a_run_learns_them_beside_the_judgments(
     assert reports[0].metrics["held_out_margin"] == pytest.approx(reports[1].metrics["held_out_margin"], abs=1e-6)
 
 
-def test_without_reasons_the_run_says_so(micro: Path, judged: Snapshot, tmp_path: Path) -> None:
-    settings = PolicySettings(base=str(micro), epochs=1, batch=4, rank=4, samples=0, rationales="told")
-    silent = replace(judged, judgments=tuple(replace(each, rationale="", tags=()) for each in judged.judgments))
+@pytest.mark.parametrize("told", [{"rationales": "told"}, {"profiles": "told"}])
+def test_where_nothing_is_known_the_run_says_so(
+    told: dict[str, str], micro: Path, judged: Snapshot, tmp_path: Path
+) -> None:
+    settings = PolicySettings(base=str(micro), epochs=1, batch=4, rank=4, samples=0, **told)  # type: ignore[arg-type]
+    few = judged.judgments[:8]
+    silent = replace(judged, judgments=tuple(replace(each, rationale="", tags=()) for each in few))
     report = fit_policy(silent, settings, out=tmp_path / "policy", work=tmp_path / "work")
-    assert "No judgment has a rationale, so the run is the same as without." in report.notes
+    assert NOTHING_KNOWN in report.notes
     assert not (tmp_path / "work" / TOLD_FILE).exists()
 
 
