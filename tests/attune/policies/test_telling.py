@@ -233,6 +233,13 @@ def test_where_nothing_is_known_the_run_says_so(
     assert not (tmp_path / "work" / TOLD_FILE).exists()
 
 
+def test_reasons_that_nobody_gave_cannot_be_learnt_as_texts(micro: Path, judged: Snapshot, tmp_path: Path) -> None:
+    settings = PolicySettings(base=str(micro), epochs=1, batch=4, rank=4, samples=0, rationales="nll")
+    silent = tuple(replace(each, rationale="", tags=()) for each in judged.judgments[:8])
+    report = fit_policy(replace(judged, judgments=silent), settings, out=tmp_path / "policy", work=tmp_path / "work")
+    assert "No judgment has a rationale, so the run is the same as without." in report.notes
+
+
 def test_settings_name_what_is_wrong() -> None:
     with pytest.raises(BadData, match=r"told is 21; expected a number 0\.0 to 20\.0"):
         PolicySettings(told=21)
