@@ -52,6 +52,7 @@ class PolicySettings:
     rationale_weight: float = 0.2  # γ
     profiles: Profiles = "off"  # "told": what people like, in words, is told to the policy as reasons are
     told: float = 1.0  # with something told: questions that the policy answers again, for each judgment
+    told_most: int = 512  # questions in all
     told_weight: float = 1.0  # what a pair of its own answers weighs beside a judgment
     span_weight: float = 1.0  # of tokens in a marked span; others have 1
     order: Order = "random"
@@ -120,6 +121,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "max_length": (16, 1_000_000),
     "rationale_weight": (0.0, 100.0),
     "told": (0.0, 20.0),
+    "told_most": (1, 1_000_000),
     "told_weight": (0.0, 100.0),
     "span_weight": (0.0, 100.0),
     "shots": (0, 32),
@@ -140,6 +142,7 @@ _WHOLE = frozenset(
         "batch",
         "accumulate",
         "max_length",
+        "told_most",
         "shots",
         "directions",
         "patience",

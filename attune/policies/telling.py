@@ -69,13 +69,17 @@ def known_of(train: Sequence[Example], *, reasons: bool, profiles: bool, given: 
     )
 
 
-def asked_again(train: Sequence[Example], known: Known, share: float, seed: int) -> list[Asked]:
-    """``share`` times as many questions as there are judged examples of annotators of whom something is known."""
+def asked_again(
+    train: Sequence[Example], known: Known, share: float, seed: int, most: int | None = None
+) -> list[Asked]:
+    """``share`` times as many questions as there are judged examples of annotators of whom something is known, ``most`` at most."""
     rng = Random(seed)  # noqa: S311 (no secret)
     able = [each for each in train if each.target > 0.5 and known.tells_of(each.annotator)]
+    wanted = round(share * len(able))
+    wanted = wanted if most is None else min(wanted, most)
     found: list[Asked] = []
-    while able and len(found) < round(share * len(able)):
-        drawn = rng.sample(able, min(len(able), round(share * len(able)) - len(found)))
+    while len(found) < wanted:
+        drawn = rng.sample(able, min(len(able), wanted - len(found)))
         found += [known.asked(each, rng) for each in drawn]
     return found
 
@@ -87,6 +91,7 @@ def with_told(
     known: Known,
     *,
     share: float,
+    most: int,
     weight: float,
     seed: int,
     tell: Callable[[Mapping[str, float | int | str]], None],
@@ -97,7 +102,7 @@ def with_told(
     They are kept in ``work``, so that a run that goes on has the same; of several processes the first one makes them. Raises
     ``Cancelled`` where a stop is asked for.
     """
-    asked = asked_again(examples.train, known, share, seed)
+    asked = asked_again(examples.train, known, share, seed, most)
     if not asked:
         return replace(examples, notes=(*examples.notes, NOTHING_KNOWN))
     file = work / TOLD_FILE

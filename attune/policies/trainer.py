@@ -184,6 +184,7 @@ class _Fit:
             self.work,
             known,
             share=asked.told,
+            most=asked.told_most,
             weight=asked.told_weight,
             seed=asked.seed,
             tell=self.tell,

@@ -87,6 +87,7 @@ def test_everybody_is_told_their_own_reasons_and_only_theirs() -> None:
         assert set(each.reasons) <= own - {""}
     assert asked == asked_again(LEARNT, reasons(LEARNT), 2.0, seed=0)
     assert len(asked_again(LEARNT, reasons(LEARNT), 0.5, seed=0)) == round(0.5 * 9)
+    assert len(asked_again(LEARNT, reasons(LEARNT), 2.0, seed=0, most=5)) == 5
     silent = [each for each in LEARNT if each.annotator == "carl"]
     assert asked_again(silent, reasons(silent), 1.0, seed=0) == []
 
@@ -160,7 +161,7 @@ def test_they_are_kept_for_a_run_that_goes_on(tmp_path: Path, monkeypatch: pytes
     examples = Examples(LEARNT, [example(20, "anna", "A secret.")], ("A note.",))
     monkeypatch.setattr(telling, "AT_ONCE", 4)
     lines: list[Mapping[str, object]] = []
-    how = {"share": 1.0, "weight": 0.5, "seed": 0, "tell": lines.append, "asked_to_stop": lambda: False}
+    how = {"share": 1.0, "most": 512, "weight": 0.5, "seed": 0, "tell": lines.append, "asked_to_stop": lambda: False}
     first = with_told(examples, Parrot(), tmp_path, reasons(LEARNT), **how)  # type: ignore[arg-type]
     assert lines == [{"stage": "told", "step": step, "steps": 9} for step in (0, 4, 8)]
     told = (tmp_path / TOLD_FILE).read_text().splitlines()
@@ -187,6 +188,7 @@ def test_a_stop_is_heard_between_answers_and_leaves_nothing(tmp_path: Path, monk
             tmp_path,
             reasons(LEARNT),
             share=2.0,
+            most=512,
             weight=1.0,
             seed=0,
             tell=lambda _: None,
