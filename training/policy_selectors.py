@@ -10,11 +10,13 @@ from django.utils.translation import gettext as _
 
 from annotator.errors import NotFound
 from annotator.models import Annotator, Project
+from attune.policies.settings import PolicySettings
 from attune.style_features import TRAITS, poles_of
 from training.models import PolicyRun, PolicyVersion, Scope
 from training.selectors import Progress, Step
 
 PHASES = ("freezing", "training", "storing")
+NAMED_FIRST = {name: place for place, name in enumerate(("base", "method", "options", "epochs", "learning_rate"))}
 FIGURES = (
     *("loss", "margin", "accuracy", "chosen", "rejected", "chosen_gain", "rejected_gain", "kl", "length", "rationale"),
     *("held_out_accuracy", "held_out_margin", "held_out_ranking", "held_out_ideal", "learnt_accuracy", "entanglement"),
@@ -117,6 +119,29 @@ def policy_progress(run: PolicyRun) -> Progress:
     phases = [Step(name, state) for name, state in zip(PHASES, states, strict=True)]
     stage = str(run.progress.get("stage", ""))
     return Progress(phase, step, steps, min(1.0, step / steps) if steps else None, phases, stage)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySetup:
+    """A run's settings as (name, value in words): what it learns from and how, with all that is not as usual; and the rest."""
+
+    chosen: list[tuple[str, str]]
+    usual: list[tuple[str, str]]
+
+
+def policy_setup(run: PolicyRun) -> PolicySetup:
+    """Read from the row. Names are those of ``attune fit-policy --set``."""
+    usual, found = PolicySettings().as_mapping(), PolicySetup([], [])
+    for name, value in sorted(run.settings.items(), key=lambda each: NAMED_FIRST.get(each[0], len(NAMED_FIRST))):
+        part = found.chosen if name in NAMED_FIRST or value != usual.get(name) else found.usual
+        part.append((name, _in_words(value)))
+    return found
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {each}" for name, each in value.items()) or "–"
+    return (", ".join(map(str, value)) if isinstance(value, list) else str(value)) or "–"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from training.lineage import retrain
 from training.models import PolicyRun, PolicyVersion, Scope
 from training.policy_execution import execute_policy_run, run_folder
 from training.policy_runs import cancel_policy_run, continue_policy_run, start_policy_run
-from training.policy_selectors import policy_for, policy_log
+from training.policy_selectors import policy_for, policy_log, policy_setup
 
 QUICK: dict[str, Any] = {"epochs": 1, "batch": 8, "rank": 2, "samples": 1, "learning_rate": 0.01, "max_length": 256}
 
@@ -312,3 +312,18 @@ def test_a_policys_page_shows_what_it_says(people: ThreePeople) -> None:
     version.refresh_from_db()
     assert version.retired
     assert Annotator.objects.filter(project=people.project).exists()
+
+
+def test_a_run_shows_what_was_chosen_and_folds_the_rest(people: ThreePeople) -> None:
+    run = start_policy_run(
+        project=people.project, chosen={"epochs": 3, "told_most": 9, "options": {"beta": 0.5}}, send=False
+    )
+    setup = policy_setup(run)
+    assert [name for name, _ in setup.chosen][:4] == ["base", "method", "options", "epochs"]
+    assert dict(setup.chosen)["options"] == "beta 0.5"
+    assert dict(setup.chosen)["told_most"] == "9"
+    assert "told_most" not in dict(setup.usual)
+    assert dict(setup.usual)["aspects"] == "–"
+    assert len(setup.chosen) + len(setup.usual) == len(run.settings)
+    page = login(people.owner).get(address("policy_run", people.project, 1)).content.decode()
+    assert "<dt>options</dt><dd>beta 0.5</dd>" in page

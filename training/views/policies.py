@@ -160,6 +160,7 @@ def _run_context(access: Access, found: PolicyRun) -> dict[str, object]:
         "run": found,
         "version": getattr(found, "version", None),
         "progress": selectors.policy_progress(found),
+        "setup": selectors.policy_setup(found),
         "log": log,
         "charts": charts,
         "diagnosis": selectors.diagnosis_of(found, log),
