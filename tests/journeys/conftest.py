@@ -100,6 +100,19 @@ def page(context: BrowserContext, troubles: list[str]) -> Iterator[Page]:
 
 
 @pytest.fixture
+def forget_cookies(under_way: UnderWay) -> Callable[[Page], None]:
+    """The browser of this page knows nobody any more; what the page still asks for can't bring a cookie back."""
+
+    def act(page: Page) -> None:
+        page.goto("about:blank")
+        assert under_way.wait_for_none(20), "what the page asked for would bring its cookies back"
+        page.wait_for_load_state("networkidle")  # what the server is done with, the browser may have yet to read
+        page.context.clear_cookies()
+
+    return act
+
+
+@pytest.fixture
 def sign_in(page: Page, under_way: UnderWay) -> Callable[[str], None]:
     """Sign in by the form, as the person with this address."""
 

@@ -251,7 +251,7 @@ def test_a_second_look_by_keyboard(hindsight: ThreePeople, page: Page, sign_in: 
 
 
 def test_a_second_look_by_pointer_and_what_the_owner_sees(
-    hindsight: ThreePeople, page: Page, sign_in: SignIn, check_page: CheckPage
+    hindsight: ThreePeople, page: Page, sign_in: SignIn, forget_cookies: Callable[[Page], None], check_page: CheckPage
 ) -> None:
     sign_in(hindsight.annotator.email)
     page.goto(judge_url(hindsight))
@@ -265,7 +265,7 @@ def test_a_second_look_by_pointer_and_what_the_owner_sees(
     expect(page.get_by_text("A second look.")).to_have_count(0)
     expect(page.locator("#today")).to_contain_text("2 of 40 today")
     page.wait_for_load_state("networkidle")
-    page.context.clear_cookies()
+    forget_cookies(page)
     sign_in(hindsight.owner.email)
     page.goto(f"/projects/{hindsight.project.slug}/")
     expect(page.get_by_text("people changed their minds 1 of 1 times")).to_be_visible()

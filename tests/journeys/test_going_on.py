@@ -20,6 +20,7 @@ from tests.journeys.test_kinds import judge_url, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SignIn = Callable[[str], None]
+ForgetCookies = Callable[[Page], None]
 CheckPage = Callable[[str], None]
 
 
@@ -43,7 +44,7 @@ def fail_checks(people: ThreePeople, consequence: str) -> None:
 
 
 def test_somebody_is_paused_while_judging_and_restored(
-    people: ThreePeople, page: Page, sign_in: SignIn, check_page: CheckPage
+    people: ThreePeople, page: Page, sign_in: SignIn, forget_cookies: ForgetCookies, check_page: CheckPage
 ) -> None:
     sign_in(people.annotator.email)
     page.goto(judge_url(people))
@@ -59,9 +60,7 @@ def test_somebody_is_paused_while_judging_and_restored(
     check_page("judge-paused")
     page.reload()
     expect(page.get_by_role("heading", name="Nothing is asked of you now")).to_be_visible()
-    page.goto("about:blank")  # what the page still asks for would set a cookie of its own after they are cleared
-    page.wait_for_load_state("networkidle")
-    page.context.clear_cookies()
+    forget_cookies(page)
     sign_in(people.owner.email)
     page.goto(f"/projects/{people.project.slug}/quality/people/{people.judge.pk}/")
     expect(page.get_by_text("Paused").first).to_be_visible()
@@ -69,7 +68,7 @@ def test_somebody_is_paused_while_judging_and_restored(
     page.get_by_role("button", name="Restore").click()
     wait_for(lambda: Annotator.objects.get(pk=people.judge.pk).paused_at is None)
     assert list(QualityStep.objects.values_list("what", flat=True)) == ["restored", "paused"]
-    page.context.clear_cookies()
+    forget_cookies(page)
     sign_in(people.annotator.email)
     page.goto(judge_url(people))
     expect(page.get_by_role("form", name="Your judgment")).to_be_visible()
@@ -77,7 +76,7 @@ def test_somebody_is_paused_while_judging_and_restored(
 
 @pytest.mark.parametrize("consequence", ["warn", "drop"])
 def test_a_warning_and_leaving_out_are_the_owners_to_see_alone(
-    consequence: str, people: ThreePeople, page: Page, sign_in: SignIn
+    consequence: str, people: ThreePeople, page: Page, sign_in: SignIn, forget_cookies: ForgetCookies
 ) -> None:
     fail_checks(people, consequence)
     sign_in(people.annotator.email)
@@ -85,9 +84,7 @@ def test_a_warning_and_leaving_out_are_the_owners_to_see_alone(
     expect(page.get_by_role("form", name="Your judgment")).to_be_visible()
     for word in ("warn", "left out", "known answer", "check"):
         assert word not in page.locator("body").inner_text().lower()
-    page.goto("about:blank")  # what the page still asks for would set a cookie of its own after they are cleared
-    page.wait_for_load_state("networkidle")
-    page.context.clear_cookies()
+    forget_cookies(page)
     sign_in(people.owner.email)
     page.goto(f"/projects/{people.project.slug}/quality/")
     expect(page.get_by_text("Owners told" if consequence == "warn" else "Left out of training").first).to_be_visible()
@@ -175,7 +172,7 @@ def test_at_twice_the_size_everything_is_there_and_nothing_scrolls_sideways(
 
 
 def test_qualification_of_a_ranking_is_asked_first_and_told_at_its_end(
-    live_server: Any, page: Page, sign_in: SignIn, check_page: CheckPage
+    live_server: Any, page: Page, sign_in: SignIn, forget_cookies: ForgetCookies, check_page: CheckPage
 ) -> None:
     people = make_people(make_project(name="Everyday answers", kinds=["ranking"], qualify_share=1.0))
     for n in range(4):
@@ -190,7 +187,7 @@ def test_qualification_of_a_ranking_is_asked_first_and_told_at_its_end(
     page.get_by_role("button", name="Keep the answer").click()
     expect(page.get_by_text("Nobody who is asked can tell that it has one.")).to_be_visible()
     check_page("lineup-qualifying")
-    page.context.clear_cookies()
+    forget_cookies(page)
     sign_in(people.annotator.email)
     page.goto(judge_url(people))
     expect(page.locator("#prompt")).to_contain_text(first.prompt.text)

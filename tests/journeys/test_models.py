@@ -92,7 +92,9 @@ def test_a_run_is_stopped_and_a_failed_one_tried_again(
     expect(page.get_by_role("heading", name="Run 3")).to_be_visible()
 
 
-def test_without_javascript_everything_works(browser: object, live_server: object) -> None:
+def test_without_javascript_everything_works(
+    browser: object, live_server: object, forget_cookies: Callable[[Page], None]
+) -> None:
     project = make_tasteful_project(annotators=3, prompts=4, each=4, reward_model="bradley_terry")
     people = make_people(project)
     viewer = make_member(project, role=Role.VIEWER)
@@ -107,7 +109,7 @@ def test_without_javascript_everything_works(browser: object, live_server: objec
     page.get_by_text("Promote …").click()
     page.get_by_role("button", name="Promote bradley_terry@1").click()
     expect(page.get_by_role("heading", name="It serves")).to_be_visible()
-    context.clear_cookies()
+    forget_cookies(page)
     _log_in(page, viewer.email)
     page.goto(f"/projects/{project.slug}/models/1/")
     expect(page.get_by_text("Retire …")).to_have_count(0)

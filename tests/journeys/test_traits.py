@@ -19,7 +19,10 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 
 def test_correcting_a_trait_by_keyboard(
-    page: Page, sign_in: Callable[[str], None], check_page: Callable[[str], None]
+    page: Page,
+    sign_in: Callable[[str], None],
+    forget_cookies: Callable[[Page], None],
+    check_page: Callable[[str], None],
 ) -> None:
     project = make_tasteful_project(annotators=16, prompts=16, each=12, ties=0.0, name="Everyday answers")
     people = make_people(project)
@@ -57,7 +60,7 @@ def test_correcting_a_trait_by_keyboard(
     expect(page.get_by_text("You said on")).to_have_count(0)
 
     viewer = make_member(project, role=Role.VIEWER)
-    page.context.clear_cookies()
+    forget_cookies(page)
     sign_in(viewer.email)
     page.goto(f"/projects/{project.slug}/models/doubtful/")
     expect(page.get_by_role("heading", name="Judgments that look mislabelled")).to_be_visible()
