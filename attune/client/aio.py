@@ -145,7 +145,9 @@ class AsyncClient:
     async def create_project(self, name: str, **options: Unpack[told.ProjectOptions]) -> dict[str, Any]:
         return await self.run_operation(operations.create_project(name, **options))
 
-    async def change_project(self, project: str, *, etag: str | None = None, **changes: Any) -> dict[str, Any]:
+    async def change_project(
+        self, project: str, *, etag: str | None = None, **changes: Unpack[told.SetupOptions]
+    ) -> dict[str, Any]:
         if etag is None:
             etag = await self.run_operation(operations.etag(project))
         return await self.run_operation(operations.change_project(project, changes, etag=etag))
@@ -241,9 +243,10 @@ class AsyncClient:
     async def promote(self, project: str, version: str, *, reason: str = "") -> dict[str, Any]:
         return await self.run_operation(operations.promote(project, version, reason=reason))
 
-    async def export(self, project: str, **options: Any) -> AsyncIterator[dict[str, Any]]:
+    async def export(self, project: str, **asked: Unpack[told.FileOptions]) -> AsyncIterator[dict[str, Any]]:
+        asked["type"] = "jsonl"
         rest = b""
-        async with self.stream(operations.export(project, **options | {"type": "jsonl"})) as response:
+        async with self.stream(operations.export(project, **asked)) as response:
             async for piece in response.aiter_bytes():
                 *lines, rest = (rest + piece).split(b"\n")
                 for line in lines:
@@ -251,8 +254,8 @@ class AsyncClient:
         if rest:
             yield orjson.loads(rest)
 
-    async def download(self, project: str, path: str | Path, **options: Any) -> int:
-        return await self._download(operations.export(project, **options), Path(path))
+    async def download(self, project: str, path: str | Path, **asked: Unpack[told.FileOptions]) -> int:
+        return await self._download(operations.export(project, **asked), Path(path))
 
     async def take_away(
         self,
@@ -278,8 +281,8 @@ class AsyncClient:
                     await asyncio.to_thread(file.write, piece)
         return target.stat().st_size
 
-    def export_call(self, project: str, **options: Any) -> Call:
-        return operations.export(project, **options)
+    def export_call(self, project: str, **asked: Unpack[told.FileOptions]) -> Call:
+        return operations.export(project, **asked)
 
     async def run_operation(self, operation: Operation[T]) -> T:
         """Send, try again where that may help, and read the answer."""

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
-from attune.client.options import Aggregate, Normalize, Population, SaidOptions
+from attune.client.options import Aggregate, FileOptions, Normalize, Population, SaidOptions, SetupOptions
 from attune.client.results import Best, Judgment, Pair, Place, Preference, Ranking, RewardRow, Run, Scores, pick
 from attune.client.said import Context
 from attune.client.transport import Call, Operation, write
@@ -209,7 +209,7 @@ def create_project(
     return Operation(write("projects", body, key=key), _json)
 
 
-def change_project(slug: str, changes: Mapping[str, Any], *, etag: str) -> Operation[dict[str, Any]]:
+def change_project(slug: str, changes: SetupOptions, *, etag: str) -> Operation[dict[str, Any]]:
     call = Call("PATCH", _project(slug), dict(changes), headers={"If-Match": etag})
     return Operation(call, _json)
 
@@ -337,12 +337,10 @@ def listing(slug: str, what: str) -> str:
     return _project(slug, f"/{what}")
 
 
-def export(slug: str, **options: Any) -> Call:
+def export(slug: str, **asked: Unpack[FileOptions]) -> Call:
     """An export, or (with a ``form``) a dataset."""
-    route = "/dataset" if "form" in options else "/export"
-    given = {
-        name: str(value).lower() if isinstance(value, bool) else value for name, value in _given(**options).items()
-    }
+    route = "/dataset" if "form" in asked else "/export"
+    given = {name: str(value).lower() if isinstance(value, bool) else value for name, value in _given(**asked).items()}
     return Call("GET", _project(slug, route), params=given)
 
 

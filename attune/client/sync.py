@@ -168,7 +168,9 @@ class Client:
         """Start a project. Options: slug, description, template."""
         return self.run_operation(operations.create_project(name, **options))
 
-    def change_project(self, project: str, *, etag: str | None = None, **changes: Any) -> dict[str, Any]:
+    def change_project(
+        self, project: str, *, etag: str | None = None, **changes: Unpack[told.SetupOptions]
+    ) -> dict[str, Any]:
         """Change a project's set-up; nothing is written over that changed since ``etag`` (without: since a moment ago)."""
         etag = etag or self.run_operation(operations.etag(project))
         return self.run_operation(operations.change_project(project, changes, etag=etag))
@@ -281,15 +283,16 @@ class Client:
 
     # Files
 
-    def export(self, project: str, **options: Any) -> Iterator[dict[str, Any]]:
+    def export(self, project: str, **asked: Unpack[told.FileOptions]) -> Iterator[dict[str, Any]]:
         """Rows of an export (``format``) or a dataset (``form``), one by one as they arrive. Options are those of the route."""
-        with self.stream(operations.export(project, **options | {"type": "jsonl"})) as response:
+        asked["type"] = "jsonl"
+        with self.stream(operations.export(project, **asked)) as response:
             for line in _lines(response.iter_bytes()):
                 yield orjson.loads(line)
 
-    def download(self, project: str, path: str | Path, **options: Any) -> int:
+    def download(self, project: str, path: str | Path, **asked: Unpack[told.FileOptions]) -> int:
         """An export or a dataset as a file, which appears under its name once it is whole. Returns its size in bytes."""
-        return self._download(operations.export(project, **options), Path(path))
+        return self._download(operations.export(project, **asked), Path(path))
 
     def take_away(
         self,
@@ -316,9 +319,9 @@ class Client:
                 file.write(piece)
         return target.stat().st_size
 
-    def export_call(self, project: str, **options: Any) -> Call:
+    def export_call(self, project: str, **asked: Unpack[told.FileOptions]) -> Call:
         """The request behind ``export``, for ``stream``."""
-        return operations.export(project, **options)
+        return operations.export(project, **asked)
 
     # The ways of asking
 

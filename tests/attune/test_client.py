@@ -94,6 +94,41 @@ def test_a_slip_of_the_pen_is_found_before_anything_is_sent(server: Scripted, cl
     client.score("p", "How?", ["So."], normalize="percentile", aggregate="mean", user=None, explain=True)
 
 
+def test_files_and_set_ups_are_the_servers_to_refuse(server: Scripted, client: Client, tmp_path: Path) -> None:
+    """A type checker knows what they take, as above, and what goes there is what was said."""
+    server.answers = [Answer(body=b"")]
+    client.download("p", tmp_path / "a", frm="kto")  # type: ignore[call-arg]
+    client.download("p", tmp_path / "b", form="kto", type="parquet", split="prompt", held_out=0.2)
+    list(client.export("p", format="tlr"))  # type: ignore[arg-type]
+    list(client.export("p", revisions=True, sides=None))
+    server.answers = [Answer(body={})]
+    client.change_project("p", etag='"e"', overlap="2")  # type: ignore[arg-type]
+    client.change_project("p", etag='"e"', overlap=2, overlap_cap=None, kinds=["pair", "rating"])
+    at = "/api/v1/projects/p"
+    assert [each.path for each in server.asked] == [
+        f"{at}/export?frm=kto",
+        f"{at}/dataset?form=kto&type=parquet&split=prompt&held_out=0.2",
+        f"{at}/export?format=tlr&type=jsonl",
+        f"{at}/export?revisions=true&type=jsonl",
+        at,
+        at,
+    ]
+    assert server.asked[-1].json == {"overlap": 2, "overlap_cap": None, "kinds": ["pair", "rating"]}
+    assert server.asked[-1].headers["if-match"] == '"e"'
+
+
+@pytest.mark.parametrize("of", [Client, AsyncClient, RewardClient, AsyncRewardClient])
+def test_nothing_is_taken_by_name_without_a_type(of: type) -> None:
+    taken = {
+        name: get_type_hints(method)[each.name]
+        for name, method in getmembers(of, isfunction)
+        for each in signature(method).parameters.values()
+        if each.kind is each.VAR_KEYWORD
+    }
+    assert taken
+    assert [name for name, kind in taken.items() if get_origin(kind) is not Unpack] == []
+
+
 @pytest.mark.parametrize("of", [Client, AsyncClient])
 def test_every_option_of_a_request_can_be_given(of: type[Client] | type[AsyncClient]) -> None:
     """What the methods take by name is what the requests behind them take."""
