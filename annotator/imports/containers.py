@@ -26,7 +26,6 @@ _SPACE = " \t\r\n"
 def array_rows(file: Opened) -> Iterator[RawRow]:
     """The objects of a JSON array, numbered from 1; never more than one element and a piece of the file in memory."""
     decode = codecs.getincrementaldecoder("utf-8-sig")().decode
-    parse = json.JSONDecoder(parse_constant=_no_constant).raw_decode
     text, at, number, ended = "", 0, 0, False
     opened = False
     while True:
@@ -38,24 +37,11 @@ def array_rows(file: Opened) -> Iterator[RawRow]:
             if text[at] == "]":
                 _check_rest(text[at + 1 :], file)
                 return
-            try:
-                value, end = parse(text, at)
-            except ValueError as error:
-                if ended:
-                    raise BadFile(
-                        _("%(name)s is not JSON after element %(number)s: %(error)s.")
-                        % {"name": file.name, "number": number, "error": error}
-                    ) from None
-            except RecursionError:
-                raise BadFile(
-                    _("%(name)s: element %(number)s is nested too deeply.") % {"name": file.name, "number": number + 1}
-                ) from None
-            else:
-                if end < len(text) or ended:  # a number or a word may go on in the next piece
-                    number += 1
-                    at = end
-                    yield _row(number, value)
-                    continue
+            if found := _element(file.name, text, at, number, ended):
+                value, at = found
+                number += 1
+                yield _row(number, value)
+                continue
             if len(text) - at > MAX_LINE_BYTES:
                 raise BadFile(
                     _("%(name)s: element %(number)s is longer than %(most)s characters.")
@@ -75,6 +61,24 @@ def array_rows(file: Opened) -> Iterator[RawRow]:
                 _("%(name)s is not UTF-8 after element %(number)s: %(reason)s.")
                 % {"name": file.name, "number": number, "reason": error.reason}
             ) from None
+
+
+def _element(name: str, text: str, at: int, before: int, ended: bool) -> tuple[Any, int] | None:
+    """The value that begins there and its end; None where the next piece of the file is needed to tell."""
+    try:
+        value, end = _parse(text, at)
+    except ValueError as error:
+        if ended:
+            raise BadFile(
+                _("%(name)s is not JSON after element %(number)s: %(error)s.")
+                % {"name": name, "number": before, "error": error}
+            ) from None
+        return None
+    except RecursionError:
+        raise BadFile(
+            _("%(name)s: element %(number)s is nested too deeply.") % {"name": name, "number": before + 1}
+        ) from None
+    return (value, end) if end < len(text) or ended else None  # a number or a word may go on in the next piece
 
 
 def parquet_rows(file: Opened) -> Iterator[RawRow]:
@@ -179,3 +183,6 @@ def _plain(value: Any) -> Any:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_parse = json.JSONDecoder(parse_constant=_no_constant).raw_decode

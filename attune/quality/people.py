@@ -114,11 +114,8 @@ def _without_verdicts(
     judged: Judged, annotators: int, fits: Fits, lineups: LineupFigures, of_lineups: tuple[Ints, Floats]
 ) -> Iterator[Person]:
     first = judged.where(judged.first)
-    usual = _median_time(judged)
     decided = first.where(first.answer <= B)
-    same, twice = _repeats(judged, annotators)
-    shared, agreeing = _with_others(first)
-    opposed, siding = _with_others(decided)
+    usual = _median_time(judged) or 0.0
     earned, peers = correlated_agreement(first.annotator, first.pair, first.answer, annotators)
     orders = coherence(
         decided.annotator,
@@ -127,17 +124,8 @@ def _without_verdicts(
         annotators,
     )
     right, pooled, of = _fits(decided, annotators, fits)
-    count = _Counter(annotators)
     shares: Shares = {
-        "fast": count(judged.annotator, judged.seconds < TOO_FAST * (usual or 0.0), np.isfinite(judged.seconds)),
-        "gold": count(first.annotator, first.answer == first.gold, first.gold >= 0),
-        "same": (same, twice),
-        "others": count(first.annotator, agreeing, shared),
-        "sides": count(decided.annotator, siding, opposed),
-        "left": count(decided.annotator, (decided.answer == A) != decided.swapped, decided.sided),
-        "longer": count(decided.annotator, (decided.answer == A) == (decided.longer > 0), decided.longer != 0),
-        "ties": count(first.annotator, first.answer == TIE, np.ones(len(first), bool)),
-        "reasons": count(judged.annotator, judged.words > 0, np.ones(len(judged), bool)),
+        **_counted(judged, first, decided, usual, annotators),
         "fit": (right, of),
         "pooled_fit": (pooled, of if np.any(fits.of) else np.zeros_like(of)),
         "cyclic": (orders.cyclic, orders.triads),
@@ -155,7 +143,7 @@ def _without_verdicts(
         found = {name: _share(hits[who], of[who]) for name, (hits, of) in shares.items()}
         yield Person(
             judgments=int(n[who] + lineups.first[who]),
-            minutes=float(np.minimum(times[who], IDLE * (usual or 0.0)).sum() + lineups.effort[who]) / 60,
+            minutes=float(np.minimum(times[who], IDLE * usual).sum() + lineups.effort[who]) / 60,
             seconds=_figure(median_interval(times[who]), len(times[who])),
             words=_words(np.concatenate([lengths[who], lineups.lengths[who]])),
             earned=_figure(mean_interval(scores[who]), len(scores[who])),
@@ -163,6 +151,25 @@ def _without_verdicts(
             verdict="",
             **found,
         )
+
+
+def _counted(judged: Judged, first: Judged, decided: Judged, usual: float, annotators: int) -> Shares:
+    """What only has to be counted: of all looks at pairs, of the first ones, and of those that saw a difference."""
+    same, twice = _repeats(judged, annotators)
+    shared, agreeing = _with_others(first)
+    opposed, siding = _with_others(decided)
+    count = _Counter(annotators)
+    return {
+        "fast": count(judged.annotator, judged.seconds < TOO_FAST * usual, np.isfinite(judged.seconds)),
+        "gold": count(first.annotator, first.answer == first.gold, first.gold >= 0),
+        "same": (same, twice),
+        "others": count(first.annotator, agreeing, shared),
+        "sides": count(decided.annotator, siding, opposed),
+        "left": count(decided.annotator, (decided.answer == A) != decided.swapped, decided.sided),
+        "longer": count(decided.annotator, (decided.answer == A) == (decided.longer > 0), decided.longer != 0),
+        "ties": count(first.annotator, first.answer == TIE, np.ones(len(first), bool)),
+        "reasons": count(judged.annotator, judged.words > 0, np.ones(len(judged), bool)),
+    }
 
 
 def _joined(pairs: Shares, lineups: Shares) -> Shares:
