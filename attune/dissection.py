@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from attune.data import Judgment, Snapshot
 from attune.errors import ArtifactError
 from attune.logistic import START_SPREAD, Choices, Floats, Gaussian, person, population
-from attune.rewards.indexing import OUTCOMES, STRENGTH_WEIGHTS
+from attune.rewards.indexing import OUTCOMES
+from attune.rewards.strengths import STRENGTH_WEIGHTS
 from attune.style_features import STYLE_FEATURES, TRAITS, style_vector, trait_weights
 
 Array = NDArray[np.float32]

@@ -257,7 +257,7 @@ def _judge(
         a=a,
         b=b,
         choice=choice,
-        strength=_strength(margin if choice == "a" else -margin, rng) if decided else None,
+        strength=strength_of(margin if choice == "a" else -margin, rng) if decided else None,
         swapped=swapped,
         rationale=rationale,
         tags=tags,
@@ -266,7 +266,8 @@ def _judge(
     return judgment, round(seconds + 2.0, 1)
 
 
-def _strength(margin: float, rng: np.random.Generator) -> int:
+def strength_of(margin: float, rng: np.random.Generator) -> int:
+    """1 to 3, by the margin towards what was chosen."""
     felt = margin + rng.normal(0, 0.5)
     return 1 + sum(felt > step for step in STRENGTH_STEPS)
 

@@ -2,7 +2,8 @@
 
 **Simulated annotators** (starter project, true tastes known): others in the same world than those fitted on. Each is asked pair by pair
 among all of the starter project's, answers as simulated, and the model adapts; the figure is the correlation of recovered with
-true reward within prompts, averaged over annotators and worlds. Once by choices alone, and once with the reasons that they give for some.
+true reward within prompts, averaged over annotators and worlds: by choices alone, with how much better the one is to them, with the reasons
+that they give for some, and with both. Without strengths the model counts the community's as weights, as it did before it could grade them.
 
 **Replay** (polis, train only): people that nothing was fitted on are asked in another order what they answered; the figure is
 accuracy on their test judgments, averaged over people. All that they answered is the same set in any order.
@@ -11,7 +12,7 @@ accuracy on their test judgments, averaged over people. All that they answered i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from attune.rewards import create
 from attune.rewards.base import Comparison, RewardModel
 from attune.rewards.reasons import spoken
 from attune.select import gain, margins_of_pairs
-from attune.simulate import Simulation, load_starter, reason_for, simulate
+from attune.simulate import Simulation, load_starter, reason_for, simulate, strength_of
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "polis" / "train.jsonl.gz"
 ASKED = 48
@@ -41,6 +42,21 @@ REPLAY_MARKS = (4, 8, 12, 16)
 RANDOM_ORDERS = 4
 
 
+@dataclass(frozen=True, slots=True)
+class Says:
+    """What annotators say beside their choice."""
+
+    strengths: bool
+    reasons: bool
+
+    def __str__(self) -> str:
+        said = [name for name in ("strengths", "reasons") if getattr(self, name)]
+        return "".join(f" with {each}" for each in said)
+
+
+SAYS = [Says(strengths, reasons) for strengths in (False, True) for reasons in (False, True)]
+
+
 def run(quick: bool) -> dict[str, Any]:
     """Correlation by policy and number of judgments, and the judgments that chosen ones need where random need n."""
     people, worlds = (8, WORLDS[:1]) if quick else (24, WORLDS)
@@ -52,7 +68,7 @@ def run(quick: bool) -> dict[str, Any]:
 
 
 def _simulated(encoder: str, worlds: Sequence[int], people: int) -> dict[str, Any]:
-    kinds = [(policy, reasons) for reasons in (False, True) for policy in POLICIES]
+    kinds = [(policy, says) for says in SAYS for policy in POLICIES]
     curves = {kind: np.zeros(ASKED + 1) for kind in kinds}
     for seed in worlds:
         world = simulate(load_starter(), seed=seed)
@@ -60,27 +76,36 @@ def _simulated(encoder: str, worlds: Sequence[int], people: int) -> dict[str, An
             features = {key: np.array(style, np.float32) for key, style in world.styles.items()}
         else:
             features = encode_cached(encoder, {key: (each.prompt, each.text) for key, each in world.responses.items()})
-        model = create("hybrid")
-        model.fit(Snapshot(world.responses, world.judgments), features, encoder=encoder)
+        models = {}
+        for strengths in (False, True):
+            models[strengths] = create("hybrid", strengths="learnt" if strengths else "weights")
+            models[strengths].fit(Snapshot(world.responses, world.judgments), features, encoder=encoder)
         others = simulate(load_starter(), annotators=people, judgments=people, seed=seed + 99, quality=world.quality)
-        for policy, reasons in kinds:
-            curves[policy, reasons] += _curve(model, others, policy, reasons) / len(worlds)
+        for policy, says in kinds:
+            curves[policy, says] += _curve(models[says.strengths], others, policy, says) / len(worlds)
     figures: dict[str, Any] = {
-        f"{encoder}: {policy}{' with reasons' if reasons else ''}, after {n}": round(float(curve[n]), 3)
-        for (policy, reasons), curve in curves.items()
+        f"{encoder}: {policy}{says}, after {n}": round(float(curve[n]), 3)
+        for (policy, says), curve in curves.items()
         for n in MARKS
     }
     for n in (8, 16, 32, 48):
-        random = curves["random", False][n]
-        figures[f"{encoder}: chosen that are worth {n} random"] = _worth(curves["information", False], random)
-        figures[f"{encoder}: with reasons that are worth {n} without"] = _worth(curves["random", True], random)
+        for says in SAYS:
+            worth = _worth(curves["information", says], curves["random", says][n])
+            figures[f"{encoder}: chosen{says} that are worth {n} random{says}"] = worth
+            if says != SAYS[0]:
+                worth = _worth(curves["random", says], curves["random", SAYS[0]][n])
+                figures[f"{encoder}: random{says} that are worth {n} of choices alone"] = worth
     return figures
 
 
-def _worth(curve: np.ndarray, reached: float) -> int | None:
-    """The first number of judgments at which a curve is as high."""
+def _worth(curve: np.ndarray, reached: float) -> list[float] | None:
+    """The first number of judgments at which a curve is as high, and where a line between it and the one before is."""
     first = np.flatnonzero(curve >= reached)
-    return int(first[0]) if len(first) else None
+    if not len(first):
+        return None
+    at = int(first[0])
+    between = (curve[at] - reached) / (curve[at] - curve[at - 1]) if at else 0.0
+    return [at, round(float(at - between), 1)]
 
 
 def _replayed(quick: bool) -> dict[str, Any]:
@@ -135,7 +160,7 @@ def _asked_again(model: RewardModel, subject: Subject, policy: str, rng: np.rand
     return found
 
 
-def _curve(model: RewardModel, world: Simulation, policy: str, reasons: bool) -> np.ndarray:
+def _curve(model: RewardModel, world: Simulation, policy: str, says: Says) -> np.ndarray:
     """Mean correlation after 0 … ASKED judgments, (ASKED + 1,)."""
     ids = list(world.responses)
     items = model.items(ids)
@@ -146,7 +171,8 @@ def _curve(model: RewardModel, world: Simulation, policy: str, reasons: bool) ->
     found = np.zeros(ASKED + 1)
     for number, name in enumerate(world.people):
         rng = np.random.default_rng(1000 + number)
-        why = np.random.default_rng(5000 + number) if reasons else None
+        why = np.random.default_rng(5000 + number) if says.reasons else None
+        felt = np.random.default_rng(9000 + number) if says.strengths else None
         truth = np.array([world.true_reward(name, key) for key in ids])
         left = np.ones(len(pairs), bool)
         context: list[Comparison] = []
@@ -159,7 +185,7 @@ def _curve(model: RewardModel, world: Simulation, policy: str, reasons: bool) ->
             else:
                 row = int(rows[np.argmax(gain(*margins_of_pairs(latent, items, *pairs[rows].T)))])
             left[row] = False
-            context.append(answered(world, name, items, pairs[row], truth, rng, why))
+            context.append(answered(world, name, items, pairs[row], truth, rng, why, felt))
     return found
 
 
@@ -171,18 +197,20 @@ def answered(
     truth: np.ndarray,
     rng: np.random.Generator,
     why: np.random.Generator | None = None,
+    felt: np.random.Generator | None = None,
 ) -> Comparison:
-    """As ``attune.simulate`` answers, without the pull of the side; with ``why`` also with its reasons."""
+    """As ``attune.simulate`` answers, without the pull of the side; with ``why`` also with its reasons, with ``felt`` with strengths."""
     person = world.people[name]
     a, b = int(pair[0]), int(pair[1])
     margin = (truth[a] - truth[b]) / person.temperature
     odds = np.array([np.exp(margin / 2), np.exp(-margin / 2), person.tie])
     choice: Choice = ("a", "b", "tie")[int(rng.choice(3, p=odds / odds.sum()))]
+    strength = None if felt is None or choice == "tie" else strength_of(margin if choice == "a" else -margin, felt)
     if why is None or choice == "tie":
-        return Comparison(items[a], items[b], choice)
+        return Comparison(items[a], items[b], choice, strength)
     ids = list(world.responses)
     tags, rationale = reason_for(world, person, ids[a], ids[b], choice, why)
-    return Comparison(items[a], items[b], choice, reason=spoken(choice, tags, rationale))
+    return Comparison(items[a], items[b], choice, strength, reason=spoken(choice, tags, rationale))
 
 
 def correlation(rewards: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> float:

@@ -17,7 +17,8 @@ from attune.dissection import Dissection, Effect, effects
 from attune.encoders import style_columns
 from attune.errors import ArtifactError
 from attune.logistic import Gaussian
-from attune.rewards.indexing import OUTCOMES, STRENGTH_WEIGHTS
+from attune.rewards.indexing import OUTCOMES
+from attune.rewards.strengths import STRENGTH_WEIGHTS
 from attune.rewards.traits import trait_rows
 from attune.style_features import style_vector
 from personalization.charts import Whisk, whisk

@@ -24,7 +24,7 @@ from attune.rewards.classes import ClassFit
 from attune.rewards.factors import FactorFit
 from attune.rewards.feature_map import Prepared
 from attune.rewards.hybrid_fit import HybridConfig, Start
-from attune.rewards.indexing import Ints
+from attune.rewards.indexing import Comparisons, Ints
 from attune.rewards.newcomers import hold_out
 from attune.rewards.rehearsal import Variances
 
@@ -54,14 +54,17 @@ class Beginning:
     variances: Variances
     """As the last fit from nothing chose them: they are tried anew only then."""
     rehearsals: Sequence[Kept]
+    graded: bool | None = False
+    """Whether strengths were read as grades; None in fits of before they could be, from which no judgments with strengths begin."""
 
-    def suits(self, config: HybridConfig, people: Hashes, judgments: int, verdicts: bool) -> bool:
+    def suits(self, config: HybridConfig, people: Hashes, said: Comparisons, verdicts: bool) -> bool:
         """Whether a fit of these people's judgments may begin here."""
         return (
             len(self.rehearsals) == config.rehearsals
             and all(_fits_config(each.found, config) for each in self.rehearsals)
             and self.verdicts == verdicts
-            and judgments <= MOST_GROWN * self.cold_judgments
+            and (self.graded is not None or said.strength is None)
+            and len(said) <= MOST_GROWN * self.cold_judgments
             and bool(np.isin(self.people, people).all())
         )
 
@@ -101,7 +104,7 @@ class Beginning:
             "groups": self.groups,
             "people": self.people,
             "variances": np.array(astuple(self.variances), np.float64),
-            "about": np.array([self.verdicts, self.cold_judgments, len(self.rehearsals)], np.int64),
+            "about": np.array([self.verdicts, self.cold_judgments, len(self.rehearsals), bool(self.graded)], np.int64),
         }
         for number, each in enumerate(self.rehearsals):
             found[f"{number}.held"] = each.held
@@ -117,7 +120,7 @@ class Beginning:
     def from_tensors(cls, ids: Sequence[str], tensors: Mapping[str, NDArray[Any]]) -> Beginning:
         """Raises ``ArtifactError`` where something is missing."""
         try:
-            verdicts, judgments, rehearsals = (int(each) for each in tensors["about"])
+            verdicts, judgments, rehearsals, *graded = (int(each) for each in tensors["about"])
             return cls(
                 ids,
                 tensors["groups"],
@@ -126,6 +129,7 @@ class Beginning:
                 judgments,
                 Variances(*map(float, tensors["variances"])),
                 [_kept(number, tensors) for number in range(rehearsals)],
+                bool(graded[0]) if graded else None,
             )
         except KeyError as missing:
             raise ArtifactError(f"what a refit would begin from lacks {missing}") from None

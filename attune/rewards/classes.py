@@ -45,9 +45,10 @@ class ClassTrainer:
         self.low, self.high = keys // len(base), keys % len(base)
         people, who = np.unique(comparisons.annotator, return_inverse=True)
         shape = (len(people), len(keys))
-        toward_low = 0.5 + 0.5 * np.where(comparisons.a == low, 1, -1) * comparisons.outcome
-        self.said_low = _counts(comparisons.weight * toward_low, who, pair, shape)
-        self.said_high = _counts(comparisons.weight * (1 - toward_low), who, pair, shape)
+        leaning, weight = comparisons.evidence
+        toward_low = 0.5 + 0.5 * np.where(comparisons.a == low, 1, -1) * leaning
+        self.said_low = _counts(weight * toward_low, who, pair, shape)
+        self.said_high = _counts(weight * (1 - toward_low), who, pair, shape)
         every = np.arange(len(keys))
         ends, pairs = np.concatenate([self.low, self.high]), np.concatenate([every, every])
         self.incidence = _counts(np.repeat([1.0, -1.0], len(keys)), ends, pairs, (len(base), len(keys)))

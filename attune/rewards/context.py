@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attune.rewards.base import Array, Comparison
-from attune.rewards.indexing import OUTCOMES, STRENGTH_WEIGHTS, Ints
+from attune.rewards.indexing import OUTCOMES
+from attune.rewards.strengths import STRENGTH_WEIGHTS
 
 
 class Columns(NamedTuple):
@@ -16,7 +18,7 @@ class Columns(NamedTuple):
 
     items_a: Array
     items_b: Array
-    outcome: Ints
+    outcome: NDArray[Any]
     side: Array
     weight: Array
 

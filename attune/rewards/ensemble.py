@@ -24,11 +24,13 @@ from attune.rewards.base import Array, Comparison, FitReport, Latent, Progress, 
 from attune.rewards.bradley_terry import pooled_model
 from attune.rewards.context import columns_of_context
 from attune.rewards.feature_map import prepare
+from attune.rewards.indexing import Ints
 from attune.rewards.item_model import beside
 from attune.rewards.networks import sigmoid
-from attune.rewards.newcomers import hold_out, split_newcomers
+from attune.rewards.newcomers import ReadsStrengths, hold_out, split_newcomers
 from attune.rewards.pooled import fit_pooled
 from attune.rewards.settings import checked, setting
+from attune.rewards.strengths import strengths_of
 
 REFERENCES = 128
 PARTS_OF_STEP = 1_000
@@ -167,7 +169,8 @@ class Ensemble(RewardModel):
         """See ``RewardModel.adapt``."""
         if any(each.reason for each in context):  # each member reads reasons in its own way, or not at all
             return self._adapted_with_reasons(context)
-        return self.adapt_arrays(*columns_of_context(context)) if context else self.prior()
+        strength = strengths_of(context)
+        return self.adapt_arrays(*columns_of_context(context), strength=strength) if context else self.prior()
 
     def _adapted_with_reasons(self, context: Sequence[Comparison]) -> Latent:
         columns = columns_of_context(context)
@@ -179,14 +182,26 @@ class Ensemble(RewardModel):
             ]
         )
 
+    @property
+    def reads_strengths(self) -> bool:
+        """See ``attune.rewards.newcomers.ReadsStrengths``: whether a member does."""
+        return any(map(_reads_strengths, self.members))
+
     def adapt_arrays(
-        self, items_a: Array, items_b: Array, outcome: NDArray[Any], side: NDArray[Any], weight: NDArray[Any]
+        self,
+        items_a: Array,
+        items_b: Array,
+        outcome: NDArray[Any],
+        side: NDArray[Any],
+        weight: NDArray[Any],
+        *,
+        strength: Ints | None = None,
     ) -> Latent:
-        """See ``Rehearsed.adapt_arrays``."""
+        """See ``Rehearsed.adapt_arrays``; strength (N,) is for members that read it."""
         if not len(outcome):
             return self.prior()
         pairs = zip(self.members, self._split(items_a), self._split(items_b), strict=True)
-        return _joined([_adapted(member, a, b, outcome, side, weight) for member, a, b in pairs])
+        return _joined([_adapted(member, a, b, outcome, side, weight, strength) for member, a, b in pairs])
 
     def score(self, latent: Latent, items: Array) -> Scores:
         """See ``RewardModel.score``, summed up as the settings say (``attune.rewards.aggregates``)."""
@@ -297,9 +312,20 @@ def _joined(latents: Sequence[Latent]) -> Latent:
     return Latent(np.concatenate([each.mean for each in latents]), cov, latents[0].n, extra)
 
 
+def _reads_strengths(member: RewardModel) -> bool:
+    return isinstance(member, ReadsStrengths) and member.reads_strengths
+
+
 def _adapted(
-    member: RewardModel, a: Array, b: Array, outcome: NDArray[Any], side: NDArray[Any], weight: NDArray[Any]
+    member: RewardModel,
+    a: Array,
+    b: Array,
+    outcome: NDArray[Any],
+    side: NDArray[Any],
+    weight: NDArray[Any],
+    strength: Ints | None,
 ) -> Latent:
     adapt: Any = getattr(member, "adapt_arrays")  # noqa: B009 (``Rehearsed``, which every registered model is)
-    latent: Latent = adapt(a, b, outcome, side, weight)
+    more = {"strength": strength} if _reads_strengths(member) else {}
+    latent: Latent = adapt(a, b, outcome, side, weight, **more)
     return latent

@@ -39,8 +39,8 @@ def are_verdicts(comparisons: Comparisons, responses: int) -> bool:
 def as_verdicts(comparisons: Comparisons, groups: Ints) -> Comparisons:
     """Each annotator's verdict on each response, once, as comparisons with the threshold of its prompt.
 
-    groups (N,): the prompt of each response. Ties say nothing here and are left out, and margins between
-    two responses say nothing of one.
+    groups (N,): the prompt of each response. Ties say nothing here and are left out, and margins and
+    strengths between two responses say nothing of one.
     """
     decided = comparisons.take(comparisons.outcome != 0)
     chosen, other = chosen_and_other(decided.a, decided.b, decided.outcome)
@@ -57,6 +57,7 @@ def as_verdicts(comparisons: Comparisons, groups: Ints) -> Comparisons:
         outcome=outcome[first].astype(np.int64),
         side=np.zeros(len(first), np.float32),
         lead=None,
+        strength=None,
     )
 
 

@@ -227,8 +227,9 @@ class _Blocks:
         valid = lanes < left[:, None]
         rows = order[np.where(valid, begin[:, None] + lanes, 0)]
         self.a, self.b = comparisons.a[rows], comparisons.b[rows]
-        self.weight = np.where(valid, comparisons.weight[rows], 0).astype(np.float32)
-        self.half = (0.5 * comparisons.outcome[rows] * self.weight).astype(np.float32)
+        leaning, weight = comparisons.evidence
+        self.weight = np.where(valid, weight[rows], 0).astype(np.float32)
+        self.half = (0.5 * leaning[rows] * self.weight).astype(np.float32)
         self.side = comparisons.side[rows]
         self.lead = comparisons.leads[rows]
         self.incidence = self._matrix(

@@ -14,7 +14,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -31,40 +30,18 @@ from attune.rewards.bradley_terry import pooled_model
 from attune.rewards.context import Context
 from attune.rewards.evidence import are_verdicts
 from attune.rewards.feature_map import Prepared, prepare
-from attune.rewards.hybrid_fit import (
-    Fits,
-    HybridConfig,
-    Steps,
-    basis_of,
-    community_of,
-    hold_out_of,
-    learn,
-    rehearsal_of,
-    why_of,
-    with_readings,
-)
+from attune.rewards.hybrid_fit import Fits, HybridConfig, Steps, basis_of, community_of, learn
+from attune.rewards.indexing import Ints
 from attune.rewards.linear import Floats, LinearParts, LinearReward
-from attune.rewards.newcomers import (
-    SHOTS,
-    Newcomer,
-    judge,
-    paired_gain,
-    report_metrics,
-    split_newcomers,
-)
+from attune.rewards.newcomers import SHOTS, judge, paired_gain, report_metrics
 from attune.rewards.reasons import Why
-from attune.rewards.rehearsal import (
-    UNTRIED,
-    Rehearsal,
-    Variances,
-    choose_readings,
-    choose_reasons,
-    choose_variances,
-)
+from attune.rewards.rehearsal import Rehearsal, Variances
 from attune.rewards.settings import checked
+from attune.rewards.strengths import grades
 from attune.rewards.tastes import FIRST, KNOWN, NUMBER, Community, Reader, Told
 from attune.rewards.traits import Trait, Traits, fit_traits
 from attune.rewards.trust import KNOTS, Trust, default_trust, learn_trust, told
+from attune.rewards.tryout import Settled, Trier, settle, with_everybody
 
 OWN = "response "
 """What is remembered of a response stands in a latent's ``extra`` under this and the response's number."""
@@ -120,57 +97,49 @@ class Hybrid(LinearReward):
         self, data: Prepared, people: Hashes, rng: np.random.Generator, progress: Progress | None = None
     ) -> dict[str, float]:
         """``fit`` on indexed data, people (annotators,) in its order; the held-out metrics."""
-        everybody = data.comparisons
-        verdicts = are_verdicts(everybody, len(data.ids))
+        verdicts = are_verdicts(data.comparisons, len(data.ids))
         begin = self._begin
-        if begin and not begin.suits(self.config, people, len(everybody), verdicts):
+        if begin and not begin.suits(self.config, people, data.comparisons, verdicts):
             begin = None
         self.began = begin is not None
         report = Steps(self.config, progress, begun=begin is not None)
-        # Of each rehearsal: the rows held out, who made them, and what was learnt of the rest.
-        tried: list[tuple[NDArray[np.bool_], Sequence[Newcomer], Fits]] = []
-        left = np.ones(len(everybody), bool)
-        for number in range(self.config.rehearsals):
-            held = begin.held_out(number, data, people, left, rng) if begin else hold_out_of(everybody, left, rng)
-            newcomers = split_newcomers(everybody.take(held), data.groups, rng)
-            if newcomers or not tried:
-                start = begin.start_of(number, data, self.config) if begin else None
-                fits = learn(self.config, data, everybody.take(~held), verdicts, rng, report, start)
-                tried.append((held, newcomers, fits))
-            left &= ~held
-        apart = [each for each in tried if each[1]]
-        *_, fits = (apart or tried)[0]
-        variances, trust, why = UNTRIED, default_trust(), None
-        if apart:
-            rehearse = partial(rehearsal_of, self.config, data)
-            variances = begin.variances if begin else choose_variances([rehearse(*each) for each in apart])
-            apart = [(held, who, with_readings(self.config, data, ~held, seen, variances)) for held, who, seen in apart]
-            if any(seen.readings is not None for *_, seen in apart):
-                variances = choose_readings(lambda at: [rehearse(*each, at) for each in apart], variances)
-            fits = apart[0][2]
-            whys = [why_of(self.config, data, ~held, seen, variances) for held, _, seen in apart]
-            rehearsals = [replace(rehearse(*each, variances), why=said) for each, said in zip(apart, whys, strict=True)]
-            weight = choose_reasons(rehearsals, variances)
-            rehearsals = [each.weighing_reasons(weight) for each in rehearsals]
-            views = [[view for each in rehearsals for view in each.views(variances, shots)] for shots in KNOTS]
-            trust = learn_trust(views)
-            self.person_spread = person_spread(*told(trust, views, SPREAD_SHOTS))
-            self._take_on(data, fits, variances, trust, rehearsals[0].why)
-            chosen = {"reason_weight": weight, "reading_spread": variances.reading}
-            report.metrics = self._judge(rehearsals[0], pooled_model(fits.pooled, data)) | chosen
-            fits = learn(self.config, data, everybody, verdicts, rng, report, fits)
-            all_rows = np.ones(len(everybody), bool)
-            if variances.reading:
-                fits = with_readings(self.config, data, all_rows, fits, variances)
-            if weight:
-                found = why_of(self.config, data, all_rows, fits, variances)
-                why = replace(found, weight=weight) if found else None
-        self._take_on(data, fits, variances, trust, why)
-        kept = [Kept(seen, people[np.unique(everybody.annotator[held])]) for held, _, seen in apart]
-        cold = begin.cold_judgments if begin else len(everybody)
-        self._found = Beginning(data.ids, data.groups, verdicts, people, cold, variances, kept)
+        tryout = Trier(self.config, data, verdicts, people, report, begin).chosen(rng)
+        data, settled = tryout.data, settle(self.config, tryout)
+        fits, trust, why = tryout.fits, default_trust(), None
+        if settled.rehearsals:
+            trust, report.metrics = self._measure(data, settled)
+            fits = learn(self.config, data, data.comparisons, verdicts, tryout.rng, report, settled.apart[0].fits)
+            fits, why = with_everybody(self.config, data, fits, settled)
+        self._take_on(data, fits, settled.variances, trust, why)
         self.style_traits = fit_traits(data, self.parts.table)
+        who = data.comparisons.annotator
+        self._found = Beginning(
+            data.ids,
+            data.groups,
+            verdicts,
+            people,
+            begin.cold_judgments if begin else len(data.comparisons),
+            settled.variances,
+            [Kept(each.fits, people[np.unique(who[each.held])]) for each in settled.apart],
+            tryout.graded,
+        )
         return report.metrics
+
+    def _measure(self, data: Prepared, settled: Settled) -> tuple[Trust, dict[str, float]]:
+        """How far to trust what is personal, and what the model is then worth to people that it has not seen; it is left as they find it."""
+        first, variances = settled.rehearsals[0], settled.variances
+        views = [[view for each in settled.rehearsals for view in each.views(variances, shots)] for shots in KNOTS]
+        trust = learn_trust(views)
+        self.person_spread = person_spread(*told(trust, views, SPREAD_SHOTS))
+        fits = settled.apart[0].fits
+        self._take_on(data, fits, variances, trust, first.why)
+        metrics = self._judge(first, pooled_model(fits.pooled, data))
+        graded = float(data.comparisons.graded)
+        return trust, metrics | {
+            "reason_weight": settled.reason_weight,
+            "reading_spread": variances.reading,
+            "strengths_graded": graded,
+        }
 
     def _take_on(self, data: Prepared, fits: Fits, variances: Variances, trust: Trust, why: Why | None = None) -> None:
         """Install what was fitted. The prior that a latent starts from is that of its first few judgments."""
@@ -224,12 +193,16 @@ class Hybrid(LinearReward):
         *,
         start: Latent | None = None,
         reasons: sparse.csr_array | None = None,
+        strength: Ints | None = None,
     ) -> Latent:
-        """See ``LinearReward.adapt_arrays``; ``start`` is of no use here. reasons (N, P), as the model's own fit numbered them."""
+        """See ``LinearReward.adapt_arrays``; ``start`` is of no use here. reasons (N, P), as the model's own fit numbered them. strength
+        (N,), where it is not in outcome and weight yet (``attune.rewards.strengths``)."""
         if self._reader is None:
             return super().adapt_arrays(items_a, items_b, outcome, side, weight, start=start)
         if not len(outcome):
             return self.prior()
+        if strength is not None and self.reads_strengths:
+            outcome, weight = grades(outcome, weight, strength)
         told = self._reader.told(items_a, items_b, outcome, side, weight, reasons=reasons)
         return self._inferred(self._reader, told, len(outcome), self.parts.table.shape[1])[0]
 
@@ -275,6 +248,11 @@ class Hybrid(LinearReward):
     def reads_reasons(self) -> bool:
         """See ``attune.rewards.newcomers.ReadsReasons``."""
         return self._reader is not None and self._reader.why is not None
+
+    @property
+    def reads_strengths(self) -> bool:
+        """See ``attune.rewards.newcomers.ReadsStrengths``."""
+        return self._reader is not None and self._reader.community.graded
 
     def doubts(self, items: Array) -> Array:
         """The variance of each item's reward for want of judgments about the response, (N,), for somebody typical."""
@@ -338,7 +316,7 @@ class Hybrid(LinearReward):
             return tensors, config
         community = self._reader.community
         arrays = {name: getattr(community, name) for name in COMMUNITY_TENSORS}
-        scalars = {name: getattr(community, name) for name in COMMUNITY_SCALARS}
+        scalars = {name: getattr(community, name) for name in (*COMMUNITY_SCALARS, "graded")}
         why = self._reader.why
         if why is not None:
             tensors, config = tensors | why.tensors(), config | {"words_of_reasons": list(why.words)}
@@ -383,6 +361,7 @@ def _community_from(
         arrays: dict[str, Any] = {name: np.asarray(tensors[name], np.float32) for name in COMMUNITY_TENSORS}
         arrays["class_model"] = np.asarray(tensors["class_model"], np.int64)
         scalars: dict[str, Any] = {name: stored[name] for name in COMMUNITY_SCALARS}
+        scalars["graded"] = bool(stored.get("graded", False))  # not in artifacts of before strengths were graded
         trust = Trust.from_tensors(tensors, tensors["calibration_scale"])
     except KeyError as missing:
         raise ArtifactError(f"the hybrid artifact lacks {missing}") from None

@@ -48,6 +48,11 @@ class HybridConfig:
     vector_precision: float = setting(2.0, "How closely item vectors follow the text: precision around it.", least=0.01)
     text_precision: float = setting(10.0, "Ridge on the map from text to item vectors.", least=0.01)
     class_precision: float = setting(0.25, "Ridge on what a group thinks otherwise of a response.", least=0.01)
+    strengths: str = setting(
+        "learnt",
+        "How strengths are read: as weights, as grades of how far apart two responses are, or as held-out people say.",
+        choices=("learnt", "weights", "grades"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +79,15 @@ class Steps:
     """Counts rounds of factors and models of classes, and tells ``progress``."""
 
     def __init__(self, config: HybridConfig, progress: Progress | None, *, begun: bool = False) -> None:
-        self.progress, self.done = progress, 0
-        rounds = config.rehearsals * (config.last_rounds if begun else config.rounds) + config.last_rounds
-        self.steps = len(config.ranks) * rounds + (config.rehearsals + 1) * len(config.class_sizes)
+        self.config, self.progress, self.done = config, progress, 0
+        self.rounds = config.last_rounds if begun else config.rounds
+        self.steps = len(config.ranks) * config.last_rounds + len(config.class_sizes)
         self.metrics: dict[str, float] = {}
+        self.expect(config.rehearsals)
+
+    def expect(self, rehearsals: int) -> None:
+        """So many more than were expected until now."""
+        self.steps += rehearsals * (len(self.config.ranks) * self.rounds + len(self.config.class_sizes))
 
     def factor_round(self, _number: int, loss: float) -> None:
         self._tell({"loss": loss})
@@ -175,6 +185,7 @@ def community_of(data: Prepared, fits: Fits, basis: Basis, variances: Variances)
         class_model=basis.class_model,
         memory=0.0,
         doubt=basis.doubt,
+        graded=data.comparisons.graded,
     )
     return variances.applied(community, basis)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +13,12 @@ from scipy import sparse
 from attune.data import Judgment, Response, Snapshot
 from attune.errors import BadData, EncoderMismatch
 from attune.rewards.base import Array
+from attune.rewards.strengths import STRENGTH_WEIGHTS, grades
 
 Ints = NDArray[np.int64]
 
 OUTCOMES: Mapping[str, int] = {"a": 1, "b": -1, "tie": 0, "both_good": 0, "both_bad": 0}
 """A choice as a number. ``both_good`` and ``both_bad`` say that neither is better: ties to a model of preference."""
-
-STRENGTH_WEIGHTS: Mapping[int | None, float] = {None: 1.0, 1: 0.75, 2: 1.0, 3: 1.25}
-"""How much a judgment counts by its strength: a slight preference is reversed more often on a second look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,10 @@ class Comparisons:
     """What fits subtract from margins of a over b, (N,): a judgment's ``margin``, negative where b was chosen; None for nothing."""
     reasons: sparse.csr_array | None = None
     """Why, (N, P), as ``attune.rewards.reasons`` reads it; None where hardly anybody said."""
+    strength: Ints | None = None
+    """1 to 3, 0 where it was not asked, (N,); None where it never was."""
+    graded: bool = False
+    """Whether what is personal is learnt from strengths as grades (``attune.rewards.strengths``)."""
 
     def __len__(self) -> int:
         return len(self.a)
@@ -50,18 +53,26 @@ class Comparisons:
         """``lead``, zeros where there is none, (N,)."""
         return np.zeros(len(self), np.float32) if self.lead is None else self.lead
 
+    @property
+    def evidence(self) -> tuple[NDArray[Any], Array]:
+        """What the judgments lean to, from −1 to 1, and what they weigh, (N,) each: outcome and weight, or graded."""
+        if self.strength is None or not self.graded:
+            return self.outcome, self.weight
+        return grades(self.outcome, self.weight, self.strength)
+
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Comparisons:
         """Some of the rows; annotators keep their numbers."""
         columns = {name: getattr(self, name)[rows] for name in COLUMNS if getattr(self, name) is not None}
         return replace(self, **columns)
 
 
-COLUMNS = tuple(each.name for each in fields(Comparisons) if each.name != "annotators")
+COLUMNS = tuple(each.name for each in fields(Comparisons) if each.name not in ("annotators", "graded"))
 
 
 def columns_of(judgments: Sequence[Judgment], row_of: Mapping[str, int], number_of: Mapping[str, int]) -> Comparisons:
     """Judgments as columns, given the rows of responses and the numbers of annotators."""
     lead = np.array([OUTCOMES[j.choice] * j.margin for j in judgments], np.float32)
+    strength = np.array([j.strength or 0 for j in judgments], np.int64)
     return Comparisons(
         annotator=np.array([number_of[j.annotator] for j in judgments], np.int64),
         a=np.array([row_of[j.a] for j in judgments], np.int64),
@@ -72,6 +83,7 @@ def columns_of(judgments: Sequence[Judgment], row_of: Mapping[str, int], number_
         test=np.array([j.part == "test" for j in judgments], np.bool_),
         annotators=len(number_of),
         lead=lead if lead.any() else None,
+        strength=strength if strength.any() else None,
     )
 
 

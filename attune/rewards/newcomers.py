@@ -53,6 +53,27 @@ class ReadsReasons(Protocol):
         """See ``Rehearsed.adapt_arrays``; reasons (N, P)."""
 
 
+@runtime_checkable
+class ReadsStrengths(Protocol):
+    """A model that may read strengths as grades (``attune.rewards.strengths``)."""
+
+    @property
+    def reads_strengths(self) -> bool:
+        """Whether it does."""
+
+    def adapt_arrays(
+        self,
+        items_a: Array,
+        items_b: Array,
+        outcome: NDArray[Any],
+        side: NDArray[Any],
+        weight: NDArray[Any],
+        *,
+        strength: Ints | None = None,
+    ) -> Latent:
+        """See ``Rehearsed.adapt_arrays``; strength (N,), 0 where there is none. What is graded already is not to be told of it."""
+
+
 def hold_out(comparisons: Comparisons, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Which rows belong to held-out annotators, (N,): a share of those with enough judgments, possibly nobody."""
     counts = np.bincount(comparisons.annotator, weights=comparisons.outcome != 0, minlength=comparisons.annotators)
@@ -87,10 +108,14 @@ def split_newcomers(comparisons: Comparisons, groups: Ints, rng: np.random.Gener
 def adapt_to(model: Rehearsed, comparisons: Comparisons, items: Array, rows: Ints) -> Latent:
     """The latent after some rows of ``comparisons``; items (responses, K)."""
     said = comparisons.take(rows)
-    columns = items[said.a], items[said.b], said.outcome, said.side, said.weight
+    leaning, weight = said.evidence
+    columns = items[said.a], items[said.b], leaning, said.side, weight
+    more: dict[str, Any] = {}
     if isinstance(model, ReadsReasons) and model.reads_reasons:
-        return model.adapt_arrays(*columns, reasons=said.reasons)
-    return model.adapt_arrays(*columns)
+        more["reasons"] = said.reasons
+    if isinstance(model, ReadsStrengths) and model.reads_strengths and not said.graded:
+        more["strength"] = said.strength
+    return model.adapt_arrays(*columns, **more)
 
 
 def predictions(

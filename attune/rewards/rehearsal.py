@@ -150,7 +150,8 @@ def given_reasons(community: Community, table: Array, comparisons: Comparisons) 
     starts = np.searchsorted(comparisons.annotator[order], [people, people + 1])
     for person, begin, end in zip(people, *starts, strict=True):
         said = comparisons.take(order[begin:end])
-        told = reader.told(table[said.a], table[said.b], said.outcome, said.side, said.weight, classes=False)
+        leaning, weight = said.evidence
+        told = reader.told(table[said.a], table[said.b], leaning, said.side, weight, classes=False)
         taste[person] = reader.gaussian(told).mean[1 : 1 + width]
     rows = rows[np.isin(comparisons.annotator[rows], people)]
     said = comparisons.take(rows)
@@ -163,7 +164,7 @@ def choose_reasons(rehearsals: Sequence[Rehearsal], variances: Variances) -> flo
     if all(each.why is None for each in rehearsals):
         return 0.0
     return _first_better(
-        WEIGHTS, lambda weight: _loss([each.weighing_reasons(weight) for each in rehearsals], variances)
+        WEIGHTS, lambda weight: rehearsed_loss([each.weighing_reasons(weight) for each in rehearsals], variances)
     )
 
 
@@ -172,12 +173,12 @@ def choose_readings(rehearsals_at: Callable[[Variances], Sequence[Rehearsal]], v
 
     def loss(spread: float) -> Array:
         tried = replace(variances, reading=spread)
-        return _loss(rehearsals_at(tried), tried)
+        return rehearsed_loss(rehearsals_at(tried), tried)
 
     return replace(variances, reading=_first_better(READINGS, loss))
 
 
-def _loss(rehearsals: Sequence[Rehearsal], variances: Variances) -> Array:
+def rehearsed_loss(rehearsals: Sequence[Rehearsal], variances: Variances) -> Array:
     """Of newcomers' judgments after ``REASONED`` of theirs; those are asked who said most."""
     talkative = [replace(each, newcomers=_most_told(each.newcomers)) for each in rehearsals]
     views = [
@@ -228,7 +229,8 @@ def _view(
 ) -> View:
     said = comparisons.take(newcomer.context[: None if shots == KNOTS[-1] else shots])
     a, b = table[said.a], table[said.b]
-    told = reader.told(a, b, said.outcome, said.side, said.weight, reasons=said.reasons, classes=classes)
+    leaning, weight = said.evidence
+    told = reader.told(a, b, leaning, said.side, weight, reasons=said.reasons, classes=classes)
     gaussian = reader.gaussian(told)
     a, b = table[comparisons.a[newcomer.target]], table[comparisons.b[newcomer.target]]
     apart = (a - b).astype(np.float64)

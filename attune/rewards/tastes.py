@@ -28,6 +28,7 @@ from attune.rewards.context import Columns, Context, columns_of_context
 from attune.rewards.evidence import chosen_and_other
 from attune.rewards.linear import PROBIT, Floats, davidson, newton_mode
 from attune.rewards.reasons import Why, with_reason
+from attune.rewards.strengths import grades, strengths_of
 
 REWARD, BASE, FIRST = 0, 1, 2
 """Columns of an item: b, a, and the first of y."""
@@ -44,6 +45,7 @@ class Community:
     verdicts: how judgments are read (``attune.rewards.evidence``). base and base_spread: the factor on a. cov (R, R): Σ.
     class_weights (R, J), class_log_prior (J,) and class_model (J,): all classes of all models, w̄ of each model being 0 but
     for class_center (R, J), which the evidence is read with. memory: τ². doubt: the variance of ⟨w, y⟩ that is left for a response that nobody has judged.
+    graded: whether strengths are read as grades (``attune.rewards.strengths``).
     """
 
     verdicts: bool
@@ -61,6 +63,7 @@ class Community:
     class_model: NDArray[np.int64]
     memory: float
     doubt: float
+    graded: bool = False
 
     def doubts(self, items: Array) -> Floats:
         """The variance of ⟨w, y⟩ for not knowing y itself, (N,)."""
@@ -70,11 +73,11 @@ class Community:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """E rows to infer from. along (E, 1 + R): a and y, of one response less the other's or against the threshold. outcome in
-    1, 0, −1; first and second: the numbers of the responses, 0 for none.
+    −1 … 1, 0 for a tie; first and second: the numbers of the responses, 0 for none.
     doubt: variance of the margin for not knowing the responses better."""
 
     along: Floats
-    outcome: NDArray[np.int64]
+    outcome: Floats
     side: Floats
     weight: Floats
     first: NDArray[np.int64]
@@ -109,7 +112,7 @@ class Told:
 
     along: Floats
     fixed: Floats
-    outcome: NDArray[np.int64]
+    outcome: Floats
     weight: Floats
     first: NDArray[np.int64]
     second: NDArray[np.int64]
@@ -147,7 +150,7 @@ def read_evidence(
     if not said.verdicts:
         return Evidence(
             (items_a[:, BASE:KNOWN] - items_b[:, BASE:KNOWN]).astype(np.float64),
-            np.asarray(outcome, np.int64),
+            np.asarray(outcome, np.float64),
             np.asarray(side, np.float64),
             np.asarray(weight, np.float64),
             items_a[:, NUMBER].astype(np.int64),
@@ -167,7 +170,7 @@ def read_evidence(
     nothing = np.zeros(len(distinct))
     return Evidence(
         distinct[:, BASE:-3].astype(np.float64),
-        distinct[:, -1].astype(np.int64),
+        distinct[:, -1].astype(np.float64),
         nothing,
         most,
         distinct[:, -2].astype(np.int64),
@@ -202,6 +205,9 @@ class Reader:
         return known.followed_by(added) if known else added
 
     def _told_with_reasons(self, columns: Columns, context: Sequence[Comparison]) -> Told:
+        if self.community.graded:
+            outcome, weight = grades(columns.outcome, columns.weight, strengths_of(context))
+            columns = columns._replace(outcome=outcome, weight=weight)
         if self.why is None or not any(each.reason for each in context):
             return self.told(*columns)
         return self.told(*columns, reasons=self.why.read([each.reason for each in context]))

@@ -17,7 +17,7 @@ from attune.rewards.reasons import learn_why, reasons_of
 from attune.rewards.rehearsal import Variances
 from attune.simulate import Simulation, load_starter, simulate
 
-QUICK = {"ranks": [6], "class_sizes": [6], "rounds": 12, "last_rounds": 4}
+QUICK = {"ranks": [6], "class_sizes": [6], "rounds": 12, "last_rounds": 4, "strengths": "weights"}
 AXES = 3
 
 

@@ -19,7 +19,7 @@ from attune.rewards.hybrid import Hybrid
 from attune.rewards.reasons import LEAST_PEOPLE, learn_why, reasons_of, spoken
 from attune.simulate import Simulation, StyledPrompt, load_starter, simulate
 
-QUICK = {"ranks": [6], "class_sizes": [6], "rounds": 12, "last_rounds": 4}
+QUICK = {"ranks": [6], "class_sizes": [6], "rounds": 12, "last_rounds": 4, "strengths": "weights"}
 
 
 @pytest.fixture(scope="module")
