@@ -119,6 +119,7 @@ def measure(
         by_shots[ALL if n is None else str(n)] = {
             "slices": _slices(predictions, subjects),
             "coverage_90": interval_coverage(predictions, _outcomes(subjects), spread=model.person_spread),
+            "flip_moved": flip_moved(model, subjects, features, n),
         }
     return {
         "shots": by_shots,
@@ -148,14 +149,16 @@ def predict(
     return model.probability(latent, items_a, items_b)
 
 
-def flip_moved(model: RewardModel, subjects: Sequence[Subject], features: Mapping[str, Array]) -> float:
-    """The share of contested test pairs (of all, if none is marked so) whose prediction turns round when the context says
-    the opposite, without reasons, which spoke for what was said. A personal model that does not listen to its context gives 0."""
+def flip_moved(
+    model: RewardModel, subjects: Sequence[Subject], features: Mapping[str, Array], shots: int | None = FLIP_SHOTS
+) -> float:
+    """The share of contested test pairs (of all, if none is marked so) whose prediction turns round when so many judgments of the context
+    (None: all) say the opposite, without reasons, which spoke for what was said. A model that does not listen to its context gives 0."""
     turned: list[NDArray[np.bool_]] = []
     marked = any("contested" in each.slices for subject in subjects for each in subject.test)
     for subject in subjects:
         test = [each for each in subject.test if not marked or "contested" in each.slices]
-        context = subject.context[:FLIP_SHOTS]
+        context = subject.context[:shots]
         opposite = [replace(each, choice=FLIPPED[each.choice], tags=(), rationale="") for each in context]
         if test and context:
             p, flipped = (
@@ -206,6 +209,7 @@ def table(report: Report) -> str:
         lines.append([name, "ECE", *(f"{figures['shots'][n]['slices'][ALL]['ece']:.3f}" for n in shots)])
         covered = (figures["shots"][n]["coverage_90"] for n in shots)
         lines.append([name, "90 % interval", *("–" if each is None else f"{100 * each:.1f} %" for each in covered)])
+        lines.append([name, "flips turn", *(f"{100 * figures['shots'][n]['flip_moved']:.1f} %" for n in shots)])
         header = ["model", "slice", *(f"{n} shots" if n != ALL else "all shots" for n in shots)]
     widths = [max(len(row[column]) for row in [header, *lines]) for column in range(len(header))]
     return "\n".join(
@@ -275,7 +279,11 @@ def _combined(runs: Sequence[Report]) -> Report:
     shots: Report = {}
     for n, figures in first["shots"].items():
         covered = [run["shots"][n]["coverage_90"] for run in runs]
-        shots[n] = {"slices": {}, "coverage_90": None if None in covered else float(np.mean(covered))}
+        shots[n] = {
+            "slices": {},
+            "coverage_90": None if None in covered else float(np.mean(covered)),
+            "flip_moved": float(np.mean([run["shots"][n]["flip_moved"] for run in runs])),
+        }
         for name, summary in figures["slices"].items():
             of_seeds = [run["shots"][n]["slices"][name] for run in runs]
             mean = {key: float(np.mean([each[key] for each in of_seeds])) for key in summary}

@@ -46,12 +46,16 @@ def test_the_report_has_every_figure_for_every_model(world: Simulation, people: 
     assert figures["swap_symmetric"] is True
     assert figures["flip_moved"] > 0.4
     assert report["models"]["bradley_terry"]["flip_moved"] == 0
+    assert figures["shots"]["0"]["flip_moved"] == 0
+    assert 0.2 < figures["shots"]["8"]["flip_moved"] < figures["shots"]["all"]["flip_moved"]
     pooled = report["models"]["bradley_terry"]["shots"]
     assert pooled["0"]["slices"]["all"]["macro"] == pooled["all"]["slices"]["all"]["macro"]
     assert figures["shots"]["all"]["slices"]["all"]["macro"] > pooled["all"]["slices"]["all"]["macro"] + 0.1
     text = table(report)
     assert "hybrid" in text
     assert "all shots" in text.splitlines()[0]
+    turned = next(line for line in text.splitlines() if line.startswith("hybrid") and "flips turn" in line)
+    assert f"{100 * figures['shots']['8']['flip_moved']:.1f} %" in turned
 
 
 def test_context_and_test_come_from_the_parts() -> None:
