@@ -15,11 +15,13 @@ from math import exp, sqrt
 from statistics import fmean, pstdev
 from typing import Any
 
+import numpy as np
+
 from attune import style_features as style
 from attune.data import Judgment, Response, Snapshot
 from attune.policies.tiny.corpus import Topic, answer, draw_style
 from attune.policies.tiny.readers import shuffled_topics
-from attune.simulate import AXES, REASONS, REWARD_SCALE
+from attune.simulate import AXES, REASONS, REWARD_SCALE, strength_of
 
 TEMPERATURE = 0.8  # of the annotators' choices, as in attune.simulate
 PEOPLE: Mapping[str, Mapping[str, float]] = {
@@ -99,13 +101,13 @@ def true_reward(taste: Mapping[str, float], text: str) -> float:
 def judged(
     counts: Mapping[str, int], topics: Sequence[Topic], seed: int, *, flips: float = 0.0, wavers: bool = True
 ) -> Snapshot:
-    """So many judgments of each of the people named in ``counts``, on pairs of answers in two drawn styles, with a reason where the
-    choice has one.
+    """So many judgments of each of the people named in ``counts``, on pairs of answers in two drawn styles, with how much better one is to
+    them, and a reason where the choice has one.
 
     Who wavers chooses by chance, the surer the further apart two answers are; who does not leaves out what is equal to them. A share
-    ``flips`` of the choices is turned round. Reasons change nothing else.
+    ``flips`` of the choices is turned round. Strengths and reasons change nothing else.
     """
-    rng, words = random.Random(seed), random.Random(seed)
+    rng, words, felt = random.Random(seed), random.Random(seed), np.random.default_rng(seed)
     responses: dict[str, Response] = {}
     said = []
     for name, count in counts.items():
@@ -128,7 +130,10 @@ def judged(
             if rng.random() < flips:
                 prefers_a = not prefers_a
             reason = _reason(taste, support if prefers_a else {axis: -each for axis, each in support.items()}, words)
-            said.append(Judgment(name, keys[0], keys[1], "a" if prefers_a else "b", rationale=reason))
+            strength = strength_of(margin if prefers_a else -margin, felt)
+            said.append(
+                Judgment(name, keys[0], keys[1], "a" if prefers_a else "b", strength=strength, rationale=reason)
+            )
     return Snapshot(responses, tuple(said), "0" * 64)
 
 

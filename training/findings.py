@@ -19,7 +19,7 @@ _GROUP = re.compile(r"group_(\d+)_share")
 
 def findings(metrics: Mapping[str, float]) -> list[str]:
     """Sentences for a run's and a version's page; none for a model that has nothing of the kind to say."""
-    parts = (_latent, _prototypes, _circles, _groups, _members, _aspects, _boldness)
+    parts = (_latent, _prototypes, _circles, _groups, _members, _aspects, _boldness, _strengths)
     return [sentence for part in parts for sentence in part(metrics)]
 
 
@@ -114,3 +114,21 @@ def _boldness(metrics: Mapping[str, float]) -> list[str]:
     if metrics["boldness"] <= 0.25:
         return [_("Held-out people were predicted best with hardly anything personal: here people mostly agree.")]
     return []
+
+
+def _strengths(metrics: Mapping[str, float]) -> list[str]:
+    if "strengths_graded" not in metrics:
+        return []
+    if metrics["strengths_graded"]:
+        return [
+            _(
+                "“Slightly” and “much better” are read as how far apart two responses are to somebody: held-out people were"
+                " predicted at least as well by that."
+            )
+        ]
+    return [
+        _(
+            "“Slightly” and “much better” count as a judgment’s weight only: read as how far apart two responses are, they predicted"
+            " held-out people worse."
+        )
+    ]

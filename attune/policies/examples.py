@@ -14,8 +14,9 @@ from attune.errors import BadData
 from attune.fspo.describing import described
 from attune.fspo.prompts import Shot
 from attune.policies.prompts import Message
+from attune.rewards.strengths import GRADES
 
-TARGETS: Mapping[int | None, float] = {None: 1.0, 1: 0.7, 2: 0.85, 3: 0.95}
+TARGETS: Mapping[int | None, float] = {None: 1.0, **GRADES}
 """P(chosen ≻ rejected) that a strength stands for, where the method reads soft labels."""
 
 TIES_METHODS = frozenset({"soft", "sppo", "inpo", "dno", "kto"})

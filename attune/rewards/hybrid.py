@@ -134,12 +134,10 @@ class Hybrid(LinearReward):
         fits = settled.apart[0].fits
         self._take_on(data, fits, variances, trust, first.why)
         metrics = self._judge(first, pooled_model(fits.pooled, data))
-        graded = float(data.comparisons.graded)
-        return trust, metrics | {
-            "reason_weight": settled.reason_weight,
-            "reading_spread": variances.reading,
-            "strengths_graded": graded,
-        }
+        chosen = {"reason_weight": settled.reason_weight, "reading_spread": variances.reading}
+        if data.comparisons.strength is not None and self.config.strengths == "learnt" and fits.accepted is None:
+            chosen["strengths_graded"] = float(data.comparisons.graded)
+        return trust, metrics | chosen
 
     def _take_on(self, data: Prepared, fits: Fits, variances: Variances, trust: Trust, why: Why | None = None) -> None:
         """Install what was fitted. The prior that a latent starts from is that of its first few judgments."""

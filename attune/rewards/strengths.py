@@ -23,7 +23,7 @@ from attune.rewards.base import Array, Comparison
 
 STRENGTH_WEIGHTS: Mapping[int | None, float] = {None: 1.0, 1: 0.75, 2: 1.0, 3: 1.25}
 """How much a judgment counts by its strength: a slight preference is reversed more often on a second look."""
-GRADES: Mapping[int, float] = {1: 0.65, 2: 0.9, 3: 0.99}
+GRADES: Mapping[int | None, float] = {1: 0.65, 2: 0.9, 3: 0.99}
 """t of each strength. On simulated annotators shares about .65 to .8, .9 and .99 do nearly as well."""
 WORTH = 2.0
 """w. From 1 to 4 it hardly matters."""

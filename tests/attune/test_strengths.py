@@ -222,3 +222,15 @@ def test_strengths_stand_in_columns(world: Simulation) -> None:
     assert (np.sign(leaning) == said.outcome).all()
     assert weighing[decided] == pytest.approx(np.full(decided.sum(), WORTH))
     assert (said.take(np.flatnonzero(decided)).strength > 0).all()
+
+
+def test_a_run_says_how_strengths_were_read_where_it_was_to_find_out(world: Simulation) -> None:
+    silent = tuple(replace(each, strength=None) for each in world.judgments)
+    for said, how, told in (
+        (world.judgments, "learnt", 1.0),
+        (world.judgments, "grades", None),
+        (silent, "learnt", None),
+    ):
+        model = Hybrid(**QUICK, strengths=how)
+        report = model.fit(Snapshot(world.responses, said), style_features(world), encoder="true styles")
+        assert report.metrics.get("strengths_graded") == told

@@ -41,3 +41,8 @@ def test_aspects_prototypes_members_and_agreement_have_a_sentence_each() -> None
     assert "3 members differ by 12" in findings({"members": 3.0, "disagreement": 0.12})[0]
     assert "mostly agree" in findings({"boldness": 0.125})[0]
     assert findings({"boldness": 1.0}) == []
+
+
+def test_how_strengths_are_read_is_said_where_there_are_any() -> None:
+    assert "how far apart" in findings({"strengths_graded": 1.0})[0]
+    assert "weight only" in findings({"strengths_graded": 0.0})[0]
