@@ -1,4 +1,4 @@
-"""Policies of simulated annotators on the tiny model: `python -m bench.policies people|rationales|profiles|noise|maxmin|ceiling [--seeds 1 2 3]`.
+"""Policies of simulated annotators on the tiny model: `python -m bench.policies people|strengths|rationales|profiles|noise|maxmin|ceiling [--seeds 1 2 3]`.
 
 What each study fits is a list of cells. A cell's result is kept in a file under `var/bench/policies/`, named by all that it hangs
 on, the trainer's code and the base's weights included, so that a run that was broken off goes on where it was and no study fits
@@ -21,25 +21,25 @@ import torch
 
 from attune.policies.settings import PolicySettings
 from bench import policy_world as world
-from bench.policy_cells import EPOCHS, PAIRS, SETTINGS, Cell, Texts, outcome
+from bench.policy_cells import EPOCHS, GRADED, PAIRS, SETTINGS, Cell, Texts, outcome
 from bench.policy_world import EVERYBODY, PEOPLE, Figure
 
 KEPT = Path(__file__).parent.parent / "var" / "bench" / "policies"
 SEEDS = (1, 2, 3)
-TOLD = replace(SETTINGS, rationales="told")
+TOLD = replace(GRADED, rationales="told")
 
 
 def people(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE)) -> None:
-    """One policy a person, and one for all of them together, once through."""
+    """One policy a person, from judgments with strengths, and one for all the reported ones together, once through."""
     rows = []
     for name in names:
         right: list[int] = []
         found: dict[str, list[Any]] = {"base": [], "pooled": [], "cpu": [], "peak": []}
         before, after = Texts(), Texts()
         for seed in seeds:
-            own = outcome(Cell({name: PAIRS}, seed), kept)
+            own = outcome(Cell({name: PAIRS}, seed, GRADED), kept)
             base = outcome(Cell({}, seed), kept).said
-            pooled = outcome(Cell(dict.fromkeys(names, PAIRS), seed, replace(SETTINGS, epochs=1)), kept).said
+            pooled = outcome(Cell(dict.fromkeys(PEOPLE, PAIRS), seed, replace(GRADED, epochs=1)), kept).said
             right += own.right[name]
             before, after = before + base, after + own.said
             found["base"] += world.wins(EVERYBODY[name], own.said, base)
@@ -68,9 +68,9 @@ def rationales(
     half, everything = PAIRS // 2, PAIRS
     arms = {
         "half, told": (half, TOLD),
-        "half, nll": (half, replace(SETTINGS, rationales="nll")),
-        "half without": (half, SETTINGS),
-        "all without": (everything, SETTINGS),
+        "half, nll": (half, replace(GRADED, rationales="nll")),
+        "half without": (half, GRADED),
+        "all without": (everything, GRADED),
     }
     _compared(
         "rationales",
@@ -83,7 +83,7 @@ def rationales(
 
 def profiles(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE)) -> None:
     """All judgments, without reasons: what they say of the annotator told in words, beside not."""
-    arms = {"told": (PAIRS, replace(SETTINGS, profiles="told", told=0.5)), "not told": (PAIRS, SETTINGS)}
+    arms = {"told": (PAIRS, replace(GRADED, profiles="told", told=0.5)), "not told": (PAIRS, GRADED)}
     places = [(name, seed) for name in names for seed in seeds]
     _compared("profile", kept, places, _cells(arms), (("told", "not told"),))
 
@@ -182,7 +182,15 @@ def ceiling(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPL
     _table(head, table(names))
 
 
+def strengths(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE)) -> None:
+    """The same judgments with strengths read as soft labels, and left aside."""
+    places = [(name, seed) for name in names for seed in seeds]
+    arms = {"soft": (PAIRS, GRADED), "dpo": (PAIRS, SETTINGS)}
+    _compared("strengths", kept, places, _cells(arms), (("soft", "dpo"),))
+
+
 STUDIES = {
+    "strengths": strengths,
     "people": people,
     "rationales": rationales,
     "profiles": profiles,

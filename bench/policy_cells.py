@@ -24,7 +24,7 @@ from attune.policies.batches import Encoder, collate, log_probs
 from attune.policies.examples import examples_of
 from attune.policies.generate import generate
 from attune.policies.settings import PolicySettings
-from attune.policies.tiny import TINY_BETA
+from attune.policies.tiny import TINY_BETA, TINY_SOFT_BETA
 from attune.policies.trainer import Whose, fit_policy
 from bench import policy_world as world
 
@@ -33,6 +33,8 @@ PAIRS, HELD_OUT_PAIRS, EPOCHS = 200, 200, 3
 SAMPLES = 60
 HELD_OUT_SEED = 100
 SETTINGS = PolicySettings(epochs=EPOCHS, held_out=0.0, samples=0, options={"beta": TINY_BETA})
+GRADED = replace(SETTINGS, method="soft", options={"beta": TINY_SOFT_BETA})
+"""As the page proposes it: strengths are read."""
 Texts = list[str]
 
 

@@ -249,6 +249,14 @@ def test_what_becomes_of_reasons_and_profiles_is_chosen(
     assert (settings["rationales"], settings["profiles"]) == kept
 
 
+def test_the_page_proposes_a_method_that_reads_strengths(people: ThreePeople) -> None:
+    client = login(people.owner)
+    assert "<option selected>soft</option>" in client.get(address("policies", people.project)).content.decode()
+    client.post(address("policy_train", people.project), {"whose": "everyone"})
+    settings = PolicyRun.objects.get().settings
+    assert (settings["method"], settings["options"]) == ("soft", {"beta": 0.3})
+
+
 @pytest.mark.parametrize(("name", "args"), [("policies", ()), ("policy_run", (1,)), ("policy_run_live", (1,))])
 def test_who_may_look(name: str, args: tuple[int, ...], people: ThreePeople) -> None:
     start_policy_run(project=people.project, send=False)

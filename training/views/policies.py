@@ -14,7 +14,7 @@ from annotator.access import Access, project_for
 from annotator.errors import AnnotatorError
 from annotator.models import Annotator, JobState, Project, Role
 from attune.policies.settings import METHODS
-from attune.policies.tiny import TINY, TINY_BETA
+from attune.policies.tiny import TINY, TINY_BETA, TINY_SOFT_BETA
 from training import policy_selectors as selectors
 from training.charts import Chart, optimised_chart, policy_charts
 from training.models import ModelVersion, PolicyRun, Scope
@@ -34,6 +34,8 @@ USUAL_DIRECTIONS = 4
 """Drawn directions of each pair, where a policy is to follow them."""
 SIGMOID_METHODS = frozenset({"dpo", "cdpo", "rdpo", "soft", "degree", "vpo", "listwise"})
 """Those of σ(βΔ), for which the tiny model has a β of its own."""
+USUAL_METHOD = "soft"
+"""Reads how much better people said that a response is; where nobody said, and nothing was equal, it is ``dpo``."""
 
 
 @require_GET
@@ -51,6 +53,7 @@ def policies(request: HttpRequest, slug: str) -> HttpResponse:
         "runs": runs,
         "active": next((each for each in runs if each.state in ACTIVE), None),
         "methods": METHODS,
+        "usual_method": USUAL_METHOD,
         "bases": [TINY, *settings.ATTUNE_POLICY_BASES],
         "annotators": project.annotators.select_related("user"),
         "least_personal": LEAST_PERSONAL,
@@ -176,7 +179,7 @@ def _asked(request: HttpRequest, project: Project) -> dict[str, object]:
     chosen: dict[str, object] = {
         "base": base,
         "revision": revision,
-        "method": request.POST.get("method", "dpo"),
+        "method": request.POST.get("method", USUAL_METHOD),
         "rationales": request.POST.get("rationales", "off"),
         "profiles": "told" if request.POST.get("profiles") == "on" else "off",
         "order": "curriculum" if request.POST.get("curriculum") == "on" else "random",
@@ -185,7 +188,7 @@ def _asked(request: HttpRequest, project: Project) -> dict[str, object]:
         "epochs": _number(request, "epochs", 3),
     }
     if base == TINY and chosen["method"] in SIGMOID_METHODS:
-        chosen["options"] = {"beta": TINY_BETA}
+        chosen["options"] = {"beta": TINY_SOFT_BETA if chosen["method"] == "soft" else TINY_BETA}
     asked: dict[str, object] = {"scope": whose, "chosen": chosen, "groups": _number(request, "groups", 3)}
     if whose == Scope.PROTOTYPE:
         asked["prototype"] = whole_of(which, "whose")

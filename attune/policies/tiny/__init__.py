@@ -7,6 +7,8 @@ TINY = "tiny"
 """The name by which the model that ships with Attune is asked for."""
 TINY_BETA = 0.5
 """β for its DPO-like losses at 200 judgments and the default learning rate; 0.1 moves it so far that it stops making sense."""
+TINY_SOFT_BETA = 0.3
+"""β for ``soft``, whose margins are bounded by what strengths say."""
 
 
 def tiny_folder() -> Path:
