@@ -30,6 +30,7 @@ from attune.rewards.rehearsal import Variances
 
 Hashes = NDArray[np.uint64]
 MOST_GROWN = 2.0
+UNASKED = -1
 SCALARS = ("reward_scale", "reward_spread", "position", "position_spread")
 
 
@@ -54,8 +55,8 @@ class Beginning:
     variances: Variances
     """As the last fit from nothing chose them: they are tried anew only then."""
     rehearsals: Sequence[Kept]
-    graded: bool | None = False
-    """Whether strengths were read as grades; None in fits of before they could be, from which no judgments with strengths begin."""
+    graded: bool | None
+    """Whether strengths were read as grades; None where there were none, or before they could be: no judgments with strengths begin there."""
 
     def suits(self, config: HybridConfig, people: Hashes, said: Comparisons, verdicts: bool) -> bool:
         """Whether a fit of these people's judgments may begin here."""
@@ -104,7 +105,15 @@ class Beginning:
             "groups": self.groups,
             "people": self.people,
             "variances": np.array(astuple(self.variances), np.float64),
-            "about": np.array([self.verdicts, self.cold_judgments, len(self.rehearsals), bool(self.graded)], np.int64),
+            "about": np.array(
+                [
+                    self.verdicts,
+                    self.cold_judgments,
+                    len(self.rehearsals),
+                    UNASKED if self.graded is None else self.graded,
+                ],
+                np.int64,
+            ),
         }
         for number, each in enumerate(self.rehearsals):
             found[f"{number}.held"] = each.held
@@ -129,7 +138,7 @@ class Beginning:
                 judgments,
                 Variances(*map(float, tensors["variances"])),
                 [_kept(number, tensors) for number in range(rehearsals)],
-                bool(graded[0]) if graded else None,
+                bool(graded[0]) if graded and graded[0] != UNASKED else None,
             )
         except KeyError as missing:
             raise ArtifactError(f"what a refit would begin from lacks {missing}") from None

@@ -121,7 +121,7 @@ class Hybrid(LinearReward):
             begin.cold_judgments if begin else len(data.comparisons),
             settled.variances,
             [Kept(each.fits, people[np.unique(who[each.held])]) for each in settled.apart],
-            tryout.graded,
+            tryout.graded if data.comparisons.strength is not None else None,
         )
         return report.metrics
 

@@ -188,11 +188,13 @@ def test_a_refit_reads_strengths_as_the_fit_before(world: Simulation, hybrid: Hy
     )
     assert again.began and again.reads_strengths
     assert steps[-1][0] == steps[-1][1]
-    before = left | {"about": left["about"][:3]}  # as it was kept before strengths were graded
-    anew = Hybrid(**QUICK)
-    anew.begin_from(artifact.load(tmp_path / "m"), before)
-    anew.fit(snapshot, style_features(world), encoder="true styles")
-    assert not anew.began
+    silent = fitted(world, tuple(replace(each, strength=None) for each in world.judgments)).left()
+    of_before = left | {"about": left["about"][:3]}  # as it was kept before strengths were graded
+    for before in (silent, of_before):
+        anew = Hybrid(**QUICK)
+        anew.begin_from(artifact.load(tmp_path / "m"), before)
+        anew.fit(snapshot, style_features(world), encoder="true styles")
+        assert not anew.began
 
 
 def test_progress_counts_what_is_tried(world: Simulation) -> None:
