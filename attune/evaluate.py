@@ -29,7 +29,7 @@ from attune.simulate import Simulation
 ALL = "all"
 DEFAULT_SHOTS: tuple[int | None, ...] = (0, 4, 8, 16, None)
 """Numbers of context judgments; None is all of them."""
-FLIP_SHOTS = 16
+SWAP_SHOTS = 16
 FLIPPED: Mapping[Choice, Choice] = {
     "a": "b",
     "b": "a",
@@ -150,7 +150,7 @@ def predict(
 
 
 def flip_moved(
-    model: RewardModel, subjects: Sequence[Subject], features: Mapping[str, Array], shots: int | None = FLIP_SHOTS
+    model: RewardModel, subjects: Sequence[Subject], features: Mapping[str, Array], shots: int | None = None
 ) -> float:
     """The share of contested test pairs (of all, if none is marked so) whose prediction turns round when so many judgments of the context
     (None: all) say the opposite, without reasons, which spoke for what was said. A model that does not listen to its context gives 0."""
@@ -173,7 +173,7 @@ def swap_gap(model: RewardModel, subjects: Sequence[Subject], features: Mapping[
     """The largest |P(a ≻ b) + P(b ≻ a) − 1| over the test pairs, which should be rounding."""
     worst = 0.0
     for subject in subjects:
-        latent = model.adapt(comparisons(model, subject.context[:FLIP_SHOTS], features))
+        latent = model.adapt(comparisons(model, subject.context[:SWAP_SHOTS], features))
         swapped = [replace(each, a=each.b, b=each.a) for each in subject.test]
         both = predict(model, latent, subject.test, features) + predict(model, latent, swapped, features)
         worst = max(worst, float(np.abs(both - 1).max()))
