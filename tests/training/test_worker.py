@@ -1,4 +1,4 @@
-"""A real broker, a real worker, a real beat: a run whose message was never sent is found, fitted and promoted."""
+"""A real broker, real workers, a real beat: a run whose message was never sent is found, fitted and promoted."""
 
 from __future__ import annotations
 
@@ -33,21 +33,32 @@ def broker(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def worker(transactional_db: None, broker: str, tmp_path: Path) -> Iterator[Path]:
-    """One worker for both queues, with the sweep's clock; yields its log."""
+    """A worker for each queue as ``attune up`` starts them, one with the sweep's clock; yields their log.
+
+    One for both would renew its child after each of the clock's tasks, which takes seconds, and on a busy machine get to nothing else.
+    """
     log = tmp_path / "worker.log"
-    celery = (sys.executable, "-m", "celery", "--app", "config.celery:app", "worker", "--beat")
-    options = ("--queues", "default,train", "--concurrency", "1", "--max-tasks-per-child", "1", "--loglevel", "INFO")
-    with log.open("wb") as output:
-        child = subprocess.Popen(
-            [*celery, *options, "--schedule", str(tmp_path / "beat")],
-            env=os.environ | _surroundings(broker),
-            cwd=CHECKOUT,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    celery = (sys.executable, "-m", "celery", "--app", "config.celery:app", "worker", "--concurrency", "1")
+    queues = {
+        "default": ("--beat", "--schedule", str(tmp_path / "beat")),
+        "train": ("--max-tasks-per-child", "1"),
+    }
+    with log.open("ab") as output:
+        children = [
+            subprocess.Popen(
+                [*celery, "--queues", queue, "--hostname", f"{queue}@%h", "--loglevel", "INFO", *options],
+                env=os.environ | _surroundings(broker),
+                cwd=CHECKOUT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            for queue, options in queues.items()
+        ]
     yield log
-    child.terminate()
-    child.wait(30)
+    for child in children:
+        child.terminate()
+    for child in children:
+        child.wait(30)
 
 
 @pytest.mark.timeout(200)
