@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,9 @@ from django.test import Client
 from django.utils import translation
 
 from tests.factories import ThreePeople, login, make_people
+
+# Processes that tests start compute with one thread, too: with several, two at a time wait for each other more than they compute.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture
