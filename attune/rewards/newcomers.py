@@ -8,7 +8,6 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 from scipy.optimize import minimize_scalar
 
 from attune.metrics import Summary, accuracies, log_losses, person_spread, standard_error, summarise
@@ -34,44 +33,21 @@ class Newcomer:
 
 @runtime_checkable
 class ReadsReasons(Protocol):
-    """A model that may make something of why people said what they said."""
+    """A model that may make something of why people said what they said: its ``adapt_arrays`` takes ``reasons`` (N, P), too."""
 
     @property
     def reads_reasons(self) -> bool:
         """Whether it does."""
 
-    def adapt_arrays(
-        self,
-        items_a: Array,
-        items_b: Array,
-        outcome: NDArray[Any],
-        side: NDArray[Any],
-        weight: NDArray[Any],
-        *,
-        reasons: sparse.csr_array | None = None,
-    ) -> Latent:
-        """See ``Rehearsed.adapt_arrays``; reasons (N, P)."""
-
 
 @runtime_checkable
 class ReadsStrengths(Protocol):
-    """A model that may read strengths as grades (``attune.rewards.strengths``)."""
+    """A model that may read strengths as grades (``attune.rewards.strengths``): its ``adapt_arrays`` takes ``strength`` (N,), too, 0 where
+    there is none. What is graded already is not to be told of it."""
 
     @property
     def reads_strengths(self) -> bool:
         """Whether it does."""
-
-    def adapt_arrays(
-        self,
-        items_a: Array,
-        items_b: Array,
-        outcome: NDArray[Any],
-        side: NDArray[Any],
-        weight: NDArray[Any],
-        *,
-        strength: Ints | None = None,
-    ) -> Latent:
-        """See ``Rehearsed.adapt_arrays``; strength (N,), 0 where there is none. What is graded already is not to be told of it."""
 
 
 def hold_out(comparisons: Comparisons, rng: np.random.Generator) -> NDArray[np.bool_]:
