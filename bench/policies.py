@@ -1,4 +1,4 @@
-"""Policies of simulated annotators on the tiny model: `python -m bench.policies people|strengths|rationales|profiles|noise|maxmin|ceiling [--seeds 1 2 3]`.
+"""Policies of simulated annotators on the tiny model: `python -m bench.policies people|strengths|foretold|rationales|profiles|noise|maxmin|ceiling [--seeds 1 2 3]`.
 
 What each study fits is a list of cells. A cell's result is kept in a file under `var/bench/policies/`, named by all that it hangs
 on, the trainer's code and the base's weights included, so that a run that was broken off goes on where it was and no study fits
@@ -21,8 +21,8 @@ import torch
 
 from attune.policies.settings import PolicySettings
 from bench import policy_world as world
-from bench.policy_cells import EPOCHS, GRADED, PAIRS, SETTINGS, Cell, Texts, outcome
-from bench.policy_world import EVERYBODY, PEOPLE, Figure
+from bench.policy_cells import EPOCHS, FORETOLD, GRADED, PAIRS, SETTINGS, Cell, Texts, outcome
+from bench.policy_world import EVERYBODY, OTHERS, PEOPLE, Figure
 
 KEPT = Path(__file__).parent.parent / "var" / "bench" / "policies"
 SEEDS = (1, 2, 3)
@@ -30,14 +30,14 @@ TOLD = replace(GRADED, rationales="told")
 
 
 def people(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE)) -> None:
-    """One policy a person, from judgments with strengths, and one for all the reported ones together, once through."""
+    """One policy a person, as the page proposes it, and one for all the reported ones together, once through."""
     rows = []
     for name in names:
         right: list[int] = []
         found: dict[str, list[Any]] = {"base": [], "pooled": [], "cpu": [], "peak": []}
         before, after = Texts(), Texts()
         for seed in seeds:
-            own = outcome(Cell({name: PAIRS}, seed, GRADED), kept)
+            own = outcome(_foretold(name, seed), kept)
             base = outcome(Cell({}, seed), kept).said
             pooled = outcome(Cell(dict.fromkeys(PEOPLE, PAIRS), seed, replace(GRADED, epochs=1)), kept).said
             right += own.right[name]
@@ -59,6 +59,18 @@ def people(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE
             )
         )
     _table(("simulated annotator", "held-out pairs", "moved", "over base", "over pooled", "CPU s", "peak MB"), rows)
+
+
+def _foretold(name: str, seed: int) -> Cell:
+    """A person's policy in a project of all who are like them reported, or else chosen with."""
+    people = PEOPLE if name in PEOPLE else OTHERS
+    return Cell({name: PAIRS}, seed, FORETOLD, among=tuple(each for each in people if each != name))
+
+
+def foretold(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE)) -> None:
+    """The same judgments with pairs beside them that a reward model foretells, and without."""
+    arms = {"foretold": _foretold, **_cells({"judged": (PAIRS, GRADED)})}
+    _compared("learnt", kept, [(name, seed) for name in names for seed in seeds], arms, (("foretold", "judged"),))
 
 
 def rationales(
@@ -190,6 +202,7 @@ def strengths(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEO
 
 
 STUDIES = {
+    "foretold": foretold,
     "strengths": strengths,
     "people": people,
     "rationales": rationales,

@@ -34,7 +34,9 @@ SAMPLES = 60
 HELD_OUT_SEED = 100
 SETTINGS = PolicySettings(epochs=EPOCHS, held_out=0.0, samples=0, options={"beta": TINY_BETA})
 GRADED = replace(SETTINGS, method="soft", options={"beta": TINY_SOFT_BETA})
-"""As the page proposes it: strengths are read."""
+"""Strengths are read."""
+FORETOLD = replace(GRADED, foretold=1.0)
+"""As the page proposes it: what a reward model foretells of other pairs is learnt, too."""
 Texts = list[str]
 
 
@@ -42,7 +44,8 @@ Texts = list[str]
 class Cell:
     """One policy: how many judgments by whom, with what share of flipped labels, and how it learns.
 
-    Without judgments it is the base model. ``grouped`` makes each person a group of their own.
+    Without judgments it is the base model. ``grouped`` makes each person a group of their own. ``among`` are others of the project, who
+    judged as many pairs each: nothing is learnt of what they said, and pairs can be foretold that are theirs.
     """
 
     counts: Mapping[str, int]
@@ -51,6 +54,7 @@ class Cell:
     flips: float = 0.0
     wavers: bool = True
     grouped: bool = False
+    among: Sequence[str] = ()
 
     def name(self) -> str:
         """The file that its result is kept in."""
@@ -89,12 +93,20 @@ def outcome(cell: Cell, kept: Path) -> Outcome:
 def _fit(cell: Cell) -> Outcome:
     if not cell.counts:
         return Outcome({}, _said(None, cell.seed))
-    snapshot = world.judged(cell.counts, world.learnt_topics(), cell.seed, flips=cell.flips, wavers=cell.wavers)
+    others = dict.fromkeys(cell.among, max(cell.counts.values()))
+    asked = {**cell.counts, **others}  # whose comes first is drawn first: the others change none of their judgments
+    snapshot = world.judged(asked, world.learnt_topics(), cell.seed, flips=cell.flips, wavers=cell.wavers)
     groups = {name: place for place, name in enumerate(cell.counts)} if cell.grouped else {}
     with tempfile.TemporaryDirectory(prefix="bench-policy-") as name:
         folder, settings = Path(name), replace(cell.settings, seed=cell.seed)
         cpu, wall = time.process_time(), time.monotonic()
-        fit_policy(snapshot, settings, out=folder / "policy", work=folder / "work", whose=Whose(groups=groups))
+        fit_policy(
+            snapshot,
+            settings,
+            out=folder / "policy",
+            work=folder / "work",
+            whose=Whose(annotators=list(cell.counts), groups=groups),
+        )
         cpu, wall = time.process_time() - cpu, time.monotonic() - wall
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         right = {each: _right(folder / "policy", each, cell.seed) for each in cell.counts}

@@ -14,8 +14,7 @@ import numpy as np
 from attune import data, rewards
 from attune.encoders import encode_cached
 from attune.errors import BadData
-from attune.policies.examples import conversation_of, examples_of
-from attune.policies.prompts import Message
+from attune.policies.examples import examples_of, prompts_aside
 from training.models import PolicyRun
 from training.vectors import PostgresVectorStore
 
@@ -33,10 +32,10 @@ def explicit_accuracy(run: PolicyRun, snapshot: data.Snapshot, members: Collecti
         seed=run.settings["seed"],
         annotators=members,
     )
-    aside = {_asked(each.conversation) for each in examples.held_out}
+    aside = prompts_aside(snapshot, examples)
 
     def kept_aside(judgment: data.Judgment) -> bool:
-        return _asked(conversation_of(snapshot.responses[judgment.a].prompt)) in aside
+        return snapshot.responses[judgment.a].prompt in aside
 
     mine = [
         each for each in snapshot.judgments if each.choice in DECIDED and (members is None or each.annotator in members)
@@ -69,8 +68,3 @@ def explicit_accuracy(run: PolicyRun, snapshot: data.Snapshot, members: Collecti
         return float(np.mean((signed > 0) + 0.5 * (signed == 0)))
 
     return {"explicit_held_out": share(held_out), "explicit_learnt": share(learnt)}
-
-
-def _asked(conversation: Sequence[Message]) -> str:
-    """What tells two prompts apart."""
-    return "\n".join(f"{each['role']}: {each['content']}" for each in conversation)

@@ -54,7 +54,7 @@ def start_policy_run(
         prototype=prototype,
         annotator=annotator,
         groups=groups,
-        settings=_settings(chosen or {}),
+        settings=_settings({"encoder": project.encoder, **(chosen or {})}),
         snapshot=snapshot,
         judge=judge,
         opinions=opinions,

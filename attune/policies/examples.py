@@ -247,6 +247,18 @@ def split_by_prompt(found: Sequence[Example], share: float, seed: int, notes: li
     return Examples(train, held_out, tuple(notes))
 
 
+def prompts_aside(snapshot: Snapshot, examples: Examples) -> frozenset[str]:
+    """The snapshot's prompts that are kept aside, in its own words."""
+    aside = {_asked(each.conversation) for each in examples.held_out}
+    prompts = {each.prompt for each in snapshot.responses.values()}
+    return frozenset(each for each in prompts if _asked(conversation_of(each)) in aside)
+
+
+def _asked(conversation: Sequence[Message]) -> str:
+    """What tells two prompts apart."""
+    return "\n".join(f"{each['role']}: {each['content']}" for each in conversation)
+
+
 def _decided(each: Example) -> bool:
     return each.target > 0.5 or each.wins is not None
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from attune.direction import ASPECTS
+from attune.encoders import DEFAULT_ENCODER, get_encoder
 from attune.errors import BadData
 from attune.fspo.describing import Describe
 from attune.policies.tiny import TINY
@@ -54,6 +55,9 @@ class PolicySettings:
     told: float = 1.0  # with something told: questions that the policy answers again, for each judgment
     told_most: int = 512  # questions in all
     told_weight: float = 1.0  # what a pair of its own answers weighs beside a judgment
+    foretold: float = 0.0  # pairs that an annotator has not judged, as a reward model foretells them, for each judgment
+    foretold_most: int = 512  # pairs in all
+    encoder: str = DEFAULT_ENCODER  # of that reward model
     span_weight: float = 1.0  # of tokens in a marked span; others have 1
     order: Order = "random"
     shots: int = 0  # earlier judgments of the same annotator that a prompt may show (FSPO); 0 is off
@@ -85,6 +89,10 @@ class PolicySettings:
             raise BadData(f"describe is {self.describe!r}, which needs shots: judgments that the reader is known by")
         if isinstance(self.aspects, str) or not set(self.aspects) <= set(ASPECTS):
             raise BadData(f"aspects is {self.aspects!r}; expected a list of some of {', '.join(ASPECTS)}")
+        if self.foretold:
+            get_encoder(self.encoder)
+            if self.shots or self.directions:
+                raise BadData("foretold pairs go neither with shots nor with directions; set foretold to 0")
         if self.span_weight != 1.0 and self.method == "orpo":
             raise BadData("span_weight does not go with orpo, whose odds are of the mean token; leave it at 1")
         if self.directions and (self.shots or self.method in ("kto", "listwise")):
@@ -123,6 +131,8 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "told": (0.0, 20.0),
     "told_most": (1, 1_000_000),
     "told_weight": (0.0, 100.0),
+    "foretold": (0.0, 20.0),
+    "foretold_most": (1, 1_000_000),
     "span_weight": (0.0, 100.0),
     "shots": (0, 32),
     "directions": (0, 64),
@@ -143,6 +153,7 @@ _WHOLE = frozenset(
         "accumulate",
         "max_length",
         "told_most",
+        "foretold_most",
         "shots",
         "directions",
         "patience",

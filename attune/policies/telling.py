@@ -6,20 +6,16 @@ that come of it (``own_answers``) are the model's own: no person judged them, an
 
 from __future__ import annotations
 
-import os
-import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any
-
-import orjson
 
 from attune.errors import Cancelled
 from attune.fspo.describing import known_in_words
 from attune.policies.examples import Example, Examples
+from attune.policies.kept_pairs import made_once
 from attune.policies.own_answers import Asked, Speaker, pairs_told
 
 TOLD_FILE = "told.jsonl"
@@ -30,8 +26,6 @@ MOST_REASONS = 4
 """Reasons in one prompt."""
 AT_ONCE = 32
 """Questions that are answered between two looks at whether to stop."""
-WAIT = 0.2
-"""Seconds between two looks for the file that the first process writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,49 +99,19 @@ def with_told(
     asked = asked_again(examples.train, known, share, seed, most)
     if not asked:
         return replace(examples, notes=(*examples.notes, NOTHING_KNOWN))
-    file = work / TOLD_FILE
-    if int(os.environ.get("RANK", "0")):
-        while not file.is_file():
-            time.sleep(WAIT)
-    elif not file.is_file():
-        found: list[Example] = []
+
+    def answered() -> Iterator[Example]:
         for start in range(0, len(asked), AT_ONCE):
             if asked_to_stop():
                 raise Cancelled(
                     "The run was stopped while the policy answered with what is known of people in its prompt."
                 )
             tell({"stage": "told", "step": start, "steps": len(asked)})
-            found += pairs_told(asked[start : start + AT_ONCE], speaker, weight)
-        _write(file, found)
-    told = _read(file)
+            yield from pairs_told(asked[start : start + AT_ONCE], speaker, weight)
+
+    told = made_once(work / TOLD_FILE, answered)
     note = (
         f"{len(told)} pairs of the policy's own answers were learnt beside the judgments: those that go better with what is"
         " known of an annotator are preferred to those that go worse."
     )
     return replace(examples, train=[*examples.train, *told], notes=(*examples.notes, note))
-
-
-def _write(file: Path, pairs: Sequence[Example]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_suffix(".part")
-    lines = (
-        {
-            "conversation": each.conversation,
-            "chosen": each.chosen,
-            "rejected": each.rejected,
-            "annotator": each.annotator,
-            "group": each.group,
-            "weight": each.weight,
-        }
-        for each in pairs
-    )
-    aside.write_bytes(b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines))
-    aside.rename(file)
-
-
-def _read(file: Path) -> list[Example]:
-    found = []
-    for line in file.read_bytes().splitlines():
-        values: Mapping[str, Any] = orjson.loads(line)
-        found.append(Example(**{**values, "conversation": tuple(values["conversation"])}))
-    return found

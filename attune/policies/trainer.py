@@ -30,6 +30,7 @@ from attune.policies.batches import Encoder, Row, by_row, log_probs
 from attune.policies.directions import with_directions, yardstick_of
 from attune.policies.errors import translated
 from attune.policies.examples import Examples, curriculum, examples_of, with_shots
+from attune.policies.foretelling import with_foretold
 from attune.policies.maxmin import shares_of
 from attune.policies.noise import flip_rate
 from attune.policies.own_answers import Policy
@@ -46,7 +47,7 @@ LEARNT_SAMPLE = 32
 """At least so many of the learnt rows are looked at beside those kept aside."""
 
 Tell = Callable[[Mapping[str, float | int | str]], None]
-"""Told a ``step`` of ``steps`` with its figures, or, before the first one, how far a ``stage`` is: told, reference."""
+"""Told a ``step`` of ``steps`` with its figures, or, before the first one, how far a ``stage`` is: told, foretold, reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class _Fit:
             asked.base, asked.revision, chat_template=asked.chat_template, to_learn=asked.adapter == "full"
         )
         model = self._with_adapter(base)
-        examples = self._with_known_told(examples, model, base.tokenizer)
+        examples = self._with_foretold(self._with_known_told(examples, model, base.tokenizer))
         train, held_out, notes = self._rows(base, examples)
         look = Looker(model, base.tokenizer, _questions(examples, self.settings.samples), self.settings.seed)
         conduct = Conduct(
@@ -149,8 +150,10 @@ class _Fit:
     def _examples(self) -> Examples:
         asked = self.settings
         if isinstance(self.snapshot, Opinions):
-            if asked.shots or asked.directions:
-                raise BadData("shots and directions need judgments, and opinions of a model are none; set both to 0")
+            if asked.shots or asked.directions or asked.foretold:
+                raise BadData(
+                    "shots, directions and foretold need judgments, and opinions of a model are none; set all to 0"
+                )
             return examples_of_opinions(self.snapshot, held_out=asked.held_out, seed=asked.seed)
         examples = examples_of(
             self.snapshot,
@@ -187,6 +190,18 @@ class _Fit:
             most=asked.told_most,
             weight=asked.told_weight,
             seed=asked.seed,
+            tell=self.tell,
+            asked_to_stop=self.asked_to_stop,
+        )
+
+    def _with_foretold(self, examples: Examples) -> Examples:
+        if not self.settings.foretold or isinstance(self.snapshot, Opinions):
+            return examples
+        return with_foretold(
+            examples,
+            self.snapshot,
+            self.settings,
+            self.work,
             tell=self.tell,
             asked_to_stop=self.asked_to_stop,
         )

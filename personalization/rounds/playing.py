@@ -5,7 +5,7 @@ The last iterate is the round's own policy, from which the run starts; INPO is d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -19,7 +19,16 @@ from personalization.rounds.following import check_may_follow, settings_after, s
 from training import store
 from training.models import PolicyRun
 
-UNUSED = {"rationales": "off", "order": "random", "shots": 0, "describe": "off", "directions": 0, "maxmin": 0.0}
+UNUSED: Mapping[str, object] = {
+    "rationales": "off",
+    "profiles": "off",
+    "foretold": 0.0,
+    "order": "random",
+    "shots": 0,
+    "describe": "off",
+    "directions": 0,
+    "maxmin": 0.0,
+}
 """Settings of a policy that learnt from people, and that opinions of a model have no use for."""
 
 
@@ -50,7 +59,7 @@ def start_self_play(
             _("Somebody whose judgments %(model)s learnt from was erased since. Train it again and start a new round.")
             % {"model": row.judge.label}
         )
-    chosen = settings_after(row) | UNUSED
+    chosen = {**settings_after(row), **UNUSED}
     chosen |= {"method": play.method, "options": {"beta": play.beta, "anchor": play.anchor}}
     if row.version and chosen["adapter"] != "lora":
         raise Conflict(

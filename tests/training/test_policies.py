@@ -249,6 +249,32 @@ def test_what_becomes_of_reasons_and_profiles_is_chosen(
     assert (settings["rationales"], settings["profiles"]) == kept
 
 
+@pytest.mark.parametrize(
+    ("ticked", "share"), [({}, 0.0), ({"foretold": "on"}, 1.0), ({"foretold": "on", "directions": "on"}, 0.0)]
+)
+def test_whether_other_pairs_are_foretold_is_chosen(people: ThreePeople, ticked: dict[str, str], share: float) -> None:
+    Project.objects.filter(pk=people.project.pk).update(encoder="style")
+    client = login(people.owner)
+    assert 'name="foretold" checked' in client.get(address("policies", people.project)).content.decode()
+    client.post(address("policy_train", people.project), {"whose": "everyone", **ticked})
+    settings = PolicyRun.objects.get().settings
+    assert (settings["foretold"], settings["encoder"]) == (share, "style")
+
+
+def test_a_personal_run_learns_what_is_foretold_of_pairs_of_others(transactional_db: None, base: str) -> None:
+    project = make_tasteful_project(annotators=3, prompts=40, each=30, ties=0.0)
+    run = start(project, base, scope=Scope.ANNOTATOR, annotator=project.annotators.first(), chosen={"foretold": 1.0})
+    done = execute_policy_run(run.pk)
+    assert done is not None
+    assert done.state == JobState.DONE, done.error
+    version = PolicyVersion.objects.get()
+    (note,) = (each for each in version.notes if "had not judged" in each)
+    described = store.read_json(version.path, "policy.json")
+    assert described["counts"]["train"] > int(note.split()[0]) > 0
+    viewer = make_member(project, role=Role.VIEWER)
+    assert note in login(viewer).get(address("policy", project, version.number)).content.decode()
+
+
 def test_the_page_proposes_a_method_that_reads_strengths(people: ThreePeople) -> None:
     client = login(people.owner)
     assert "<option selected>soft</option>" in client.get(address("policies", people.project)).content.decode()

@@ -32,6 +32,8 @@ from training.views.run import STOP_POLLING
 
 USUAL_DIRECTIONS = 4
 """Drawn directions of each pair, where a policy is to follow them."""
+USUAL_FORETOLD = 1.0
+"""Pairs that a reward model foretells, for each judgment. Under a direction it is not the annotator who prefers."""
 SIGMOID_METHODS = frozenset({"dpo", "cdpo", "rdpo", "soft", "degree", "vpo", "listwise"})
 """Those of σ(βΔ), for which the tiny model has a β of its own."""
 USUAL_METHOD = "soft"
@@ -181,10 +183,11 @@ def _asked(request: HttpRequest, project: Project) -> dict[str, object]:
         "revision": revision,
         "method": request.POST.get("method", USUAL_METHOD),
         "rationales": request.POST.get("rationales", "off"),
-        "profiles": "told" if request.POST.get("profiles") == "on" else "off",
-        "order": "curriculum" if request.POST.get("curriculum") == "on" else "random",
-        "directions": USUAL_DIRECTIONS if request.POST.get("directions") == "on" else 0,
-        "maxmin": 0.5 if request.POST.get("maxmin") == "on" else 0.0,
+        "profiles": "told" if _ticked(request, "profiles") else "off",
+        "foretold": USUAL_FORETOLD if _ticked(request, "foretold") and not _ticked(request, "directions") else 0.0,
+        "order": "curriculum" if _ticked(request, "curriculum") else "random",
+        "directions": USUAL_DIRECTIONS if _ticked(request, "directions") else 0,
+        "maxmin": 0.5 if _ticked(request, "maxmin") else 0.0,
         "epochs": _number(request, "epochs", 3),
     }
     if base == TINY and chosen["method"] in SIGMOID_METHODS:
@@ -195,6 +198,10 @@ def _asked(request: HttpRequest, project: Project) -> dict[str, object]:
     if whose == Scope.ANNOTATOR:
         asked["annotator"] = Annotator.objects.filter(project=project, pk=whole_of(which, "whose")).first()
     return asked
+
+
+def _ticked(request: HttpRequest, name: str) -> bool:
+    return request.POST.get(name) == "on"
 
 
 def _number(request: HttpRequest, name: str, default: int) -> int:
