@@ -19,8 +19,11 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from transformers import AutoModelForCausalLM
+
 from attune.data import Judgment, Response, Snapshot
 from attune.direction import ASPECTS, OVERALL, Yardstick
+from attune.policies.base import load_base
 from attune.policies.directions import directed_prompt, direction_line
 from attune.policies.generate import generate
 from attune.policies.settings import PolicySettings
@@ -54,25 +57,21 @@ def pairs_of(topics: Sequence[Topic], seed: int) -> Snapshot:
     return Snapshot(responses, tuple(said), "0" * 64)
 
 
-def says(policy: Path, aspect: str, sign: float, seed: int) -> list[str]:
+def says(model: Any, tokenizer: Any, aspect: str, sign: float, seed: int) -> list[str]:
     """Answers to ``SAMPLES`` questions in the direction of an aspect, or in the opposite one."""
-    from transformers import AutoModelForCausalLM
-
-    from attune.policies.base import load_base
-
-    model = AutoModelForCausalLM.from_pretrained(policy)
-    tokenizer = load_base("tiny").tokenizer
     rng = random.Random(seed)
     direction = [sign if name == aspect else 0.0 for name in ASPECTS]
     asked = [directed_prompt(rng.choice(rng.choice(asked_topics()).asked[:8]), direction) for _ in range(SAMPLES)]
     return [each[0].text for each in generate(model, tokenizer, asked, seed=seed, max_new_tokens=128, batch=20)]
 
 
-def measure(policy: Path, yardstick: Yardstick, trait: str, seed: int) -> None:
+def measure(model: Any, tokenizer: Any, yardstick: Yardstick, trait: str, seed: int, **about: Any) -> None:
+    """One line: how far answers in a trait's direction and in the opposite one are apart."""
     place, marker = list(MARKER).index(trait), MARKERS[MARKER[trait]]
-    there, opposite = (says(policy, trait, sign, seed) for sign in (1.0, -1.0))
+    there, opposite = (says(model, tokenizer, trait, sign, seed) for sign in (1.0, -1.0))
     apart = yardstick.traits(there)[:, place] - yardstick.traits(opposite)[:, place]
     tell(
+        **about,
         trait=trait,
         apart=round(float(apart.mean()), 3),
         error=round(stdev(apart.tolist()) / SAMPLES**0.5, 3),
@@ -109,8 +108,9 @@ def main(seed: int, method: str, aspects: list[str]) -> None:
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     )
     yardstick = Yardstick.of([each.text for each in snapshot.responses.values()])
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder / "policy"), load_base("tiny").tokenizer
     for trait in [each for each in aspects if each != OVERALL] or MARKER:
-        measure(folder / "policy", yardstick, trait, seed)
+        measure(model, tokenizer, yardstick, trait, seed)
 
 
 if __name__ == "__main__":

@@ -37,9 +37,9 @@ def people(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE
         found: dict[str, list[Any]] = {"base": [], "pooled": [], "cpu": [], "peak": []}
         before, after = Texts(), Texts()
         for seed in seeds:
-            own = outcome(_foretold(name, seed), kept)
+            own = outcome(proposed(name, seed), kept)
             base = outcome(Cell({}, seed), kept).said
-            pooled = outcome(Cell(dict.fromkeys(PEOPLE, PAIRS), seed, replace(GRADED, epochs=1)), kept).said
+            pooled = outcome(Cell(dict.fromkeys(PEOPLE, PAIRS), seed, replace(FORETOLD, epochs=1)), kept).said
             right += own.right[name]
             before, after = before + base, after + own.said
             found["base"] += world.wins(EVERYBODY[name], own.said, base)
@@ -61,15 +61,15 @@ def people(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE
     _table(("simulated annotator", "held-out pairs", "moved", "over base", "over pooled", "CPU s", "peak MB"), rows)
 
 
-def _foretold(name: str, seed: int) -> Cell:
-    """A person's policy in a project of all who are like them reported, or else chosen with."""
+def proposed(name: str, seed: int) -> Cell:
+    """A person's policy as the page proposes it, in a project of all who are reported, or of all with whom settings are chosen."""
     people = PEOPLE if name in PEOPLE else OTHERS
     return Cell({name: PAIRS}, seed, FORETOLD, among=tuple(each for each in people if each != name))
 
 
 def foretold(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE)) -> None:
     """The same judgments with pairs beside them that a reward model foretells, and without."""
-    arms = {"foretold": _foretold, **_cells({"judged": (PAIRS, GRADED)})}
+    arms = {"foretold": proposed, **_cells({"judged": (PAIRS, GRADED)})}
     _compared("learnt", kept, [(name, seed) for name in names for seed in seeds], arms, (("foretold", "judged"),))
 
 

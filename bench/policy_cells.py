@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from attune import policies as policies_package
+from attune.data import Snapshot
 from attune.policies.base import load_base
 from attune.policies.batches import Encoder, collate, log_probs
 from attune.policies.examples import examples_of
@@ -93,27 +94,33 @@ def outcome(cell: Cell, kept: Path) -> Outcome:
 def _fit(cell: Cell) -> Outcome:
     if not cell.counts:
         return Outcome({}, _said(None, cell.seed))
-    others = dict.fromkeys(cell.among, max(cell.counts.values()))
-    asked = {**cell.counts, **others}  # whose comes first is drawn first: the others change none of their judgments
-    snapshot = world.judged(asked, world.learnt_topics(), cell.seed, flips=cell.flips, wavers=cell.wavers)
-    groups = {name: place for place, name in enumerate(cell.counts)} if cell.grouped else {}
+    snapshot = judged_of(cell)
     with tempfile.TemporaryDirectory(prefix="bench-policy-") as name:
-        folder, settings = Path(name), replace(cell.settings, seed=cell.seed)
         cpu, wall = time.process_time(), time.monotonic()
-        fit_policy(
-            snapshot,
-            settings,
-            out=folder / "policy",
-            work=folder / "work",
-            whose=Whose(annotators=list(cell.counts), groups=groups),
-        )
+        policy = learn(cell, snapshot, Path(name))
         cpu, wall = time.process_time() - cpu, time.monotonic() - wall
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        right = {each: _right(folder / "policy", each, cell.seed) for each in cell.counts}
-        return Outcome(right, _said(folder / "policy", cell.seed), round(cpu, 1), round(wall, 1), peak)
+        right = {each: _right(policy, each, cell.seed) for each in cell.counts}
+        return Outcome(right, _said(policy, cell.seed), round(cpu, 1), round(wall, 1), peak)
 
 
-def _loaded(policy: Path | None) -> tuple[Any, Any]:
+def judged_of(cell: Cell) -> Snapshot:
+    """What the cell's people judged, and the others of the project."""
+    others = dict.fromkeys(cell.among, max(cell.counts.values()))
+    asked = {**cell.counts, **others}  # whose comes first is drawn first: the others change none of their judgments
+    return world.judged(asked, world.learnt_topics(), cell.seed, flips=cell.flips, wavers=cell.wavers)
+
+
+def learn(cell: Cell, snapshot: Snapshot, folder: Path) -> Path:
+    """The policy's folder."""
+    groups = {name: place for place, name in enumerate(cell.counts)} if cell.grouped else {}
+    whose, settings = Whose(annotators=list(cell.counts), groups=groups), replace(cell.settings, seed=cell.seed)
+    fit_policy(snapshot, settings, out=folder / "policy", work=folder / "work", whose=whose)
+    return folder / "policy"
+
+
+def loaded(policy: Path | None) -> tuple[Any, Any]:
+    """The base with a policy's adapter, None without, and its tokenizer."""
     from peft import PeftModel
 
     base = load_base("tiny")
@@ -122,7 +129,7 @@ def _loaded(policy: Path | None) -> tuple[Any, Any]:
 
 def _said(policy: Path | None, seed: int) -> Texts:
     """What a policy says to questions on topics that nobody judged; the same questions for a seed."""
-    model, tokenizer = _loaded(policy)
+    model, tokenizer = loaded(policy)
     rng = Random(seed)
     asked = [rng.choice(rng.choice(world.asked_topics()).asked[:8]) for _ in range(SAMPLES)]
     texts = generate(model, tokenizer, asked, seed=seed, max_new_tokens=256, batch=SAMPLES)
@@ -131,7 +138,7 @@ def _said(policy: Path | None, seed: int) -> Texts:
 
 def _right(policy: Path, name: str, seed: int) -> list[int]:
     """Which noise-free pairs on topics that nobody judged the implicit reward ranks as the annotator would."""
-    model, tokenizer = _loaded(policy)
+    model, tokenizer = loaded(policy)
     held_out = world.judged({name: HELD_OUT_PAIRS}, world.asked_topics(), seed + HELD_OUT_SEED, wavers=False)
     examples = examples_of(held_out, method="dpo", held_out=0.0, seed=0).train
     rows = Encoder(tokenizer, SETTINGS, context=2048).rows(examples, chosen_first=[True] * len(examples))
@@ -149,9 +156,15 @@ def _right(policy: Path, name: str, seed: int) -> list[int]:
 
 @cache
 def _code() -> str:
-    """A digest of what a result hangs on beside its cell: the trainer, the corpus, the base's weights, annotators and measures."""
+    """A digest of what a result hangs on beside its cell: the trainer, reward models, the corpus, the base's weights, annotators and measures."""
     package = Path(policies_package.__file__).parent
-    files = [*sorted(package.rglob("*.py")), *sorted(package.rglob("*.safetensors")), *sorted(HERE.glob("policy_*.py"))]
+    files = [
+        *sorted(package.rglob("*.py")),
+        *sorted(package.rglob("*.safetensors")),
+        *sorted(HERE.glob("policy_*.py")),
+        *sorted((package.parent / "rewards").glob("*.py")),
+        *(package.parent / name for name in ("encoders.py", "style_features.py", "evaluate.py", "logistic.py")),
+    ]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

@@ -19,6 +19,8 @@ from django.utils.translation import gettext as _
 from annotator.models import Project
 from annotator.services import jobs
 from attune import data
+from attune.encoders import FileStore, content_digest
+from attune.policies.foretelling import VECTORS_FOLDER
 from attune.policies.groups import like_minded
 from training import store
 from training.endings import beating, ends_on_its_row
@@ -31,6 +33,7 @@ from training.policy_runs import note_policy
 from training.reporting import Reporter, Watch
 from training.serving import load_model, served
 from training.snapshots import load_snapshot
+from training.vectors import PostgresVectorStore
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +70,8 @@ def _carry_out(run: PolicyRun, report: Reporter, beat: jobs.Beat) -> None:
     plan = _plan(run, _groups(run, snapshot) if snapshot else {})
     report.phase("training")
     folder = run_folder(run)
+    if snapshot and run.settings.get("foretold"):
+        _lend_vectors(run, snapshot, folder / "work")
     with policy_process(folder, _learnt(run), plan) as process:
         for line in process.lines():
             beat.check()
@@ -88,6 +93,13 @@ def _learnt(run: PolicyRun) -> dict[str, Path]:
         return {"--opinions": store.fetch_folder(run.opinions)}
     assert run.snapshot, "frozen before"
     return {"--snapshot": store.fetch_folder(run.snapshot.path)}
+
+
+def _lend_vectors(run: PolicyRun, snapshot: data.Snapshot, work: Path) -> None:
+    """What is known of the snapshot's texts already, so that the run encodes only what nobody has."""
+    digests = [content_digest(each.prompt, each.text) for each in snapshot.responses.values()]
+    known = PostgresVectorStore().get_many(run.settings["encoder"], digests)
+    FileStore(work / VECTORS_FOLDER).put_many(run.settings["encoder"], known)
 
 
 def _groups(run: PolicyRun, snapshot: data.Snapshot) -> dict[str, int]:

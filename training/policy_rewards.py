@@ -32,7 +32,7 @@ def explicit_accuracy(run: PolicyRun, snapshot: data.Snapshot, members: Collecti
         seed=run.settings["seed"],
         annotators=members,
     )
-    aside = prompts_aside(snapshot, examples)
+    aside = prompts_aside(snapshot, examples, run.settings["held_out"], run.settings["seed"])
 
     def kept_aside(judgment: data.Judgment) -> bool:
         return snapshot.responses[judgment.a].prompt in aside

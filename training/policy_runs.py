@@ -54,7 +54,7 @@ def start_policy_run(
         prototype=prototype,
         annotator=annotator,
         groups=groups,
-        settings=_settings({"encoder": project.encoder, **(chosen or {})}),
+        settings=_settings(_with_encoder(project, chosen or {})),
         snapshot=snapshot,
         judge=judge,
         opinions=opinions,
@@ -125,6 +125,11 @@ def retire_policy(*, version: PolicyVersion, by: User | None = None, reason: str
         if PolicyVersion.objects.filter(pk=version.pk, retired=False).update(retired=True):
             audit.record(project=version.project, by=by, what="policy retired", version=version.label, reason=reason)
     version.refresh_from_db()
+
+
+def _with_encoder(project: Project, chosen: Mapping[str, object]) -> Mapping[str, object]:
+    """The project's, where a reward model is to foretell something."""
+    return {"encoder": project.encoder, **chosen} if chosen.get("foretold") else chosen
 
 
 def _settings(values: Mapping[str, object]) -> dict[str, object]:

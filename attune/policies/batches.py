@@ -92,7 +92,7 @@ class Encoder:
             return self._row(replace(example, shots=example.shots[:-1]), chosen_first)
         self.longest = max(self.longest, longest)
         if longest > self.limit:
-            self.too_long += 1
+            self.too_long += example.judged
             return None
         return Row(
             chosen,
@@ -178,6 +178,7 @@ def collate(rows: Sequence[Row], pad: int, *, as_trees: bool = False) -> dict[st
     reference = [row.ref_chosen for row in rows] + [row.ref_rejected for row in rows]
     batch["reference"] = torch.tensor(reference + [each for row in rows for each in row.ref_between])
     batch["weight"] = torch.tensor([row.example.weight for row in rows])
+    batch["judged"] = torch.tensor([float(row.example.judged) for row in rows])
     if between:
         batch |= _rankings(rows)
     batch["target"] = torch.tensor([row.example.target for row in rows])

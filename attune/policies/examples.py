@@ -31,7 +31,8 @@ class Example:
     ``tiers`` the place of each, tied ones sharing theirs; ``gap`` of a comparison out of a ranking says how many places lie between
     the two, as a share of the most there can be. ``weight`` is the judgment's: below 1 where one act makes several. Of a pair that a
     preference model judged, ``wins`` holds the win rates of chosen and rejected against the policy's own samples. ``direction`` stands
-    in the prompt, and the response that it prefers is the chosen one.
+    in the prompt, and the response that it prefers is the chosen one. Of a pair that was made for a run (``attune.policies.kept_pairs``) no
+    person ``judged`` anything.
     """
 
     conversation: tuple[Message, ...]
@@ -54,6 +55,7 @@ class Example:
     direction: tuple[float, ...] = ()
     reader: str = ""
     """What is known in words of whom the answer is for."""
+    judged: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,16 +249,11 @@ def split_by_prompt(found: Sequence[Example], share: float, seed: int, notes: li
     return Examples(train, held_out, tuple(notes))
 
 
-def prompts_aside(snapshot: Snapshot, examples: Examples) -> frozenset[str]:
-    """The snapshot's prompts that are kept aside, in its own words."""
-    aside = {_asked(each.conversation) for each in examples.held_out}
-    prompts = {each.prompt for each in snapshot.responses.values()}
-    return frozenset(each for each in prompts if _asked(conversation_of(each)) in aside)
-
-
-def _asked(conversation: Sequence[Message]) -> str:
-    """What tells two prompts apart."""
-    return "\n".join(f"{each['role']}: {each['content']}" for each in conversation)
+def prompts_aside(snapshot: Snapshot, examples: Examples, share: float, seed: int) -> frozenset[str]:
+    """The snapshot's prompts on the side that is kept aside, in its own words, whoever judged them or will; none where the examples keep
+    nothing aside. ``share`` and ``seed`` are those of the examples."""
+    prompts = {each.prompt for each in snapshot.responses.values()} if examples.held_out else set[str]()
+    return frozenset(each for each in prompts if _place_of(conversation_of(each), seed) < share)
 
 
 def _decided(each: Example) -> bool:
@@ -304,12 +301,16 @@ def shots_of(snapshot: Snapshot, annotator: str, most: int) -> list[Shot]:
 
 
 def _place(example: Example, seed: int) -> float:
-    prompt = "\n".join(message["content"] for message in example.conversation)
+    return _place_of(example.conversation, seed)
+
+
+def _place_of(conversation: Sequence[Message], seed: int) -> float:
+    prompt = "\n".join(message["content"] for message in conversation)
     digest = hashlib.sha256(f"{seed}:{prompt}".encode()).digest()
     return int.from_bytes(digest[:8]) / 2**64
 
 
 def curriculum(examples: Iterable[Example]) -> list[Example]:
     """Easy to hard: the strongest preferences first, and of a ranking those that lie furthest apart (Curry-DPO, Pattnaik et al.
-    2024). Stable."""
-    return sorted(examples, key=lambda each: -each.target * each.gap)
+    2024); what nobody judged comes last. Stable."""
+    return sorted(examples, key=lambda each: (not each.judged, -each.target * each.gap))

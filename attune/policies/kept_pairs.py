@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from attune.errors import Cancelled
 from attune.policies.examples import Example
 
 KEPT = ("conversation", "chosen", "rejected", "annotator", "group", "weight", "target")
@@ -17,10 +18,13 @@ WAIT = 0.2
 """Seconds between two looks for the file that the first process writes."""
 
 
-def made_once(file: Path, make: Callable[[], Iterable[Example]]) -> list[Example]:
-    """What the file holds, made first where there is none. Of several processes the first one makes it."""
+def made_once(file: Path, make: Callable[[], Iterable[Example]], asked_to_stop: Callable[[], bool]) -> list[Example]:
+    """What the file holds, made first where there is none. Of several processes the first one makes it; should it fail, whoever started them
+    ends the others. Raises ``Cancelled`` where a stop is asked for, and what ``make`` raises."""
     if int(os.environ.get("RANK", "0")):
         while not file.is_file():
+            if asked_to_stop():
+                raise Cancelled("The run was stopped while it made pairs to learn from.")
             time.sleep(WAIT)
     elif not file.is_file():
         _write(file, list(make()))
@@ -39,5 +43,5 @@ def _read(file: Path) -> list[Example]:
     found = []
     for line in file.read_bytes().splitlines():
         values: Mapping[str, Any] = orjson.loads(line)
-        found.append(Example(**{**values, "conversation": tuple(values["conversation"])}))
+        found.append(Example(**{**values, "conversation": tuple(values["conversation"])}, judged=False))
     return found

@@ -29,12 +29,14 @@ def first_weights(shares: Tensor) -> Tensor:
 
 
 def grown(weights: Tensor, totals: Tensor, counts: Tensor, step: float) -> Tensor:
-    """Weights after a batch, (G,), from each group's sum of losses and number of pairs in it.
+    """Weights after a batch, (G,), from each group's sum of losses and number of judged pairs in it.
 
     A group that a batch has none of is taken to be served as the others are on the whole: else small groups, which are missing
     most often, would lose weight by it.
     """
     seen = counts > 0
+    if not seen.any():  # of pairs that nobody judged there may be a whole batch
+        return weights
     losses = totals / counts.clamp(min=1)
     usual = (weights * losses)[seen].sum() / weights[seen].sum()
     found = weights * torch.exp(step * torch.where(seen, losses, usual))

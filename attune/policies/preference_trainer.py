@@ -70,7 +70,7 @@ class PreferenceTrainer(Trainer):
         """The mean over pairs, weighted by group, and the rationales' share."""
         pairs = pairs_of(inputs, log_probs(model, inputs))
         each = self.method.loss(pairs, self.options)  # (B,)
-        loss = (each * inputs["weight"] * self._weights(inputs["group"], each)).mean()
+        loss = (each * inputs["weight"] * self._weights(inputs, each)).mean()
         figures = step_figures(pairs, each, self.options.beta)
         if "reason_weights" in inputs:
             figures["rationale"] = reason = self._reasons(model, inputs)
@@ -98,13 +98,13 @@ class PreferenceTrainer(Trainer):
             return rationale_published(summed, self.settings.rationale_weight).mean()
         return rationale_nll(summed, inputs["reason_lengths"]).mean()
 
-    def _weights(self, group: Tensor, each: Tensor) -> Tensor:
-        """What each pair weighs; while it learns, the groups' weights move on first."""
+    def _weights(self, inputs: Mapping[str, Tensor], each: Tensor) -> Tensor:
+        """What each pair weighs; while it learns, the groups' weights move on first, by how well what people judged is served."""
         if not self.settings.maxmin or self.model is None or not self.model.training:
             return torch.ones_like(each)
-        weights = self.group_weights.to(each.device)
-        total = torch.zeros_like(weights).index_add(0, group, each.detach())
-        count = torch.zeros_like(weights).index_add(0, group, torch.ones_like(each))
+        weights, group, judged = self.group_weights.to(each.device), inputs["group"], inputs["judged"].to(each.dtype)
+        total = torch.zeros_like(weights).index_add(0, group, judged * each.detach())
+        count = torch.zeros_like(weights).index_add(0, group, judged)
         total, count = self.accelerator.reduce(total), self.accelerator.reduce(count)
         weights = maxmin.grown(weights, total, count, self.settings.maxmin)
         self.group_weights = weights.cpu()

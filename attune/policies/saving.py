@@ -154,6 +154,8 @@ def _learnt(about: Mapping[str, Any]) -> dict[str, str]:
             "aside": "of the pairs",
         }
     programs = ", some of them by simulated annotators" if about.get("simulated") else ""
+    if made := about["counts"].get("made"):
+        programs += f", and on {made} pairs that nobody judged (see the notes of policy.json)"
     says = "It says what the annotators of one project preferred"
     return {"learnt": f"judgments{programs}", "says": says, "aside": "of their judgments"}
 

@@ -10,6 +10,7 @@ from attune.direction import ASPECTS
 from attune.encoders import DEFAULT_ENCODER, get_encoder
 from attune.errors import BadData
 from attune.fspo.describing import Describe
+from attune.fspo.tokens import TokenEncoder
 from attune.policies.tiny import TINY
 
 Adapter = Literal["lora", "full"]
@@ -89,10 +90,10 @@ class PolicySettings:
             raise BadData(f"describe is {self.describe!r}, which needs shots: judgments that the reader is known by")
         if isinstance(self.aspects, str) or not set(self.aspects) <= set(ASPECTS):
             raise BadData(f"aspects is {self.aspects!r}; expected a list of some of {', '.join(ASPECTS)}")
-        if self.foretold:
-            get_encoder(self.encoder)
-            if self.shots or self.directions:
-                raise BadData("foretold pairs go neither with shots nor with directions; set foretold to 0")
+        if not isinstance(self.encoder, str) or (self.foretold and get_encoder(self.encoder).name == TokenEncoder.name):
+            raise BadData(f"encoder is {self.encoder!r}; expected the name of one that reward models of items read")
+        if self.foretold and (self.shots or self.directions):
+            raise BadData("foretold pairs go neither with shots nor with directions; set foretold to 0")
         if self.span_weight != 1.0 and self.method == "orpo":
             raise BadData("span_weight does not go with orpo, whose odds are of the mean token; leave it at 1")
         if self.directions and (self.shots or self.method in ("kto", "listwise")):

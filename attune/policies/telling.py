@@ -109,7 +109,7 @@ def with_told(
             tell({"stage": "told", "step": start, "steps": len(asked)})
             yield from pairs_told(asked[start : start + AT_ONCE], speaker, weight)
 
-    told = made_once(work / TOLD_FILE, answered)
+    told = made_once(work / TOLD_FILE, answered, asked_to_stop)
     note = (
         f"{len(told)} pairs of the policy's own answers were learnt beside the judgments: those that go better with what is"
         " known of an annotator are preferred to those that go worse."

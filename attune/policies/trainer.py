@@ -321,8 +321,9 @@ class _Fit:
             callbacks=[conduct],
         )
         trainer.remove_callback(PrinterCallback)  # what is to be said goes through ``tell``
-        sample = min(len(train), max(LEARNT_SAMPLE, len(held_out)))
-        trainer.learnt_sample = random.Random(self.settings.seed).sample(train, sample)  # noqa: S311 (no secret)
+        judged = [row for row in train if row.example.judged]
+        sample = min(len(judged), max(LEARNT_SAMPLE, len(held_out)))
+        trainer.learnt_sample = random.Random(self.settings.seed).sample(judged, sample)  # noqa: S311 (no secret)
         conduct.trainer = trainer
         return trainer
 
@@ -361,7 +362,8 @@ class _Fit:
             "settings": self.settings.as_mapping() | {"options": asdict(self.options)},
             "snapshot": self.snapshot.digest,
             "counts": {
-                "train": len(train),
+                "train": sum(row.example.judged for row in train),
+                "made": sum(not row.example.judged for row in train),
                 "held_out": len(held_out),
                 "annotators": len({row.example.annotator for row in train} - {""}),
                 "rationales": sum(row.reason is not None for row in train),

@@ -33,6 +33,9 @@ from training.policy_selectors import policy_for
 from training.registry import promote
 from training.store import read_json
 
+OF_PEOPLE = {"foretold": 1.0, "profiles": "told"}
+"""Of use where people judged, and not where a model did."""
+
 pytestmark = pytest.mark.django_db
 
 
@@ -48,7 +51,9 @@ def test_policies_play_against_themselves(settings: Settings, tmp_path_factory: 
     execute_run(fitted.pk)
     promote(version=ModelVersion.objects.get(run=fitted))
     owner = make_member(project, role=Role.OWNER)
-    first = execute_policy_run(start_policy_run(project=project, chosen=QUICK | {"base": base}, send=False).pk)
+    first = execute_policy_run(
+        start_policy_run(project=project, chosen=QUICK | OF_PEOPLE | {"base": base}, send=False).pk
+    )
     assert first is not None
     assert first.state == JobState.DONE, first.error
     liked = group_of_one(first)
@@ -126,6 +131,7 @@ def learns_opinions(row: PolicyRound, owner: User, play: Play) -> PolicyRun:
     assert done is not None
     assert done.state == JobState.DONE, done.error
     assert (done.settings["method"], done.settings["options"]["beta"]) == (play.method, play.beta)
+    assert not OF_PEOPLE.items() & done.settings.items()
     assert "explicit_held_out" not in done.metrics
     described = read_json(done.version.path, "policy.json")
     assert (described["opinions_of"], described["counts"]["annotators"]) == ("gpm@1", 0)

@@ -18,6 +18,7 @@ from pytest_django import Settings
 from annotator.errors import Conflict, Invalid
 from annotator.models import Annotator, JobState, Project, Role
 from annotator.services import jobs
+from attune.encoders import DEFAULT_ENCODER
 from tests.factories import ThreePeople, login, make_member, make_people
 from tests.training.makers import make_tasteful_project
 from training import policy_runs, store
@@ -250,15 +251,22 @@ def test_what_becomes_of_reasons_and_profiles_is_chosen(
 
 
 @pytest.mark.parametrize(
-    ("ticked", "share"), [({}, 0.0), ({"foretold": "on"}, 1.0), ({"foretold": "on", "directions": "on"}, 0.0)]
+    ("ticked", "share", "encoder"),
+    [
+        ({}, 0.0, DEFAULT_ENCODER),
+        ({"foretold": "on"}, 1.0, "style"),
+        ({"foretold": "on", "directions": "on"}, 0.0, DEFAULT_ENCODER),
+    ],
 )
-def test_whether_other_pairs_are_foretold_is_chosen(people: ThreePeople, ticked: dict[str, str], share: float) -> None:
+def test_whether_other_pairs_are_foretold_is_chosen(
+    people: ThreePeople, ticked: dict[str, str], share: float, encoder: str
+) -> None:
     Project.objects.filter(pk=people.project.pk).update(encoder="style")
     client = login(people.owner)
     assert 'name="foretold" checked' in client.get(address("policies", people.project)).content.decode()
     client.post(address("policy_train", people.project), {"whose": "everyone", **ticked})
     settings = PolicyRun.objects.get().settings
-    assert (settings["foretold"], settings["encoder"]) == (share, "style")
+    assert (settings["foretold"], settings["encoder"]) == (share, encoder)
 
 
 def test_a_personal_run_learns_what_is_foretold_of_pairs_of_others(transactional_db: None, base: str) -> None:
@@ -270,7 +278,8 @@ def test_a_personal_run_learns_what_is_foretold_of_pairs_of_others(transactional
     version = PolicyVersion.objects.get()
     (note,) = (each for each in version.notes if "had not judged" in each)
     described = store.read_json(version.path, "policy.json")
-    assert described["counts"]["train"] > int(note.split()[0]) > 0
+    assert described["counts"]["made"] == int(note.split()[0]) > 0
+    assert described["counts"]["train"] <= 30
     viewer = make_member(project, role=Role.VIEWER)
     assert note in login(viewer).get(address("policy", project, version.number)).content.decode()
 

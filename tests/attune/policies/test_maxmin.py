@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import exp
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ import torch
 from attune.policies import maxmin
 from attune.policies.batches import Row, Tokens
 from attune.policies.examples import Example
+from attune.policies.preference_trainer import PreferenceTrainer
+from attune.policies.settings import PolicySettings
 
 NOTHING = Tokens([], [], [])
 
@@ -39,6 +42,34 @@ def test_a_group_that_a_batch_lacks_neither_gains_nor_loses() -> None:
     assert found.sum().item() == pytest.approx(3.0)
     usual = (0.6 * 0.2 + 0.9 * 0.4) / 1.5
     assert (found[2] / found[0]).item() == pytest.approx(1.5 / 0.6 * exp(0.5 * (usual - 0.2)), rel=1e-5)
+
+
+def test_a_batch_that_nobody_judged_moves_nothing() -> None:
+    weights = torch.tensor([0.5, 1.5])
+    assert maxmin.grown(weights, torch.zeros(2), torch.zeros(2), 0.5).tolist() == [0.5, 1.5]
+
+
+def test_only_what_people_judged_moves_the_weights() -> None:
+    """Group 1 is served badly in pairs that nobody judged, and as well as group 0 in the one that somebody did."""
+    told: list[list[float]] = []
+
+    class Alone(PreferenceTrainer):
+        """One process, learning."""
+
+        def __init__(self) -> None:
+            self.settings, self.group_weights, self.shares = (
+                PolicySettings(maxmin=0.5),
+                torch.ones(2),
+                torch.full((2,), 0.5),
+            )
+            self.model = torch.nn.Identity()
+            self.accelerator = SimpleNamespace(reduce=lambda each: told.append(each.tolist()) or each)
+
+    losses = torch.tensor([0.5, 0.5, 9.0])
+    batch = {"group": torch.tensor([0, 1, 1]), "judged": torch.tensor([1.0, 1.0, 0.0])}
+    found = Alone()._weights(batch, losses)
+    assert told == [[0.5, 0.5], [1.0, 1.0]]
+    assert found.tolist() == pytest.approx([1.0, 1.0, 1.0])
 
 
 def test_groups_of_equal_weight_count_the_same_whatever_their_size() -> None:
