@@ -26,7 +26,7 @@ from bench.policy_world import EVERYBODY, OTHERS, PEOPLE, Figure
 
 KEPT = Path(__file__).parent.parent / "var" / "bench" / "policies"
 SEEDS = (1, 2, 3)
-TOLD = replace(GRADED, rationales="told")
+TOLD = replace(FORETOLD, rationales="told")
 
 
 def people(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE)) -> None:
@@ -61,10 +61,10 @@ def people(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE
     _table(("simulated annotator", "held-out pairs", "moved", "over base", "over pooled", "CPU s", "peak MB"), rows)
 
 
-def proposed(name: str, seed: int) -> Cell:
+def proposed(name: str, seed: int, pairs: int = PAIRS, settings: PolicySettings = FORETOLD) -> Cell:
     """A person's policy as the page proposes it, in a project of all who are reported, or of all with whom settings are chosen."""
     people = PEOPLE if name in PEOPLE else OTHERS
-    return Cell({name: PAIRS}, seed, FORETOLD, among=tuple(each for each in people if each != name))
+    return Cell({name: pairs}, seed, settings, among=tuple(each for each in people if each != name))
 
 
 def foretold(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE)) -> None:
@@ -76,21 +76,15 @@ def foretold(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOP
 def rationales(
     kept: Path, seeds: Sequence[int], names: Sequence[str] = ("short and casual", "careful and warm")
 ) -> None:
-    """Half the judgments with reasons, told or learnt, beside half of them and all of them without."""
-    half, everything = PAIRS // 2, PAIRS
+    """Half the judgments with reasons told, beside half of them and all of them without."""
+    half = PAIRS // 2
     arms = {
-        "half, told": (half, TOLD),
-        "half, nll": (half, replace(GRADED, rationales="nll")),
-        "half without": (half, GRADED),
-        "all without": (everything, GRADED),
+        "half, told": lambda name, seed: proposed(name, seed, half, TOLD),
+        "half without": lambda name, seed: proposed(name, seed, half),
+        "all without": proposed,
     }
-    _compared(
-        "rationales",
-        kept,
-        [(name, seed) for name in names for seed in seeds],
-        _cells(arms),
-        (("half, told", "all without"), ("half, told", "half without"), ("half, nll", "half without")),
-    )
+    places = [(name, seed) for name in names for seed in seeds]
+    _compared("rationales", kept, places, arms, (("half, told", "all without"), ("half, told", "half without")))
 
 
 def profiles(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE)) -> None:

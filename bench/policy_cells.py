@@ -9,8 +9,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -66,7 +68,7 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a cell: for each person, which held-out pairs are ranked right (0 or 1); texts for the questions of its seed; seconds
-    of a processor and on the clock that the fit took; the most memory that the process had held when it ended."""
+    of a processor and on the clock that the fit took; the most memory that its process had held when it ended."""
 
     right: Mapping[str, Sequence[int]]
     said: Texts
@@ -79,7 +81,7 @@ def outcome(cell: Cell, kept: Path) -> Outcome:
     """The kept result, or else a new one. A result is written aside and renamed, so that there is no half of one."""
     file = kept / cell.name()
     if not file.is_file():
-        done = _fit(cell)
+        done = _alone(cell)
         kept.mkdir(parents=True, exist_ok=True)
         aside = file.with_suffix(".part")
         aside.write_text(json.dumps({"cell": asdict(cell), "outcome": asdict(done)}))
@@ -89,6 +91,13 @@ def outcome(cell: Cell, kept: Path) -> Outcome:
             f"{time.strftime('%H:%M:%S')} seed {cell.seed} {dict(cell.counts)} {told} {done.cpu_s:.0f} s\n"
         )
     return Outcome(**json.loads(file.read_text())["outcome"])
+
+
+def _alone(cell: Cell) -> Outcome:
+    """In a process of its own, as runs have one, so that its memory is its own."""
+    own = get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=own, initializer=torch.set_num_threads, initargs=(1,)) as process:
+        return process.submit(_fit, cell).result()
 
 
 def _fit(cell: Cell) -> Outcome:
