@@ -72,6 +72,7 @@ def measure(model: Any, tokenizer: Any, yardstick: Yardstick, trait: str, seed: 
     apart = yardstick.traits(there)[:, place] - yardstick.traits(opposite)[:, place]
     tell(
         **about,
+        seed=seed,
         trait=trait,
         apart=round(float(apart.mean()), 3),
         error=round(stdev(apart.tolist()) / SAMPLES**0.5, 3),

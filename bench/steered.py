@@ -33,11 +33,7 @@ def main(seeds: list[int]) -> None:
                 for policy in (None, learnt):
                     model, tokenizer = loaded(policy)
                     for trait, axis in MARKER.items():
-                        about = {
-                            "policy": name if policy else "base",
-                            "seed": seed,
-                            "liked": EVERYBODY[name].get(axis, 0),
-                        }
+                        about = {"policy": name if policy else "base", "liked": EVERYBODY[name].get(axis, 0)}
                         measure(model, tokenizer, yardstick, trait, seed, **about)
 
 
