@@ -76,15 +76,22 @@ def foretold(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOP
 def rationales(
     kept: Path, seeds: Sequence[int], names: Sequence[str] = ("short and casual", "careful and warm")
 ) -> None:
-    """Half the judgments with reasons told, beside half of them and all of them without."""
+    """Half the judgments with reasons told, beside half of them and all of them without: as the page proposes it, then by plain `dpo`."""
     half = PAIRS // 2
-    arms = {
+    places = [(name, seed) for name in names for seed in seeds]
+    differences = (("half, told", "all without"), ("half, told", "half without"))
+    by_page = {
         "half, told": lambda name, seed: proposed(name, seed, half, TOLD),
         "half without": lambda name, seed: proposed(name, seed, half),
         "all without": proposed,
     }
-    places = [(name, seed) for name in names for seed in seeds]
-    _compared("rationales", kept, places, arms, (("half, told", "all without"), ("half, told", "half without")))
+    by_dpo = {
+        "half, told": (half, replace(SETTINGS, rationales="told")),
+        "half without": (half, SETTINGS),
+        "all without": (PAIRS, SETTINGS),
+    }
+    for arms in (by_page, _cells(by_dpo)):
+        _compared("rationales", kept, places, arms, differences)
 
 
 def profiles(kept: Path, seeds: Sequence[int], names: Sequence[str] = tuple(PEOPLE)) -> None:

@@ -19,7 +19,9 @@ from attune.rewards.strengths import GRADES
 TARGETS: Mapping[int | None, float] = {None: 1.0, **GRADES}
 """P(chosen ≻ rejected) that a strength stands for, where the method reads soft labels."""
 
-TIES_METHODS = frozenset({"soft", "sppo", "inpo", "dno", "kto"})
+SOFT_METHODS = frozenset({"soft", "sppo", "inpo", "dno"})
+"""Methods that read how sure a preference is."""
+TIES_METHODS = SOFT_METHODS | {"kto"}
 _TURN = re.compile(r"(?:\A|\n\n)(system|user|assistant): ")
 
 

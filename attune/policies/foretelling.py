@@ -23,22 +23,19 @@ from attune.data import Judgment, Snapshot
 from attune.encoders import FileStore, encode_cached
 from attune.errors import Cancelled
 from attune.evaluate import comparisons
-from attune.policies.examples import Example, Examples, conversation_of, prompts_aside
+from attune.policies.examples import SOFT_METHODS, Example, Examples, conversation_of, prompts_aside
 from attune.policies.kept_pairs import made_once
 from attune.policies.settings import PolicySettings
-from attune.rewards.base import Array, RewardModel
+from attune.rewards.base import Array, Progress, RewardModel
 
 FORETOLD_FILE = "foretold.jsonl"
 VECTORS_FOLDER = "vectors"
 """Of a run's work folder: vectors of texts as ``attune.encoders.FileStore`` keeps them, from whoever has them already, or encoded by the run."""
 SURER = 1.5
 """What a margin is multiplied by. The model's probabilities leave room for slips of the annotator's, and a policy shall learn none."""
-SOFT_METHODS = ("soft", "sppo", "inpo", "dno")
-"""Methods that read how sure a preference is; to the others a pair counts the less, the less sure it is."""
 STAGES = {"encoding": "encoding", "fitting": "foretold"}
 
 Pair = tuple[str, str]
-Tell = Callable[[Mapping[str, float | int | str]], None]
 _Content = tuple[str, frozenset[str]]
 
 
@@ -50,7 +47,7 @@ class Foreteller:
     judgments: Sequence[Judgment]
     settings: PolicySettings
     vectors: FileStore
-    tell: Tell
+    tell: Progress
     asked_to_stop: Callable[[], bool]
 
     def examples(self, pairs: Mapping[str, Sequence[Pair]], groups: Mapping[str, int]) -> Iterator[Example]:
@@ -88,7 +85,7 @@ class Foreteller:
 
     def _example(self, annotator: str, pair: Pair, chance: float, group: int) -> Example:
         chosen, rejected = (self.snapshot.responses[key] for key in (pair if chance >= 0.5 else pair[::-1]))
-        sure = max(chance, 1 - chance)
+        sure = max(chance, 1 - chance)  # to a method that can't read it the pair counts by it
         soft = self.settings.method in SOFT_METHODS
         return Example(
             conversation=conversation_of(chosen.prompt),
@@ -124,7 +121,7 @@ def with_foretold(
     settings: PolicySettings,
     work: Path,
     *,
-    tell: Tell,
+    tell: Progress,
     asked_to_stop: Callable[[], bool],
 ) -> Examples:
     """The examples with ``settings.foretold`` times as many pairs that their annotators have not judged.

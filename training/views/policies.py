@@ -33,7 +33,7 @@ from training.views.run import STOP_POLLING
 USUAL_DIRECTIONS = 4
 """Drawn directions of each pair, where a policy is to follow them."""
 USUAL_FORETOLD = 1.0
-"""Pairs that a reward model foretells, for each judgment. Under a direction it is not the annotator who prefers."""
+"""Pairs that a reward model foretells, for each judgment; none under directions, where it is not the annotator who prefers."""
 SIGMOID_METHODS = frozenset({"dpo", "cdpo", "rdpo", "soft", "degree", "vpo", "listwise"})
 """Those of σ(βΔ), for which the tiny model has a β of its own."""
 USUAL_METHOD = "soft"
