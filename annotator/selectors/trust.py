@@ -15,7 +15,7 @@ from attune.quality.agreement import Agreement
 from attune.quality.figures import Figure, Usual
 from attune.quality.intervals import Interval
 
-VERDICTS = ("inconsistent", "minority", "unclear", "typical", "")
+VERDICTS = ("inconsistent", "contrary", "minority", "unclear", "typical", "")
 """In the order in which an owner wants to see them."""
 STEPS_SHOWN = 50
 

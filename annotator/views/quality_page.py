@@ -17,6 +17,7 @@ from attune.quality.intervals import Interval
 
 VERDICT_LABELS = {
     "inconsistent": gettext_lazy("inconsistent"),
+    "contrary": gettext_lazy("the opposite of the others"),
     "minority": gettext_lazy("minority taste"),
     "unclear": gettext_lazy("unlike the others"),
     "typical": gettext_lazy("like most"),
@@ -71,8 +72,13 @@ def verdict_sentence(verdict: str) -> str:
             " That is what answering without reading looks like."
         ),
         "minority": _(
-            "Answers differ from the others’ and are true to themselves: this person’s own model guesses them, or they are the"
-            " opposite of the others’. That is a taste of its own and nothing to correct (unless the scale was misread)."
+            "Answers differ from the others’ and are true to themselves: this person’s own model guesses them. That is a taste of"
+            " its own and nothing to correct."
+        ),
+        "contrary": _(
+            "Answers are the opposite of the others’, or of what the model for everybody guesses, far more often than chance allows."
+            " Either that is a taste of its own and nothing to correct, or the scale was misread: read a few of them, or ask. Their own"
+            " model follows what they say either way."
         ),
         "unclear": _(
             "Answers differ from the others’, and it can’t be told that this is a taste: there are too few, or no model has"

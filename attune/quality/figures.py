@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Verdict = Literal["", "typical", "minority", "inconsistent", "unclear"]
+Verdict = Literal["", "typical", "minority", "contrary", "inconsistent", "unclear"]
 FEW = 10
 """Below so many observations nothing is made of a figure."""
 

@@ -1,8 +1,9 @@
 """Figures of each annotator, and whether somebody is inconsistent or just of another taste.
 
 Different taste is not bad quality. Whoever is far from the others but true to themselves (their own model, which has seen a
-part of their choices, guesses the rest) is of a *minority*; whoever is far from the others and can't be predicted, or says
-something else when asked again, is *inconsistent*.
+part of their choices, guesses the rest) is of a *minority*; whoever surely chooses the opposite of the others is *contrary*, by
+taste or as the scale was misread; whoever is far from the others and can't be predicted, or says something else when asked
+again, is *inconsistent*.
 """
 
 from __future__ import annotations
@@ -85,22 +86,20 @@ def verdict_of(person: Person, usual: Usual) -> Verdict:
     """What the figures say together. Intervals of 99 %, so that among thousands few are pointed out by chance.
 
     Inconsistent: other answers when asked again than is usual; or far from the others while their own model does no
-    better than a coin, and worse than is usual. Minority: far from the others in which response they prefer (not only in how
-    often they see no difference), and their own model guesses them, at least as often as the pooled one; or surely choosing
-    the opposite of the others, which no coin does.
+    better than a coin, and worse than is usual. Contrary: surely the opposite of what the others choose, or of what the pooled model
+    guesses where they share no pairs, which no coin does. Minority: far from the others in which response they prefer (not only in how
+    often they see no difference), and their own model guesses them, at least as often as the pooled one.
     """
     if _surely_below(person.same, usual.same):
         return "inconsistent"
+    if any(_surely_below(each, 0.5) for each in (person.sides, person.ranked, person.pooled_fit)):
+        return "contrary"
     if not any(_enough(getattr(person, name)) and getattr(usual, name) is not None for name in WITH_OTHERS):
         return ""
     other_side = _surely_below(person.sides, usual.sides) or _surely_below(person.ranked, usual.ranked)
     elsewhere = _surely_below(person.others, usual.others) or _surely_below(person.rated, usual.rated)
     if not other_side and not elsewhere:
         return "typical"
-    if other_side and any(
-        each is not None and _enough(each) and each.high < 0.5 for each in (person.sides, person.ranked)
-    ):
-        return "minority"
     if person.fit is None or person.fit.of < FEW:
         return "unclear"
     pooled = person.pooled_fit.estimate if person.pooled_fit else 0.0

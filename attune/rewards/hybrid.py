@@ -28,6 +28,7 @@ from attune.rewards.base import Array, Comparison, FitReport, Latent, Progress, 
 from attune.rewards.beginning import Beginning, Hashes, Kept, hashed
 from attune.rewards.bradley_terry import pooled_model
 from attune.rewards.context import Context
+from attune.rewards.contrarians import contrary_odds, learn_share, with_contrary
 from attune.rewards.evidence import are_verdicts
 from attune.rewards.feature_map import Prepared, prepare
 from attune.rewards.hybrid_fit import Fits, HybridConfig, Steps, basis_of, community_of, learn
@@ -38,7 +39,8 @@ from attune.rewards.reasons import Why
 from attune.rewards.rehearsal import Rehearsal, Variances
 from attune.rewards.settings import checked
 from attune.rewards.strengths import grades
-from attune.rewards.tastes import FIRST, KNOWN, NUMBER, Community, Reader, Told
+from attune.rewards.tastes import KNOWN, NUMBER, Community, Reader
+from attune.rewards.told import Told
 from attune.rewards.traits import Trait, Traits, fit_traits
 from attune.rewards.trust import KNOTS, Trust, default_trust, learn_trust, told
 from attune.rewards.tryout import Settled, Trier, settle, with_everybody
@@ -47,8 +49,13 @@ OWN = "response "
 """What is remembered of a response stands in a latent's ``extra`` under this and the response's number."""
 ODDS = "odds"
 """And what ``attune.rewards.guard`` calls a person's odds."""
+CONTRARY = "contrary"
+"""And how probably they judge contrary to everybody (``attune.rewards.contrarians``), from 0 to 1, where it is worth a word."""
 SMALLEST_MEMORY = 0.01
+SMALLEST_CONTRARY = 0.01
 SPREAD_SHOTS = (0, 8, 64)
+HEARD = 64
+"""Judgments by which held-out people are told from contrary ones."""
 
 
 class Hybrid(LinearReward):
@@ -105,12 +112,12 @@ class Hybrid(LinearReward):
         report = Steps(self.config, progress, begun=begin is not None)
         tryout = Trier(self.config, data, verdicts, people, report, begin).chosen(rng)
         data, settled = tryout.data, settle(self.config, tryout)
-        fits, trust, why = tryout.fits, default_trust(), None
+        fits, trust, why, contrarians = tryout.fits, default_trust(), None, learn_share([])
         if settled.rehearsals:
-            trust, report.metrics = self._measure(data, settled)
+            trust, contrarians, report.metrics = self._measure(data, settled)
             fits = learn(self.config, data, data.comparisons, verdicts, tryout.rng, report, settled.apart[0].fits)
             fits, why = with_everybody(self.config, data, fits, settled)
-        self._take_on(data, fits, settled.variances, trust, why)
+        self._take_on(data, fits, settled.variances, trust, contrarians, why)
         self.style_traits = fit_traits(data, self.parts.table)
         who = data.comparisons.annotator
         self._found = Beginning(
@@ -125,24 +132,39 @@ class Hybrid(LinearReward):
         )
         return report.metrics
 
-    def _measure(self, data: Prepared, settled: Settled) -> tuple[Trust, dict[str, float]]:
-        """How far to trust what is personal, and what the model is then worth to people that it has not seen; it is left as they find it."""
+    def _measure(self, data: Prepared, settled: Settled) -> tuple[Trust, float, dict[str, float]]:
+        """How far to trust what is personal, how many are contrary, and what the model is then worth to people that it has not seen; it
+        is left as they find it."""
         first, variances = settled.rehearsals[0], settled.variances
         views = [[view for each in settled.rehearsals for view in each.views(variances, shots)] for shots in KNOTS]
         trust = learn_trust(views)
         self.person_spread = person_spread(*told(trust, views, SPREAD_SHOTS))
+        heard = [each for rehearsal in settled.rehearsals for each in rehearsal.heard(variances, HEARD)]
+        contrarians = learn_share([contrary_odds(reader, trust, told, count) for reader, told, count in heard])
         fits = settled.apart[0].fits
-        self._take_on(data, fits, variances, trust, first.why)
+        self._take_on(data, fits, variances, trust, contrarians, first.why)
         metrics = self._judge(first, pooled_model(fits.pooled, data))
-        chosen = {"reason_weight": settled.reason_weight, "reading_spread": variances.reading}
+        chosen = {
+            "reason_weight": settled.reason_weight,
+            "reading_spread": variances.reading,
+            "contrarians": contrarians,
+        }
         if data.comparisons.strength is not None and self.config.strengths == "learnt" and fits.accepted is None:
             chosen["strengths_graded"] = float(data.comparisons.graded)
-        return trust, metrics | chosen
+        return trust, contrarians, metrics | chosen
 
-    def _take_on(self, data: Prepared, fits: Fits, variances: Variances, trust: Trust, why: Why | None = None) -> None:
+    def _take_on(
+        self,
+        data: Prepared,
+        fits: Fits,
+        variances: Variances,
+        trust: Trust,
+        contrarians: float,
+        why: Why | None = None,
+    ) -> None:
         """Install what was fitted. The prior that a latent starts from is that of its first few judgments."""
         basis = basis_of(self.config, data, fits, variances)
-        community = community_of(data, fits, basis, variances)
+        community = replace(community_of(data, fits, basis, variances), contrarians=contrarians)
         self.install_with(
             LinearParts(
                 ids=data.ids,
@@ -167,7 +189,7 @@ class Hybrid(LinearReward):
         self._reader, self._trust = Reader(community, why), trust
         none = np.zeros(0)
         told = self._reader.told(parts.table[:0], parts.table[:0], none, none, none)
-        prior, _ = self._inferred(self._reader, told, 0, parts.table.shape[1])
+        prior, _ = self._inferred(self._reader, told, 0)
         self.install(replace(parts, prior_mean=prior.mean, prior_cov=prior.cov), encoder)
 
     def adapt(self, context: Sequence[Comparison], start: Latent | None = None) -> Latent:
@@ -176,7 +198,7 @@ class Hybrid(LinearReward):
         if self._reader is None or not context:
             return super().adapt(context, start)
         told = self._reader.read(context)
-        latent, mode = self._inferred(self._reader, told, len(context), self.parts.table.shape[1])
+        latent, mode = self._inferred(self._reader, told, len(context))
         if isinstance(context, Context):
             context.note(self._reader, replace(told, mode=mode))
         return latent
@@ -202,29 +224,19 @@ class Hybrid(LinearReward):
         if strength is not None and self.reads_strengths:
             outcome, weight = grades(outcome, weight, strength)
         told = self._reader.told(items_a, items_b, outcome, side, weight, reasons=reasons)
-        return self._inferred(self._reader, told, len(outcome), self.parts.table.shape[1])[0]
+        return self._inferred(self._reader, told, len(outcome))[0]
 
-    def _inferred(self, reader: Reader, told: Told, judgments: int, width: int) -> tuple[Latent, Floats]:
-        """Both inferences joined, each as far as it is trusted after so many judgments; and the mode that was found."""
-        gaussian = reader.gaussian(told)
-        class_mean, class_cov = reader.classes(told)
-        odds = reader.odds(told)
-        trust, class_trust = self._trust.at(judgments, odds)
-        mean, cov = np.zeros(width + 2), np.zeros((width + 2, width + 2))
-        own, doubt = slice(FIRST, width + KNOWN), trust**2 * gaussian.cov
-        mean[0] = 1 + trust * gaussian.mean[0]
-        mean[own] = trust * gaussian.mean[1:] + class_trust * class_mean
-        mean[-2:] = gaussian.position, gaussian.log_nu
-        cov[0, 0], cov[0, own], cov[own, 0] = doubt[0, 0], doubt[0, 1:], doubt[1:, 0]
-        cov[own, own] = doubt[1:, 1:] + class_trust**2 * class_cov
+    def _inferred(self, reader: Reader, told: Told, judgments: int) -> tuple[Latent, Floats]:
+        """What the latent is after so many judgments; and the mode that was found."""
+        found, contrary = with_contrary(reader, self._trust, told, judgments)
         remembered = {
-            f"{OWN}{number}": trust * value
-            for number, value in gaussian.remembered.items()
-            if abs(value) >= SMALLEST_MEMORY
+            f"{OWN}{number}": value for number, value in found.remembered.items() if abs(value) >= SMALLEST_MEMORY
         }
-        latent_mean = mean.astype(np.float32)
-        extra = self._extra(latent_mean) | {ODDS: odds} | remembered
-        return Latent(latent_mean, (0.5 * (cov + cov.T)).astype(np.float32), judgments, extra), gaussian.mode
+        mean = found.mean.astype(np.float32)
+        extra = self._extra(mean) | {ODDS: found.odds} | remembered
+        if contrary >= SMALLEST_CONTRARY:
+            extra[CONTRARY] = contrary
+        return Latent(mean, (0.5 * (found.cov + found.cov.T)).astype(np.float32), judgments, extra), found.mode
 
     def score(self, latent: Latent, items: Array) -> Scores:
         """See ``RewardModel.score``. Adds what is remembered of the responses, and the doubt about them."""
@@ -314,7 +326,7 @@ class Hybrid(LinearReward):
             return tensors, config
         community = self._reader.community
         arrays = {name: getattr(community, name) for name in COMMUNITY_TENSORS}
-        scalars = {name: getattr(community, name) for name in (*COMMUNITY_SCALARS, "graded")}
+        scalars = {name: getattr(community, name) for name in (*COMMUNITY_SCALARS, "graded", "contrarians")}
         why = self._reader.why
         if why is not None:
             tensors, config = tensors | why.tensors(), config | {"words_of_reasons": list(why.words)}
@@ -359,7 +371,8 @@ def _community_from(
         arrays: dict[str, Any] = {name: np.asarray(tensors[name], np.float32) for name in COMMUNITY_TENSORS}
         arrays["class_model"] = np.asarray(tensors["class_model"], np.int64)
         scalars: dict[str, Any] = {name: stored[name] for name in COMMUNITY_SCALARS}
-        scalars["graded"] = bool(stored.get("graded", False))  # not in artifacts of before strengths were graded
+        scalars["graded"] = bool(stored.get("graded", False))  # artifacts of before have neither
+        scalars["contrarians"] = float(stored.get("contrarians", 0.0))
         trust = Trust.from_tensors(tensors, tensors["calibration_scale"])
     except KeyError as missing:
         raise ArtifactError(f"the hybrid artifact lacks {missing}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from attune.rewards.readings import learn_readings
 from attune.rewards.reasons import LEAST_REASONS, WIDTH, Why, learn_why, with_reason
 from attune.rewards.targets import View, best_temperature, losses
 from attune.rewards.tastes import BASE, FIRST, KNOWN, NUMBER, REWARD, Community, Reader
+from attune.rewards.told import Told
 from attune.rewards.trust import KNOTS, START
 
 FACTORS = (0.7, 0.5, 1.3)
@@ -83,6 +84,12 @@ class Rehearsal:
         """``views_of`` under these variances."""
         reader = Reader(variances.applied(self.community, self.basis), self.why)
         return views_of(reader, self.basis.table, self.comparisons, self.newcomers, shots, **how)
+
+    def heard(self, variances: Variances, shots: int) -> Iterator[tuple[Reader, Told, int]]:
+        """What each newcomer's first judgments tell, at most ``shots`` of them, and how many these are."""
+        reader = Reader(variances.applied(self.community, self.basis), self.why)
+        for rows in (each.context[:shots] for each in self.newcomers if len(each.context)):
+            yield reader, told_of(reader, self.basis.table, self.comparisons.take(rows)), len(rows)
 
 
 def clearly(better: Array, errors: float) -> bool:
@@ -206,6 +213,13 @@ def _most_told(newcomers: Sequence[Newcomer]) -> list[Newcomer]:
     return ordered[: max(enough, LEAST_ASKED)][:MOST_ASKED]
 
 
+def told_of(reader: Reader, table: Array, said: Comparisons, *, classes: bool = True) -> Told:
+    """What comparisons of one annotator tell; table (N, K) of items."""
+    leaning, weight = said.evidence
+    columns = table[said.a], table[said.b], leaning, said.side, weight
+    return reader.told(*columns, reasons=said.reasons, classes=classes)
+
+
 def views_of(
     reader: Reader,
     table: Array,
@@ -228,9 +242,7 @@ def _view(
     reader: Reader, table: Array, comparisons: Comparisons, newcomer: Newcomer, shots: int, classes: bool
 ) -> View:
     said = comparisons.take(newcomer.context[: None if shots == KNOTS[-1] else shots])
-    a, b = table[said.a], table[said.b]
-    leaning, weight = said.evidence
-    told = reader.told(a, b, leaning, said.side, weight, reasons=said.reasons, classes=classes)
+    told = told_of(reader, table, said, classes=classes)
     gaussian = reader.gaussian(told)
     a, b = table[comparisons.a[newcomer.target]], table[comparisons.b[newcomer.target]]
     apart = (a - b).astype(np.float64)

@@ -10,6 +10,9 @@ says of w
 - as *classes*: w is one of w₁ … w_C, whose posterior is Bayes' rule (``attune.rewards.classes``), averaged over several models.
 
 What a person said of a response itself is remembered as ε_x ~ N(0, τ²), given the Gaussian's mode.
+
+Beside both stands their mirror image: a *contrarian* prefers by −r what others prefer by r, under the same priors of w
+(``attune.rewards.contrarians``). So what is told is kept as it speaks of either.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from attune.rewards.evidence import chosen_and_other
 from attune.rewards.linear import PROBIT, Floats, davidson, newton_mode
 from attune.rewards.reasons import Why, with_reason
 from attune.rewards.strengths import grades, strengths_of
+from attune.rewards.told import Evidence, Stand, Told
 
 REWARD, BASE, FIRST = 0, 1, 2
 """Columns of an item: b, a, and the first of y."""
@@ -36,6 +40,7 @@ KNOWN, NUMBER = -2, -1
 NO_TIES = -20.0
 MEMORY_STEPS = 3
 CONJUGATE_STEPS = 12
+_UNASKED = np.zeros(0, np.float32), 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Community:
     verdicts: how judgments are read (``attune.rewards.evidence``). base and base_spread: the factor on a. cov (R, R): Σ.
     class_weights (R, J), class_log_prior (J,) and class_model (J,): all classes of all models, w̄ of each model being 0 but
     for class_center (R, J), which the evidence is read with. memory: τ². doubt: the variance of ⟨w, y⟩ that is left for a response that nobody has judged.
-    graded: whether strengths are read as grades (``attune.rewards.strengths``).
+    graded: whether strengths are read as grades (``attune.rewards.strengths``). contrarians: the share of people who are.
     """
 
     verdicts: bool
@@ -64,6 +69,7 @@ class Community:
     memory: float
     doubt: float
     graded: bool = False
+    contrarians: float = 0.0
 
     def doubts(self, items: Array) -> Floats:
         """The variance of ⟨w, y⟩ for not knowing y itself, (N,)."""
@@ -71,26 +77,9 @@ class Community:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """E rows to infer from. along (E, 1 + R): a and y, of one response less the other's or against the threshold. outcome in
-    −1 … 1, 0 for a tie; first and second: the numbers of the responses, 0 for none.
-    doubt: variance of the margin for not knowing the responses better."""
-
-    along: Floats
-    outcome: Floats
-    side: Floats
-    weight: Floats
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
-    doubt: Floats
-
-    def __len__(self) -> int:
-        return len(self.outcome)
-
-
-@dataclass(frozen=True, slots=True)
 class Gaussian:
-    """Posterior of (factor on the pooled reward − 1, w): mean (1 + R,), cov; position, log ν; what is remembered by number."""
+    """Posterior of (factor on the pooled reward − 1, w): mean (1 + R,), cov; position, log ν; what is remembered by number. Of a
+    contrarian it is the factor + 1. evidence: log P(told), by Laplace."""
 
     mean: Floats
     cov: Floats
@@ -99,43 +88,7 @@ class Gaussian:
     remembered: dict[int, float]
     mode: Floats
     """The whole mode in the reader's own coordinates."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """E rows of evidence as a ``Reader`` takes them in; those of more judgments are those of some and of the others.
-
-    along (E, Z) and fixed (E,): margins by the reader's coordinates z of a taste, and at z = 0. outcome, weight, first, second: as
-    in ``Evidence``. classes (J,) and pooled: the log-likelihood of each class, and of having no taste of one's own. mode (Z,):
-    where to begin looking for the mode, the prior's if None.
-    """
-
-    along: Floats
-    fixed: Floats
-    outcome: Floats
-    weight: Floats
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
-    classes: Array
-    pooled: float
-    mode: Floats | None = None
-
-    def __len__(self) -> int:
-        return len(self.outcome)
-
-    def followed_by(self, other: Told) -> Told:
-        """These rows, then the other's."""
-        return Told(
-            np.concatenate([self.along, other.along]),
-            np.concatenate([self.fixed, other.fixed]),
-            np.concatenate([self.outcome, other.outcome]),
-            np.concatenate([self.weight, other.weight]),
-            np.concatenate([self.first, other.first]),
-            np.concatenate([self.second, other.second]),
-            self.classes + other.classes,
-            self.pooled + other.pooled,
-            self.mode,
-        )
+    evidence: float
 
 
 def read_evidence(
@@ -186,6 +139,7 @@ class Reader:
         self.community = community
         self.why = why if why is not None and why.weight > 0 and not community.verdicts else None
         self.prior_mean, self.factor = _gaussian_prior(community)
+        self.contrary_mean = self.prior_mean * np.where(np.arange(len(self.prior_mean)) == 0, -1, 1)
         by_model = np.argsort(community.class_model, kind="stable")
         self._class_starts = np.unique(community.class_model[by_model], return_index=True)[1]
         self._class_sizes = np.diff(np.append(self._class_starts, len(by_model)))
@@ -243,50 +197,56 @@ class Reader:
         design = np.concatenate(
             [evidence.along * surer[:, None], evidence.side[:, None], threshold, np.zeros((size, 1))], axis=1
         )
+        usual, contrary = self._class_evidence(evidence) if classes else (_UNASKED, _UNASKED)
         found = Told(
             design @ self.factor,
-            design @ self.prior_mean,
             evidence.outcome,
             evidence.weight,
             evidence.first,
             evidence.second,
-            *(self._class_evidence(evidence) if classes else (np.zeros(0, np.float32), 0.0)),
+            Stand(1, design @ self.prior_mean, *usual),
+            Stand(-1, design @ self.contrary_mean, *contrary),
         )
         if self.why is None or reasons is None or not len(rows := with_reason(reasons)):
             return found
         return found.followed_by(self._of_reasons(self.why, reasons[rows], items_a[rows], items_b[rows], classes))
 
-    def _class_evidence(self, evidence: Evidence) -> tuple[Array, float]:
-        """The log-likelihood of each class, and of none."""
+    def _class_evidence(self, evidence: Evidence) -> tuple[tuple[Array, float], tuple[Array, float]]:
+        """The log-likelihood of each class, and of none; and of the contrary ones, whose margins have the other sign."""
         along, weight = evidence.along.astype(np.float32), evidence.weight.astype(np.float32)
         margin = along[:, :1] + along[:, 1:] @ self._class_directions
-        lost = weight * (0.5 * (1 - evidence.outcome)).astype(np.float32)  # log σ(−m) = log σ(m) − m
-        told = weight @ log_sigmoid(margin) - lost @ margin
-        alone = along[:, 0]
-        return np.asarray(told, np.float32), float(weight @ log_sigmoid(alone) - lost @ alone)
+        outcome = evidence.outcome.astype(np.float32)
+        lost, lean = 0.5 * weight * (1 - outcome), weight * outcome  # log σ(−m) = log σ(m) − m
+        told, alone = weight @ log_sigmoid(margin) - lost @ margin, along[:, 0]
+        of_none = float(weight @ log_sigmoid(alone) - lost @ alone)
+        usual, contrary = np.asarray(told, np.float32), np.asarray(told - lean @ margin, np.float32)
+        return (usual, of_none), (contrary, of_none - float(lean @ alone))
 
-    def odds(self, told: Told) -> float:
+    def odds(self, told: Told, *, contrary: bool = False) -> float:
         """The log Bayes factor of the classes, averaged over their models, against having no taste of one's own: 0 where nothing
         was told, and log 20 or more in one of 20 at most who indeed have none."""
-        starts = self._class_starts
-        if not len(starts) or not len(told.classes):
+        starts, stand = self._class_starts, told.stand(contrary)
+        if not len(starts) or not len(stand.classes):
             return 0.0
-        logits = (self._class_log_prior + told.classes).astype(np.float64)
-        return float(np.logaddexp.reduce(logits) - np.log(len(starts)) - told.pooled)
+        logits = (self._class_log_prior + stand.classes).astype(np.float64)
+        return float(np.logaddexp.reduce(logits) - np.log(len(starts)) - stand.pooled)
 
-    def gaussian(self, told: Told) -> Gaussian:
+    def gaussian(self, told: Told, *, contrary: bool = False) -> Gaussian:
         """The posterior under the Gaussian prior, by Laplace; the prior where nothing was told."""
-        said, width = self.community, len(self.community.cov)
+        said, width, fixed = self.community, len(self.community.cov), told.stand(contrary).fixed
+        prior, begin = (self.contrary_mean, None) if contrary else (self.prior_mean, told.mode)
         mode, curvature = newton_mode(
-            told.along, told.fixed, told.outcome, told.weight, self.factor[-1], float(self.prior_mean[-1]), told.mode
+            told.along, fixed, told.outcome, told.weight, self.factor[-1], float(prior[-1]), begin
         )
-        mean = self.prior_mean + self.factor @ mode
+        mean, margin = prior + self.factor @ mode, fixed + told.along @ mode
         own = self.factor[: 1 + width]
         cov = own @ np.linalg.solve(curvature, own.T)
         log_nu = float(mean[-1])
-        remembered = remember(told, told.fixed + told.along @ mode, log_nu, said.memory) if said.memory > 0 else {}
+        remembered = remember(told, margin, log_nu, said.memory) if said.memory > 0 else {}
         deviation = mean[: 1 + width].copy()
-        deviation[0] = deviation[0] / said.base - 1  # relative to the base, as its covariance is below
+        deviation[0] = (
+            deviation[0] / said.base - told.stand(contrary).sign
+        )  # relative to the base, as its covariance is below
         cov[0] /= said.base
         cov[:, 0] /= said.base
         return Gaussian(
@@ -296,19 +256,21 @@ class Reader:
             said.log_nu if said.verdicts else log_nu,
             remembered,
             mode,
+            _log_evidence(told, margin, mode, curvature),
         )
 
-    def classes(self, told: Told) -> tuple[Floats, Floats]:
+    def classes(self, told: Told, *, contrary: bool = False) -> tuple[Floats, Floats]:
         """Mean (R,) and covariance (R, R) of w under the classes, averaged over their models."""
         said, weights, starts = self.community, self._class_weights, self._class_starts
         if not len(starts):
             return np.zeros(len(said.cov)), np.zeros(said.cov.shape)
-        logits = self._class_log_prior + told.classes
+        logits = self._class_log_prior + told.stand(contrary).classes
         odds = np.exp(logits - np.maximum.reduceat(logits, starts).repeat(self._class_sizes)).astype(np.float64)
         weighted = weights * (odds / np.add.reduceat(odds, starts).repeat(self._class_sizes))
         of_models = np.add.reduceat(weighted, starts, axis=1)
         cov = weighted @ weights.T - of_models @ of_models.T
-        return of_models.mean(axis=1), cov / len(starts)
+        mean = of_models.mean(axis=1)
+        return told.stand(contrary).sign * mean, cov / len(starts)
 
 
 def _gaussian_prior(said: Community) -> tuple[Floats, Floats]:
@@ -328,6 +290,12 @@ def _gaussian_prior(said: Community) -> tuple[Floats, Floats]:
     else:
         factor[-3, rank + 1], factor[-1, rank + 2] = said.position_spread, said.tie_spread
     return mean, factor[:, np.abs(factor).max(axis=0) > 0]
+
+
+def _log_evidence(told: Told, margin: Floats, mode: Floats, curvature: Floats) -> float:
+    """log P(told) by Laplace: margins (E,) at the mode (Z,), where minus the log posterior has this curvature (Z, Z)."""
+    likely = told.weight @ (-np.logaddexp(0, -margin) - 0.5 * (1 - told.outcome) * margin)
+    return float(likely - 0.5 * mode @ mode - 0.5 * np.linalg.slogdet(curvature)[1])
 
 
 def remember(evidence: Evidence | Told, margin: Floats, log_nu: float, variance: float) -> dict[int, float]:

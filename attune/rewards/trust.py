@@ -47,12 +47,18 @@ class Trust:
 
     def at(self, judgments: int, odds: float = 0.0) -> tuple[float, float]:
         """β and γ after so many judgments. Before the first, those of the first few: the doubt that there is."""
-        count = np.log1p(max(judgments, KNOTS[1]))
-        where = np.log1p(self.shots)
-        share = self.usual + (self.clear - self.usual) * clearness(odds)
-        return float(np.interp(count, where, share * self.gaussian)), float(
-            np.interp(count, where, share * self.classes)
-        )
+        shares = self._shares(odds)
+        return self._between(judgments, shares * self.gaussian), self._between(judgments, shares * self.classes)
+
+    def share(self, judgments: int, odds: float = 0.0) -> float:
+        """How much what is personal counts at all, from 0 to 1."""
+        return self._between(judgments, self._shares(odds))
+
+    def _shares(self, odds: float) -> Array:
+        return self.usual + (self.clear - self.usual) * clearness(odds)
+
+    def _between(self, judgments: int, values: Array) -> float:
+        return float(np.interp(np.log1p(max(judgments, KNOTS[1])), np.log1p(self.shots), values))
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """With the temperature, what ``from_tensors`` reads back."""

@@ -80,7 +80,7 @@ def test_a_report_of_people(project: Project) -> None:
     assert people["gold"] is people["same"] is None
     assert verdicts() == {
         **dict.fromkeys(STEADY, "typical"),
-        "contrary": "minority",
+        "contrary": "contrary",
         "coin": "inconsistent",
     }
     figures = AnnotatorQuality.objects.get(annotator__ref="contrary").figures

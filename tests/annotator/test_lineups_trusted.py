@@ -248,7 +248,7 @@ def test_the_report_counts_rankings_and_ratings(people: ThreePeople) -> None:
     assert contrary["ranked"]["estimate"] == 0
     assert (steady["same"]["of"], steady["same"]["estimate"]) == (1, pytest.approx(2 / 3))
     assert steady["minutes"] == pytest.approx((12 * 30 + 12 * 8) / 60)
-    assert AnnotatorQuality.objects.get(annotator=judges[4]).verdict == "minority"
+    assert AnnotatorQuality.objects.get(annotator=judges[4]).verdict == "contrary"
     assert assess_due() == 0, "nothing has changed"
     assert QualityReport.objects.get(project=project).contested == []
     torn = make_lineup(project, 3)

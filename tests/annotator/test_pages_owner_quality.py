@@ -58,12 +58,18 @@ def test_before_there_is_a_report(people: ThreePeople, owner_client: Client) -> 
 def test_the_report_in_words(judged: ThreePeople, owner_client: Client) -> None:
     said = page(owner_client, "quality", judged.project)
     assert "As of" in said
-    for words in ("No leaning to be seen", "α, five answers", "coffee", "minority taste", "How it is computed"):
+    for words in (
+        "No leaning to be seen",
+        "α, five answers",
+        "coffee",
+        "the opposite of the others",
+        "How it is computed",
+    ):
         assert words in said, words
     assert "style=" not in said
     part = owner_client.get(
         reverse("quality", args=[judged.project.slug]),
-        {"verdict": "minority"},
+        {"verdict": "contrary"},
         headers={"HX-Request": "true", "HX-Target": "judges"},
     ).content.decode()
     assert "Anna" in part and "Person 1" not in part

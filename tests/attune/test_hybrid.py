@@ -20,7 +20,8 @@ from attune.rewards.hybrid import OWN, Hybrid
 from attune.rewards.indexing import Comparisons, index_snapshot
 from attune.rewards.rehearsal import clearly
 from attune.rewards.targets import View
-from attune.rewards.tastes import Community, Evidence, Reader, remember
+from attune.rewards.tastes import Community, Reader, remember
+from attune.rewards.told import Evidence
 from attune.rewards.trust import KNOTS, learn_trust, told
 from attune.simulate import AXES, Simulation, StyledPrompt, simulate
 from attune.worlds import minority

@@ -308,7 +308,7 @@ def test_guesses_stand_in_where_no_model_was_fitted() -> None:
     assert (person.fit.estimate, person.pooled_fit.estimate, person.fit.of) == (0.75, 0.5, 40)
 
 
-def test_a_minority_is_not_inconsistent() -> None:
+def test_who_chooses_the_opposite_is_not_inconsistent() -> None:
     rng = np.random.default_rng(11)
     pairs = 200
     truth = rng.integers(0, 2, pairs)
@@ -320,12 +320,12 @@ def test_a_minority_is_not_inconsistent() -> None:
     right = np.array([170] * 6 + [165, 101])
     pooled = np.array([165] * 6 + [40, 100])
     people, usual = people_figures(judged(who, pair, answer), 8, Fits(right, pooled, of))
-    assert [person.verdict for person in people] == ["typical"] * 6 + ["minority", "inconsistent"]
+    assert [person.verdict for person in people] == ["typical"] * 6 + ["contrary", "inconsistent"]
     assert usual.others
     assert usual.others > 0.6
     # Without a model: choosing the opposite is no coin's doing; of the other nothing is claimed.
     people, _ = people_figures(judged(who, pair, answer), 8, no_fits(8))
-    assert [person.verdict for person in people][6:] == ["minority", "unclear"]
+    assert [person.verdict for person in people][6:] == ["contrary", "unclear"]
 
 
 def test_a_taste_apart_is_told_by_its_own_model() -> None:
@@ -340,6 +340,18 @@ def test_a_taste_apart_is_told_by_its_own_model() -> None:
     assert verdict(Figure(0.6, 0.55, 0.65, 380), Figure(0.7, 0.65, 0.74, 380)) == "unclear"
     assert verdict(Figure(0.5, 0.45, 0.55, 380), Figure(0.5, 0.45, 0.55, 380)) == "inconsistent"
     assert verdict(Figure(0.5, 0.3, 0.8, 20), Figure(0.5, 0.3, 0.8, 20)) == "unclear"  # too little to tell from usual
+
+
+def test_without_shared_pairs_the_pooled_model_says_who_chooses_the_opposite() -> None:
+    usual = Usual(seconds=10, others=None, sides=None, same=None, fit=0.75)
+    figures: dict[str, object] = dict.fromkeys(Person.__dataclass_fields__)
+
+    def verdict(pooled: Figure) -> str:
+        return verdict_of(Person(**figures | {"fit": Figure(0.8, 0.7, 0.87, 60), "pooled_fit": pooled}), usual)  # type: ignore[arg-type]
+
+    assert verdict(Figure(0.2, 0.12, 0.32, 60)) == "contrary"
+    assert verdict(Figure(0.38, 0.27, 0.51, 60)) == ""  # chance may do that
+    assert verdict(Figure(0.0, 0.0, 0.3, 9)) == ""
 
 
 def test_who_changes_their_answers_is_inconsistent_whatever_the_others_say() -> None:

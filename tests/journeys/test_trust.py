@@ -45,7 +45,7 @@ def judged_project() -> ThreePeople:
         "Finn",
         "Gil",
         "Hana",
-        "Mina Minority",
+        "Mina Contrary",
         "Carl Careless",
         "sim-1",
         "sim-2",
@@ -98,15 +98,17 @@ def test_an_owner_looks_at_the_data_and_acts(
     expect(page.get_by_role("heading", name="Can the judgments be trusted?")).to_be_visible()
     page.get_by_text("By topic and aspect").click()
     check_page("trust-quality")
-    expect(page.locator("#judges").get_by_role("row", name="Mina Minority")).to_contain_text("minority taste")
+    expect(page.locator("#judges").get_by_role("row", name="Mina Contrary")).to_contain_text(
+        "the opposite of the others"
+    )
     expect(page.locator("#judges").get_by_role("row", name="Carl Careless")).to_contain_text("inconsistent")
-    page.get_by_label("Which people").select_option("minority")
+    page.get_by_label("Which people").select_option("contrary")
     page.get_by_role("button", name="Show", exact=True).click()
     expect(page.locator("#judges").get_by_role("row", name="Carl Careless")).to_have_count(0)
 
-    page.locator("#judges").get_by_role("link", name="Mina Minority").click()
+    page.locator("#judges").get_by_role("link", name="Mina Contrary").click()
     expect(page.get_by_text("nothing to correct")).to_be_visible()
-    check_page("trust-minority")
+    check_page("trust-contrary")
     page.go_back()
     page.goto("/projects/tea/quality/")
     page.locator("#judges").get_by_role("link", name="Carl Careless").click()
