@@ -3,7 +3,7 @@
 Somebody who reads the scale the wrong way round, or answers out of spite, does not differ in taste: whatever the others prefer by r
 they prefer by −r. No prior of tastes around the pooled model has room for them where people mostly agree, however much they say. So
 a small share ε of people is taken to be contrary, as in the crowd models that tell careless from malicious workers (Chen et al.
-2013, *Pairwise ranking aggregation in a crowdsourced setting*, η near 0; there for each pair by itself, here for a whole person).
+2013, *Pairwise ranking aggregation in a crowdsourced setting*, η near 0; there of each judgment by itself, here of a whole person).
 
 With H₀ and H₁ the evidence of a person's judgments under either stand, they are contrary with probability
 
@@ -68,20 +68,22 @@ def infer(reader: Reader, trust: Trust, told: Told, judgments: int, *, contrary:
     return Inferred(mean, cov, remembered, gaussian.mode, odds, evidence)
 
 
-def with_contrary(reader: Reader, trust: Trust, told: Told, judgments: int) -> tuple[Inferred, float]:
-    """What is inferred of a person, and how probably they are contrary beyond what everybody is, from 0 to 1."""
+def with_contrary(reader: Reader, trust: Trust, told: Told, judgments: int) -> tuple[Inferred, float, Told]:
+    """What is inferred of a person; how probably they are contrary beyond what everybody is, from 0 to 1; and the same judgments with
+    the modes that were found, for when there are more of them."""
     usual, epsilon = infer(reader, trust, told, judgments), reader.community.contrarians
     if epsilon <= 0 or not len(told):
-        return usual, 0.0
+        return usual, 0.0, told.beginning_at(usual.mode, None)
     prior = float(np.log(epsilon / (1 - epsilon)))
     odds = reader.odds(told, contrary=True)
     quick = _evidence(told.contrary.pooled, odds, trust.share(judgments, odds))
     if quick - usual.evidence + prior < -OUT_OF_QUESTION:
-        return usual, 0.0
+        return usual, 0.0, told.beginning_at(usual.mode, None)
     contrary = infer(reader, trust, told, judgments, contrary=True)
     probable = float(expit(contrary.evidence - usual.evidence + prior))
     beyond = max(0.0, (probable - epsilon) / (1 - epsilon))
-    return (_mixed(usual, contrary, beyond), beyond) if beyond else (usual, 0.0)
+    found = _mixed(usual, contrary, beyond) if beyond else usual
+    return found, beyond, told.beginning_at(usual.mode, contrary.mode)
 
 
 def learn_share(odds: Sequence[float]) -> float:
@@ -109,7 +111,7 @@ def _evidence(pooled: float, odds: float, share: float, gaussian: float | None =
 
 
 def _mixed(usual: Inferred, contrary: Inferred, share: float) -> Inferred:
-    """The two with their moments: mean and covariance of the mixture. The mode is the usual one's, where a next search begins."""
+    """The two with their moments: mean and covariance of the mixture."""
     apart = contrary.mean - usual.mean
     mean = usual.mean + share * apart
     cov = (1 - share) * usual.cov + share * contrary.cov + share * (1 - share) * np.outer(apart, apart)

@@ -33,7 +33,7 @@ from attune.rewards.evidence import are_verdicts
 from attune.rewards.feature_map import Prepared, prepare
 from attune.rewards.hybrid_fit import Fits, HybridConfig, Steps, basis_of, community_of, learn
 from attune.rewards.indexing import Ints
-from attune.rewards.linear import Floats, LinearParts, LinearReward
+from attune.rewards.linear import LinearParts, LinearReward
 from attune.rewards.newcomers import SHOTS, judge, paired_gain, report_metrics
 from attune.rewards.reasons import Why
 from attune.rewards.rehearsal import Rehearsal, Variances
@@ -198,9 +198,9 @@ class Hybrid(LinearReward):
         if self._reader is None or not context:
             return super().adapt(context, start)
         told = self._reader.read(context)
-        latent, mode = self._inferred(self._reader, told, len(context))
+        latent, told = self._inferred(self._reader, told, len(context))
         if isinstance(context, Context):
-            context.note(self._reader, replace(told, mode=mode))
+            context.note(self._reader, told)
         return latent
 
     def adapt_arrays(
@@ -226,9 +226,9 @@ class Hybrid(LinearReward):
         told = self._reader.told(items_a, items_b, outcome, side, weight, reasons=reasons)
         return self._inferred(self._reader, told, len(outcome))[0]
 
-    def _inferred(self, reader: Reader, told: Told, judgments: int) -> tuple[Latent, Floats]:
-        """What the latent is after so many judgments; and the mode that was found."""
-        found, contrary = with_contrary(reader, self._trust, told, judgments)
+    def _inferred(self, reader: Reader, told: Told, judgments: int) -> tuple[Latent, Told]:
+        """What the latent is after so many judgments; and these with the modes that were found."""
+        found, contrary, told = with_contrary(reader, self._trust, told, judgments)
         remembered = {
             f"{OWN}{number}": value for number, value in found.remembered.items() if abs(value) >= SMALLEST_MEMORY
         }
@@ -236,7 +236,7 @@ class Hybrid(LinearReward):
         extra = self._extra(mean) | {ODDS: found.odds} | remembered
         if contrary >= SMALLEST_CONTRARY:
             extra[CONTRARY] = contrary
-        return Latent(mean, (0.5 * (found.cov + found.cov.T)).astype(np.float32), judgments, extra), found.mode
+        return Latent(mean, (0.5 * (found.cov + found.cov.T)).astype(np.float32), judgments, extra), told
 
     def score(self, latent: Latent, items: Array) -> Scores:
         """See ``RewardModel.score``. Adds what is remembered of the responses, and the doubt about them."""

@@ -233,20 +233,18 @@ class Reader:
 
     def gaussian(self, told: Told, *, contrary: bool = False) -> Gaussian:
         """The posterior under the Gaussian prior, by Laplace; the prior where nothing was told."""
-        said, width, fixed = self.community, len(self.community.cov), told.stand(contrary).fixed
-        prior, begin = (self.contrary_mean, None) if contrary else (self.prior_mean, told.mode)
+        said, width, stand = self.community, len(self.community.cov), told.stand(contrary)
+        prior = self.contrary_mean if contrary else self.prior_mean
         mode, curvature = newton_mode(
-            told.along, fixed, told.outcome, told.weight, self.factor[-1], float(prior[-1]), begin
+            told.along, stand.fixed, told.outcome, told.weight, self.factor[-1], float(prior[-1]), stand.mode
         )
-        mean, margin = prior + self.factor @ mode, fixed + told.along @ mode
+        mean, margin = prior + self.factor @ mode, stand.fixed + told.along @ mode
         own = self.factor[: 1 + width]
         cov = own @ np.linalg.solve(curvature, own.T)
         log_nu = float(mean[-1])
         remembered = remember(told, margin, log_nu, said.memory) if said.memory > 0 else {}
         deviation = mean[: 1 + width].copy()
-        deviation[0] = (
-            deviation[0] / said.base - told.stand(contrary).sign
-        )  # relative to the base, as its covariance is below
+        deviation[0] = deviation[0] / said.base - stand.sign  # relative to the base, as its covariance is below
         cov[0] /= said.base
         cov[:, 0] /= said.base
         return Gaussian(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,25 +32,26 @@ class Evidence:
 @dataclass(frozen=True, slots=True)
 class Stand:
     """What E rows say of somebody who takes the community's stand, of sign 1, or the contrary one, −1: fixed (E,), their margins at
-    z = 0; classes (J,) and pooled, the log-likelihood of each class and of having no taste of one's own."""
+    z = 0; classes (J,) and pooled, the log-likelihood of each class and of having no taste of one's own. mode (Z,): where to begin
+    looking for the mode, the prior's if None."""
 
     sign: int
     fixed: Floats
     classes: Array
     pooled: float
+    mode: Floats | None = None
 
     def followed_by(self, other: Stand) -> Stand:
         """These rows, then the other's."""
         fixed = np.concatenate([self.fixed, other.fixed])
-        return Stand(self.sign, fixed, self.classes + other.classes, self.pooled + other.pooled)
+        return Stand(self.sign, fixed, self.classes + other.classes, self.pooled + other.pooled, self.mode)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """E rows of evidence as a ``Reader`` takes them in; those of more judgments are those of some and of the others.
 
-    along (E, Z): margins by the reader's coordinates z of a taste. outcome, weight, first, second: as in ``Evidence``. mode (Z,): where
-    to begin looking for the mode, the prior's if None.
+    along (E, Z): margins by the reader's coordinates z of a taste. outcome, weight, first, second: as in ``Evidence``.
     """
 
     along: Floats
@@ -60,7 +61,6 @@ class Told:
     second: NDArray[np.int64]
     usual: Stand
     contrary: Stand
-    mode: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.outcome)
@@ -79,5 +79,9 @@ class Told:
             np.concatenate([self.second, other.second]),
             self.usual.followed_by(other.usual),
             self.contrary.followed_by(other.contrary),
-            self.mode,
         )
+
+    def beginning_at(self, usual: Floats, contrary: Floats | None) -> Told:
+        """The same with the modes that were found; None where none was looked for."""
+        contrary = self.contrary.mode if contrary is None else contrary
+        return replace(self, usual=replace(self.usual, mode=usual), contrary=replace(self.contrary, mode=contrary))
