@@ -17,7 +17,7 @@ from attune.quality.intervals import Interval
 
 VERDICT_LABELS = {
     "inconsistent": gettext_lazy("inconsistent"),
-    "contrary": gettext_lazy("the opposite of the others"),
+    "contrary": gettext_lazy("contrary"),
     "minority": gettext_lazy("minority taste"),
     "unclear": gettext_lazy("unlike the others"),
     "typical": gettext_lazy("like most"),

@@ -62,7 +62,7 @@ def test_the_report_in_words(judged: ThreePeople, owner_client: Client) -> None:
         "No leaning to be seen",
         "α, five answers",
         "coffee",
-        "the opposite of the others",
+        "contrary",
         "How it is computed",
     ):
         assert words in said, words
