@@ -36,7 +36,7 @@ POLICIES = ("random", "information")
 MARKS = (4, 8, 16, 32, 48)
 TRUE_STYLES = "true styles"
 WORLDS = (0, *range(11, 26))
-"""Worlds to report on; 1 to 3 served to develop. Of four of them alone the judgments saved are uncertain by 3 to 6 in a hundred."""
+"""Worlds to report on; 1 to 3 served to develop. Of four of them alone the judgments saved are uncertain by 2 to 8 in a hundred."""
 REPLAYED = 24
 REPLAY_MARKS = (4, 8, 12, 16)
 RANDOM_ORDERS = 4
