@@ -13,13 +13,15 @@ COLLAPSED = 0.25
 SLIGHT = 0.02
 """Circularity below this is noise."""
 STRONG_ASPECT = 0.15
+SOME_CONTRARIANS = 0.01
+"""Below this share it may be what is taken for granted before anybody was looked at."""
 
 _GROUP = re.compile(r"group_(\d+)_share")
 
 
 def findings(metrics: Mapping[str, float]) -> list[str]:
     """Sentences for a run's and a version's page; none for a model that has nothing of the kind to say."""
-    parts = (_latent, _prototypes, _circles, _groups, _members, _aspects, _boldness, _strengths)
+    parts = (_latent, _prototypes, _circles, _groups, _members, _aspects, _boldness, _strengths, _contrarians)
     return [sentence for part in parts for sentence in part(metrics)]
 
 
@@ -131,4 +133,16 @@ def _strengths(metrics: Mapping[str, float]) -> list[str]:
             "“Slightly” and “much better” count as a judgment’s weight only: read as how far apart two responses are, they predicted"
             " held-out people worse."
         )
+    ]
+
+
+def _contrarians(metrics: Mapping[str, float]) -> list[str]:
+    if metrics.get("contrarians", 0.0) < SOME_CONTRARIANS:
+        return []
+    return [
+        _(
+            "Of the held-out people about %(share)s seem to prefer the opposite of what everybody prefers, throughout. Their own models"
+            " follow that; Quality names whoever it is clear of."
+        )
+        % {"share": _percent(metrics["contrarians"])}
     ]

@@ -46,3 +46,8 @@ def test_aspects_prototypes_members_and_agreement_have_a_sentence_each() -> None
 def test_how_strengths_are_read_is_said_where_there_are_any() -> None:
     assert "how far apart" in findings({"strengths_graded": 1.0})[0]
     assert "weight only" in findings({"strengths_graded": 0.0})[0]
+
+
+def test_contrary_people_are_mentioned_where_there_are_more_than_the_fit_takes_for_granted() -> None:
+    assert "about 3\N{NO-BREAK SPACE}%" in findings({"contrarians": 0.031})[0]
+    assert findings({"contrarians": 0.005}) == []
