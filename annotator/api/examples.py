@@ -182,7 +182,7 @@ QUALITY = [
                 "annotators": 24,
                 "judgments": 1236,
                 "usual": {"seconds": 21.4, "others": 0.61, "sides": 0.72, "same": 0.87, "fit": 0.7},
-                "verdicts": {"typical": 20, "minority": 2, "inconsistent": 1, "": 1},
+                "verdicts": {"typical": 20, "minority": 1, "contrary": 1, "inconsistent": 1, "": 1},
                 "nominal": _AGREEMENT,
                 "ordinal": _AGREEMENT,
                 "topics": [{"topic": "kitchen", "nominal": _AGREEMENT, "ordinal": _AGREEMENT}],

@@ -67,7 +67,10 @@ class GroupSerializer(serializers.Serializer[Any]):
     annotators = serializers.IntegerField()
     judgments = serializers.IntegerField()
     usual = UsualSerializer(help_text="Medians over annotators.")
-    verdicts = serializers.DictField(child=serializers.IntegerField(), help_text="How many are typical, minority …")
+    verdicts = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="How many are typical, minority, contrary, inconsistent, unclear; or nothing yet.",
+    )
     nominal = AgreementSerializer(help_text="On five answers: a, b, tie, both good, both bad.")
     ordinal = AgreementSerializer(help_text="On seven steps, from a much better to b much better.")
     ranking = AgreementSerializer(required=False, help_text="On places in rankings; a unit is a response.")

@@ -54,8 +54,10 @@ JOIN annotator_aspect AS aspect ON aspect.id = said.aspect_id AND aspect.way = s
 WHERE j.project_id = %s AND j.current AND NOT j.withdrawn
 ORDER BY aspect.position, aspect.id
 """
-_SIGNATURE = """
-SELECT (SELECT count(*) || ':' || COALESCE(sum(id), 0) FROM annotator_judgment WHERE project_id = %(project)s AND current)
+RULES = 2
+"""To be raised where the same data are to be read otherwise: reports of before are computed anew."""
+_SIGNATURE = f"""
+SELECT '{RULES}/' || (SELECT count(*) || ':' || COALESCE(sum(id), 0) FROM annotator_judgment WHERE project_id = %(project)s AND current)
     || '/' || (SELECT COALESCE(sum(hashtext(id || gold_choice)::bigint), 0) FROM annotator_pair
                WHERE project_id = %(project)s AND gold_choice <> '')
     || '/' || (SELECT COALESCE(sum(hashtext(concat(id, gold_ranking, gold_low, '-', gold_high))::bigint), 0)

@@ -77,8 +77,7 @@ def verdict_sentence(verdict: str) -> str:
         ),
         "contrary": _(
             "Answers are the opposite of the others’, or of what the model for everybody guesses, far more often than chance allows."
-            " Either that is a taste of its own and nothing to correct, or the scale was misread: read a few of them, or ask. Their own"
-            " model follows what they say either way."
+            " Either that is a taste of its own and nothing to correct, or the scale was misread: read a few of them, or ask."
         ),
         "unclear": _(
             "Answers differ from the others’, and it can’t be told that this is a taste: there are too few, or no model has"

@@ -75,3 +75,4 @@ class Usual:
     fit: float | None
     ranked: float | None = None
     rated: float | None = None
+    pooled_fit: float | None = None

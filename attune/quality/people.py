@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 A, B, TIE = 0, 1, 2
-USUAL = ("others", "sides", "same", "fit", "ranked", "rated")
+USUAL = ("others", "sides", "same", "fit", "ranked", "rated", "pooled_fit")
 WITH_OTHERS = ("others", "ranked", "rated")
 """Likeness to others in pairs, rankings and ratings. Each is held against what is usual of its kind."""
 
@@ -86,13 +86,13 @@ def verdict_of(person: Person, usual: Usual) -> Verdict:
     """What the figures say together. Intervals of 99 %, so that among thousands few are pointed out by chance.
 
     Inconsistent: other answers when asked again than is usual; or far from the others while their own model does no
-    better than a coin, and worse than is usual. Contrary: surely the opposite of what the others choose, or of what the pooled model
-    guesses where they share no pairs, which no coin does. Minority: far from the others in which response they prefer (not only in how
+    better than a coin, and worse than is usual. Contrary: surely the opposite of what the others choose (or of what the pooled model
+    guesses, where they share no pairs), which no coin does, and not usual here, as it is where people are of two minds. Minority: far from the others in which response they prefer (not only in how
     often they see no difference), and their own model guesses them, at least as often as the pooled one.
     """
     if _surely_below(person.same, usual.same):
         return "inconsistent"
-    if any(_surely_below(each, 0.5) for each in (person.sides, person.ranked, person.pooled_fit)):
+    if _opposite(person, usual):
         return "contrary"
     if not any(_enough(getattr(person, name)) and getattr(usual, name) is not None for name in WITH_OTHERS):
         return ""
@@ -107,6 +107,13 @@ def verdict_of(person: Person, usual: Usual) -> Verdict:
         return "minority"
     unlike_a_taste = person.fit.low <= 0.5 and usual.fit is not None and person.fit.high < usual.fit
     return "inconsistent" if unlike_a_taste else "unclear"
+
+
+def _opposite(person: Person, usual: Usual) -> bool:
+    asked = [(person.sides, usual.sides), (person.ranked, usual.ranked)]
+    if not any(_enough(figure) for figure, _ in asked):
+        asked = [(person.pooled_fit, usual.pooled_fit)]
+    return any(_surely_below(figure, 0.5) and _surely_below(figure, here) for figure, here in asked)
 
 
 def _without_verdicts(
@@ -126,7 +133,7 @@ def _without_verdicts(
     shares: Shares = {
         **_counted(judged, first, decided, usual, annotators),
         "fit": (right, of),
-        "pooled_fit": (pooled, of if np.any(fits.of) else np.zeros_like(of)),
+        "pooled_fit": (pooled, fits.of),
         "cyclic": (orders.cyclic, orders.triads),
     }
     shares = _joined(shares, lineups.shares)

@@ -31,7 +31,8 @@ PRIOR_CONTRARIANS, PRIOR_PEOPLE = 0.5, 100
 """As if so many of so many people had been contrary before anybody was looked at."""
 EM_ROUNDS = 50
 OUT_OF_QUESTION = 12.0
-"""Nats by which the quick part of the evidence must fall short for the rest not to be worked out."""
+"""Nats by which the evidence without the Gaussian must speak against it, prior included, for the rest not to be worked out."""
+SMALLEST_MEMORY = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ def infer(reader: Reader, trust: Trust, told: Told, judgments: int, *, contrary:
     mean[-2:] = gaussian.position, gaussian.log_nu
     cov[0, 0], cov[0, own], cov[own, 0] = doubt[0, 0], doubt[0, 1:], doubt[1:, 0]
     cov[own, own] = doubt[1:, 1:] + of_classes**2 * class_cov
-    remembered = {number: of_gaussian * value for number, value in gaussian.remembered.items()}
+    known = {number: value for number, value in gaussian.remembered.items() if abs(value) >= SMALLEST_MEMORY}
+    remembered = {number: of_gaussian * value for number, value in known.items()}
     share = trust.share(judgments, odds)
     evidence = _evidence(told.stand(contrary).pooled, odds, share, gaussian.evidence)
     return Inferred(mean, cov, remembered, gaussian.mode, odds, evidence)
@@ -75,9 +77,7 @@ def with_contrary(reader: Reader, trust: Trust, told: Told, judgments: int) -> t
     if epsilon <= 0 or not len(told):
         return usual, 0.0, told.beginning_at(usual.mode, None)
     prior = float(np.log(epsilon / (1 - epsilon)))
-    odds = reader.odds(told, contrary=True)
-    quick = _evidence(told.contrary.pooled, odds, trust.share(judgments, odds))
-    if quick - usual.evidence + prior < -OUT_OF_QUESTION:
+    if _without_gaussian(reader, trust, told, judgments) + prior < -OUT_OF_QUESTION:
         return usual, 0.0, told.beginning_at(usual.mode, None)
     contrary = infer(reader, trust, told, judgments, contrary=True)
     probable = float(expit(contrary.evidence - usual.evidence + prior))
@@ -99,6 +99,15 @@ def contrary_odds(reader: Reader, trust: Trust, told: Told, judgments: int) -> f
     """log H₁ − log H₀ of what one person told."""
     usual, contrary = (infer(reader, trust, told, judgments, contrary=stand) for stand in (False, True))
     return contrary.evidence - usual.evidence
+
+
+def _without_gaussian(reader: Reader, trust: Trust, told: Told, judgments: int) -> float:
+    """``contrary_odds`` by the pooled model and the classes alone, which are quick."""
+    found = []
+    for contrary in (False, True):
+        odds = reader.odds(told, contrary=contrary)
+        found.append(_evidence(told.stand(contrary).pooled, odds, trust.share(judgments, odds)))
+    return found[1] - found[0]
 
 
 def _evidence(pooled: float, odds: float, share: float, gaussian: float | None = None) -> float:

@@ -51,7 +51,6 @@ ODDS = "odds"
 """And what ``attune.rewards.guard`` calls a person's odds."""
 CONTRARY = "contrary"
 """And how probably they judge contrary to everybody (``attune.rewards.contrarians``), from 0 to 1, where it is worth a word."""
-SMALLEST_MEMORY = 0.01
 SMALLEST_CONTRARY = 0.01
 SPREAD_SHOTS = (0, 8, 64)
 HEARD = 64
@@ -139,8 +138,8 @@ class Hybrid(LinearReward):
         views = [[view for each in settled.rehearsals for view in each.views(variances, shots)] for shots in KNOTS]
         trust = learn_trust(views)
         self.person_spread = person_spread(*told(trust, views, SPREAD_SHOTS))
-        heard = [each for rehearsal in settled.rehearsals for each in rehearsal.heard(variances, HEARD)]
-        contrarians = learn_share([contrary_odds(reader, trust, told, count) for reader, told, count in heard])
+        heard = (each for rehearsal in settled.rehearsals for each in rehearsal.heard(variances, HEARD))
+        contrarians = learn_share([contrary_odds(reader, trust, said, count) for reader, said, count in heard])
         fits = settled.apart[0].fits
         self._take_on(data, fits, variances, trust, contrarians, first.why)
         metrics = self._judge(first, pooled_model(fits.pooled, data))
@@ -229,9 +228,7 @@ class Hybrid(LinearReward):
     def _inferred(self, reader: Reader, told: Told, judgments: int) -> tuple[Latent, Told]:
         """What the latent is after so many judgments; and these with the modes that were found."""
         found, contrary, told = with_contrary(reader, self._trust, told, judgments)
-        remembered = {
-            f"{OWN}{number}": value for number, value in found.remembered.items() if abs(value) >= SMALLEST_MEMORY
-        }
+        remembered = {f"{OWN}{number}": value for number, value in found.remembered.items()}
         mean = found.mean.astype(np.float32)
         extra = self._extra(mean) | {ODDS: found.odds} | remembered
         if contrary >= SMALLEST_CONTRARY:

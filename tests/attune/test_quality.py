@@ -343,7 +343,7 @@ def test_a_taste_apart_is_told_by_its_own_model() -> None:
 
 
 def test_without_shared_pairs_the_pooled_model_says_who_chooses_the_opposite() -> None:
-    usual = Usual(seconds=10, others=None, sides=None, same=None, fit=0.75)
+    usual = Usual(seconds=10, others=None, sides=None, same=None, fit=0.75, pooled_fit=0.7)
     figures: dict[str, object] = dict.fromkeys(Person.__dataclass_fields__)
 
     def verdict(pooled: Figure) -> str:
@@ -352,6 +352,40 @@ def test_without_shared_pairs_the_pooled_model_says_who_chooses_the_opposite() -
     assert verdict(Figure(0.2, 0.12, 0.32, 60)) == "contrary"
     assert verdict(Figure(0.38, 0.27, 0.51, 60)) == ""  # chance may do that
     assert verdict(Figure(0.0, 0.0, 0.3, 9)) == ""
+
+
+def test_the_pooled_model_says_nothing_of_people_that_it_was_not_measured_on() -> None:
+    """Six people were there when it was; the seventh has only the guesses made when the pairs were dealt, and judges as the others do."""
+    rng = np.random.default_rng(4)
+    pairs = 40
+    truth = rng.integers(0, 2, pairs)
+    answer = np.concatenate([np.where(rng.random(pairs) < 0.9, truth, 1 - truth) for _ in range(7)])
+    who, pair = np.repeat(np.arange(7), pairs), np.tile(np.arange(pairs), 7)
+    rows = judged(who, pair, answer)
+    guess = np.where(who == 6, np.where(truth[pair] == 0, 0.9, 0.1), np.nan)
+    rows = Judged(*[guess if name == "guess" else getattr(rows, name) for name in Judged.__dataclass_fields__])
+    measured = Fits(np.array([36] * 6 + [0]), np.array([35] * 6 + [0]), np.array([40] * 6 + [0]))
+    people, usual = people_figures(rows, 7, measured)
+    assert [person.verdict for person in people] == ["typical"] * 7
+    assert people[6].pooled_fit is None
+    assert people[6].fit
+    assert people[6].fit.of == 40
+    assert usual.pooled_fit == pytest.approx(35 / 40)
+
+
+@pytest.mark.parametrize("each_side", [1, 2, 3])
+def test_where_people_are_of_two_minds_nobody_is_contrary(each_side: int) -> None:
+    """Each one's others are then mostly of the other mind."""
+    rng = np.random.default_rng(each_side)
+    pairs, count = 400, 2 * each_side
+    truth = rng.integers(0, 2, pairs)
+    minds = [truth, 1 - truth] * each_side
+    answer = np.concatenate([np.where(rng.random(pairs) < 0.95, mind, 1 - mind) for mind in minds])
+    who, pair = np.repeat(np.arange(count), pairs), np.tile(np.arange(pairs), count)
+    people, usual = people_figures(judged(who, pair, answer), count, no_fits(count))
+    assert usual.sides
+    assert usual.sides < 0.45
+    assert "contrary" not in [person.verdict for person in people]
 
 
 def test_who_changes_their_answers_is_inconsistent_whatever_the_others_say() -> None:
