@@ -25,7 +25,7 @@ from scipy.special import expit
 from attune.rewards.linear import Floats
 from attune.rewards.tastes import FIRST, KNOWN, Reader
 from attune.rewards.told import Told
-from attune.rewards.trust import Trust
+from attune.rewards.trust import LEAST_PEOPLE, Trust
 
 PRIOR_CONTRARIANS, PRIOR_PEOPLE = 0.5, 100
 """As if so many of so many people had been contrary before anybody was looked at."""
@@ -87,7 +87,10 @@ def with_contrary(reader: Reader, trust: Trust, told: Told, judgments: int) -> t
 
 
 def learn_share(odds: Sequence[float]) -> float:
-    """ε, by EM from the log odds of H₁ over H₀ of each held-out person; of nobody, the prior's."""
+    """ε, by EM from the log odds of H₁ over H₀ of each held-out person; 0 of fewer than ``LEAST_PEOPLE``: among a handful there is no
+    everybody to be contrary to, only people who differ."""
+    if len(odds) < LEAST_PEOPLE:
+        return 0.0
     known, epsilon = np.asarray(odds, np.float64), PRIOR_CONTRARIANS / PRIOR_PEOPLE
     for _ in range(EM_ROUNDS):
         expected = expit(known + np.log(epsilon / (1 - epsilon))).sum()

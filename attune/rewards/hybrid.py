@@ -111,7 +111,7 @@ class Hybrid(LinearReward):
         report = Steps(self.config, progress, begun=begin is not None)
         tryout = Trier(self.config, data, verdicts, people, report, begin).chosen(rng)
         data, settled = tryout.data, settle(self.config, tryout)
-        fits, trust, why, contrarians = tryout.fits, default_trust(), None, learn_share([])
+        fits, trust, why, contrarians = tryout.fits, default_trust(), None, 0.0
         if settled.rehearsals:
             trust, contrarians, report.metrics = self._measure(data, settled)
             fits = learn(self.config, data, data.comparisons, verdicts, tryout.rng, report, settled.apart[0].fits)

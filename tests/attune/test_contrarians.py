@@ -149,8 +149,8 @@ def test_a_contrary_person_stays_so_however_much_of_their_own_there_is_to_know()
 
 
 def test_the_share_is_that_of_held_out_people_and_small_where_there_are_few() -> None:
-    assert learn_share([]) == pytest.approx(0.5 / PRIOR_PEOPLE)
-    assert learn_share([0.0] * 10) == pytest.approx(learn_share([]), abs=1e-4)  # who says nothing changes nothing
+    assert learn_share([]) == learn_share([9.0] * 7) == 0.0  # among a handful there is no everybody
+    assert learn_share([0.0] * 10) == pytest.approx(0.5 / PRIOR_PEOPLE, abs=1e-4)  # who says nothing changes nothing
     assert learn_share([-8.0] * 900) < 0.001
     assert learn_share([-8.0] * 900 + [9.0] * 100) == pytest.approx(0.1, abs=0.01)
 
@@ -174,7 +174,7 @@ def test_a_fit_learns_how_many_are_contrary() -> None:
     ]
     other = Hybrid(ranks=[4], class_sizes=[3, 4], rounds=8, last_rounds=4)
     report = other.fit(replace(world.train, judgments=said), world.features, encoder="true properties")
-    assert share_of_contrarians(model) < learn_share([])
+    assert share_of_contrarians(model) < 0.5 / PRIOR_PEOPLE
     assert 0.02 < report.metrics["contrarians"] == share_of_contrarians(other) < 0.2
 
 
